@@ -1,0 +1,281 @@
+"""The event log in one SQLite file, on the eventsourcing library's recorder."""
+
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from eventsourcing.persistence import PersistenceError, StoredEvent
+from eventsourcing.sqlite import (
+    SQLiteApplicationRecorder,
+    SQLiteConnection,
+    SQLiteConnectionPool,
+    SQLiteCursor,
+    SQLiteDatastore,
+)
+
+from skyulf.adapters.stored import RestoreCheck, data_of, recorded_from, state_of, wrong_version
+from skyulf.adapters.wakeups import Wakeups
+from skyulf.errors import NotAllowed, Unavailable
+from skyulf.events.base import Recorded
+from skyulf.events.log import Append, AppendResult, CommandRecorded, Page
+
+LOCK_TIMEOUT = 10
+"""Seconds to wait for another process's write transaction."""
+
+CommandKey = tuple[str, str, int]
+"""(actor, command id, ordinal): what makes an event of a command unique."""
+
+
+class WriterConnection(SQLiteConnection):
+    """A connection whose writing transactions take the write lock at their beginning.
+
+    The library begins them deferred: reading and then writing beside another writer fails at once with
+    "database is locked", whatever the time-out (SQLite, "Transactions", §2.2).
+    """
+
+    @contextmanager
+    def transaction(self, *, commit: bool) -> Iterator[SQLiteCursor]:
+        """A cursor within a transaction, kept if ``commit`` and nothing is raised."""
+        if not commit:
+            with super().transaction(commit=False) as cursor:
+                yield cursor
+            return
+        cursor = self.cursor()
+        cursor.execute("BEGIN IMMEDIATE")
+        try:
+            yield cursor
+        except BaseException:
+            self.rollback()
+            raise
+        self.commit()
+
+
+class WriterConnectionPool(SQLiteConnectionPool):
+    """Connections that are durable: a commit has reached the disk when it returns (``synchronous=FULL``)."""
+
+    def _create_connection(self) -> WriterConnection:
+        connection = super()._create_connection()._sqlite_conn  # noqa: SLF001 - the library offers no hook
+        connection.execute("PRAGMA synchronous=FULL")
+        return WriterConnection(connection, max_age=self.max_age)
+
+
+class EnvelopeDatastore(SQLiteDatastore):
+    """The library's datastore over `WriterConnectionPool`, with text for the ids of streams."""
+
+    def __init__(self, db_name: str) -> None:
+        super().__init__(db_name, originator_id_type="text")
+        self.pool.close()
+        self.pool = WriterConnectionPool(db_name=db_name, lock_timeout=LOCK_TIMEOUT)
+
+
+class EnvelopeRecorder(SQLiteApplicationRecorder):
+    """The library's recorder with positions that are never used twice, and a unique key for commands.
+
+    The column of positions is called ``rowid``, as the library's statements expect.
+    """
+
+    def __init__(self, datastore: SQLiteDatastore, events_table_name: str = "events") -> None:
+        super().__init__(datastore, events_table_name)
+        self._insert = (
+            f"INSERT INTO {events_table_name} "  # noqa: S608 - a constant name
+            "(rowid, originator_id, originator_version, topic, state, actor, command_id, ordinal) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+        )
+
+    def construct_create_table_statements(self) -> list[str]:
+        """The table, its indexes, and a view that a person can read."""
+        table = self.events_table_name
+        return [
+            f"CREATE TABLE IF NOT EXISTS {table} ("
+            "rowid INTEGER PRIMARY KEY AUTOINCREMENT, originator_id TEXT NOT NULL, "
+            "originator_version INTEGER NOT NULL, topic TEXT NOT NULL, state TEXT NOT NULL, "
+            "actor TEXT, command_id TEXT, ordinal INTEGER, UNIQUE (originator_id, originator_version))",
+            f"CREATE UNIQUE INDEX IF NOT EXISTS {table}_command ON {table} (actor, command_id, ordinal)",
+            f"CREATE INDEX IF NOT EXISTS {table}_topic ON {table} (topic, rowid)",
+            f"CREATE VIEW IF NOT EXISTS {table}_readable AS "  # noqa: S608 - a constant name
+            "SELECT rowid AS position, originator_id AS stream, originator_version AS version, topic AS type, "
+            "json_extract(state, '$.metadata.recorded_at') AS recorded_at, actor, "
+            f"json_extract(state, '$.metadata.reason') AS reason, json_extract(state, '$.data') AS data FROM {table}",
+        ]
+
+    def _insert_events(
+        self,
+        c: SQLiteCursor,
+        stored_events: Sequence[StoredEvent],
+        command_keys: Sequence[CommandKey] = (),
+        positions: Sequence[int] = (),
+        **_: Any,
+    ) -> Sequence[int]:
+        written: list[int] = []
+        for index, stored in enumerate(stored_events):
+            stream = stored.originator_id
+            c.execute(
+                self._insert,
+                (
+                    positions[index] if positions else None,
+                    stream if isinstance(stream, str) else stream.hex,
+                    stored.originator_version,
+                    stored.topic,
+                    stored.state,
+                    *(command_keys[index] if command_keys else (None, None, None)),
+                ),
+            )
+            written.append(c.lastrowid)
+        return written
+
+
+class SqliteEventLog:
+    """`EventLog` in a SQLite file; ``read_only`` opens it beside the process that owns it."""
+
+    def __init__(self, path: Path, new_id: Callable[[], str], *, read_only: bool = False) -> None:
+        self._new_id = new_id
+        self._wakeups = Wakeups()
+        mode = "ro" if read_only else "rwc"
+        self._datastore = EnvelopeDatastore(f"{path.absolute().as_uri()}?mode={mode}")
+        self._recorder = EnvelopeRecorder(self._datastore)
+        if not read_only:
+            self._recorder.create_table()
+
+    def append(self, appends: Sequence[Append]) -> list[AppendResult]:
+        """See `EventLog.append`. The write lock is held throughout, so what is checked stays true."""
+        with self._writing() as cursor:
+            results = [self._append_one(cursor, append) for append in appends]
+        self._wakeups.wake_all()
+        return results
+
+    def _append_one(self, cursor: SQLiteCursor, append: Append) -> AppendResult:
+        metadata = append.metadata
+        cursor.execute(
+            "SELECT 1 FROM events WHERE actor=? AND command_id=? LIMIT 1", (metadata.actor.id, metadata.command_id)
+        )
+        if cursor.fetchone() is not None:
+            return CommandRecorded(metadata.command_id)
+        versions = {write.stream: self._version(cursor, write.stream) for write in append.writes}
+        if (wrong := wrong_version(append.writes, versions)) is not None:
+            return wrong
+        events: list[tuple[StoredEvent, str, bytes]] = []
+        for write in append.writes:
+            for event in write.events:
+                versions[write.stream] += 1
+                event_id, data = self._new_id(), data_of(event)
+                state = state_of(event_id, len(events), metadata, data)
+                stored = StoredEvent(write.stream, versions[write.stream], event.stored_name(), state)
+                events.append((stored, event_id, data))
+        keys = [(metadata.actor.id, metadata.command_id, ordinal) for ordinal in range(len(events))]
+        positions = self._recorder._insert_events(  # noqa: SLF001 - the library's hook for subclasses
+            cursor, [stored for stored, _, _ in events], command_keys=keys
+        )
+        written: list[Recorded] = []
+        for ordinal, ((stored, event_id, data), position) in enumerate(zip(events, positions, strict=True)):
+            event_type, _, schema = stored.topic.partition("@")
+            written.append(
+                Recorded(
+                    position=position,
+                    stream=str(stored.originator_id),
+                    version=stored.originator_version,
+                    id=event_id,
+                    type=event_type,
+                    schema=int(schema),
+                    metadata=metadata,
+                    ordinal=ordinal,
+                    data=data,
+                )
+            )
+        return tuple(written)
+
+    @staticmethod
+    def _version(cursor: SQLiteCursor, stream: str) -> int:
+        cursor.execute("SELECT MAX(originator_version) FROM events WHERE originator_id=?", (stream,))
+        return cursor.fetchone()[0] or 0
+
+    @contextmanager
+    def _writing(self) -> Iterator[SQLiteCursor]:
+        try:
+            with self._datastore.transaction(commit=True) as cursor:
+                yield cursor
+        except (PersistenceError, sqlite3.Error) as error:
+            raise Unavailable(f"the event log cannot be written: {error}") from error
+
+    def load(self, after: Mapping[str, int]) -> dict[str, tuple[Recorded, ...]]:
+        """See `EventLog.load`."""
+        with self._datastore.transaction(commit=False) as cursor:
+            return {stream: self._load_one(cursor, stream, version) for stream, version in after.items()}
+
+    @staticmethod
+    def _load_one(cursor: SQLiteCursor, stream: str, version: int) -> tuple[Recorded, ...]:
+        cursor.execute(
+            "SELECT rowid, originator_id, originator_version, topic, state FROM events "
+            "WHERE originator_id=? AND originator_version>? ORDER BY originator_version",
+            (stream, version),
+        )
+        return tuple(recorded_from(*row) for row in cursor.fetchall())
+
+    def read(
+        self, after: int, limit: int, types: Sequence[str] = (), stream: str | None = None, until: int | None = None
+    ) -> Page:
+        """See `EventLog.read`. One writer at a time: what is committed is in order, and the head is stable."""
+        conditions: list[str] = ["rowid>?"]
+        parameters: list[int | str] = [after]
+        if types:
+            # "A" follows "@": the range holds every schema of the type, whether this code knows it or not.
+            conditions.append("(" + " OR ".join(["(topic>? AND topic<?)"] * len(types)) + ")")
+            parameters += [bound for name in types for bound in (f"{name}@", f"{name}A")]
+        if stream is not None:
+            conditions.append("originator_id=?")
+            parameters.append(stream)
+        with self._datastore.transaction(commit=False) as cursor:
+            cursor.execute("SELECT MAX(rowid) FROM events")
+            stop = cursor.fetchone()[0] or 0
+            if until is not None:
+                stop = min(stop, until)
+            cursor.execute(
+                "SELECT rowid, originator_id, originator_version, topic, state FROM events "  # noqa: S608 - placeholders
+                f"WHERE {' AND '.join(conditions)} AND rowid<=? ORDER BY rowid LIMIT ?",
+                (*parameters, stop, limit),
+            )
+            found = tuple(recorded_from(*row) for row in cursor.fetchall())
+        return Page(found, found[-1].position if len(found) == limit else max(stop, after))
+
+    def command(self, actor: str, command_id: str) -> tuple[Recorded, ...]:
+        """See `EventLog.command`."""
+        with self._datastore.transaction(commit=False) as cursor:
+            cursor.execute(
+                "SELECT rowid, originator_id, originator_version, topic, state FROM events "
+                "WHERE actor=? AND command_id=? ORDER BY ordinal",
+                (actor, command_id),
+            )
+            return tuple(recorded_from(*row) for row in cursor.fetchall())
+
+    def head(self) -> int:
+        """See `EventLog.head`."""
+        return self._recorder.max_notification_id() or 0
+
+    def restore(self, records: Iterable[Recorded]) -> int:
+        """See `EventLog.restore`."""
+        check = RestoreCheck()
+        count = 0
+        with self._writing() as cursor:
+            if self._recorder._max_notification_id(cursor):  # noqa: SLF001 - within this transaction
+                raise NotAllowed("the log is not empty: replay into a new data directory")
+            for recorded in records:
+                check.see(recorded)
+                state = state_of(recorded.id, recorded.ordinal, recorded.metadata, recorded.data)
+                self._recorder._insert_events(  # noqa: SLF001 - the library's hook for subclasses
+                    cursor,
+                    [StoredEvent(recorded.stream, recorded.version, recorded.name, state)],
+                    command_keys=[(recorded.metadata.actor.id, recorded.metadata.command_id, recorded.ordinal)],
+                    positions=[recorded.position],
+                )
+                count += 1
+        self._wakeups.wake_all()
+        return count
+
+    def subscribe(self, wake: Callable[[], None]) -> Callable[[], None]:
+        """See `EventLog.subscribe`. Appends of other processes are seen by polling only."""
+        return self._wakeups.subscribe(wake)
+
+    def close(self) -> None:
+        """See `EventLog.close`."""
+        self._datastore.close()

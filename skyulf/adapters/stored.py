@@ -1,0 +1,79 @@
+"""How an event's envelope is stored beside its stream, version and name: one JSON text."""
+
+import msgspec
+
+from skyulf.errors import Damaged, WrongVersion
+from skyulf.events.base import DomainEvent, Metadata, Recorded
+from skyulf.events.log import Write
+
+
+class Stored(msgspec.Struct, frozen=True):
+    """The part of the envelope that has no column of its own; ``data`` stays JSON text, inside the same text."""
+
+    id: str
+    ordinal: int
+    metadata: Metadata
+    data: msgspec.Raw
+
+
+_decoder = msgspec.json.Decoder(Stored)
+
+
+def state_of(event_id: str, ordinal: int, metadata: Metadata, data: bytes) -> bytes:
+    """The stored text of an event."""
+    return msgspec.json.encode(Stored(id=event_id, ordinal=ordinal, metadata=metadata, data=msgspec.Raw(data)))
+
+
+def data_of(event: DomainEvent) -> bytes:
+    """The event's own data as JSON text; non-finite numbers become null."""
+    return event.model_dump_json().encode()
+
+
+def recorded_from(position: int, stream: str, version: int, name: str, state: bytes | str) -> Recorded:
+    """The event that was stored; raises `Damaged` when the text is not an envelope."""
+    try:
+        stored = _decoder.decode(state)
+    except msgspec.DecodeError as error:
+        raise Damaged(f"position {position}: the stored envelope does not decode: {error}") from error
+    event_type, _, schema = name.partition("@")
+    return Recorded(
+        position,
+        stream,
+        version,
+        stored.id,
+        event_type,
+        int(schema),
+        stored.metadata,
+        stored.ordinal,
+        bytes(stored.data),
+    )
+
+
+def wrong_version(writes: tuple[Write, ...], versions: dict[str, int]) -> WrongVersion | None:
+    """The first of ``writes`` whose stream is not at the version that it expects, as an error."""
+    for write in writes:
+        actual = versions[write.stream]
+        if actual != write.expected_version:
+            return WrongVersion(write.stream, write.expected_version, actual)
+    return None
+
+
+class RestoreCheck:
+    """Sees that restored records rise in position and are dense in version."""
+
+    def __init__(self) -> None:
+        self._position = 0
+        self._versions: dict[str, int] = {}
+
+    def see(self, recorded: Recorded) -> None:
+        """Take the next record; raises `Damaged` naming its position when it cannot follow the last one."""
+        if recorded.position <= self._position:
+            raise Damaged(f"position {recorded.position} does not rise above {self._position}")
+        expected = self._versions.get(recorded.stream, 0) + 1
+        if recorded.version != expected:
+            raise Damaged(
+                f"position {recorded.position}: {recorded.stream} continues with version {recorded.version}, "
+                f"not {expected}; the export is not whole"
+            )
+        self._position = recorded.position
+        self._versions[recorded.stream] = recorded.version

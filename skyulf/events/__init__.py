@@ -1,0 +1,1 @@
+"""The vocabulary of what can happen, and the log that it is written to."""

@@ -1,0 +1,68 @@
+"""What can happen to a dataset, and the state that follows from it."""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from skyulf.events.base import DomainEvent, Value
+
+ColumnType = Literal["integer", "number", "boolean", "string", "date", "datetime"]
+
+
+class Column(Value):
+    """Facts about one column of a dataset version: counts and shape, never a value of it."""
+
+    name: str
+    type: ColumnType
+    nulls: int
+    distinct: int
+    commonest: int
+    rarest: int
+    skewness: float | None = None
+
+
+class Source(Value):
+    """Where a dataset version came from: the name of the uploaded file, and its size in bytes."""
+
+    filename: str
+    size: int
+
+
+class DatasetCreated(DomainEvent):
+    """A dataset was given a name."""
+
+    name: str
+
+
+class DatasetVersionAdded(DomainEvent):
+    """A version of a dataset was ingested.
+
+    ``digest`` is of the bytes as they were sent; ``artifact`` is the digest of the typed table made from them.
+    """
+
+    dataset_version: int
+    digest: str
+    artifact: str
+    rows: int
+    source: Source
+    columns: tuple[Column, ...]
+
+
+DatasetEvent = DatasetCreated | DatasetVersionAdded
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetState:
+    """What commands need to know of a dataset."""
+
+    name: str
+    versions: tuple[DatasetVersionAdded, ...] = ()
+
+
+def evolve(state: DatasetState | None, event: DatasetEvent) -> DatasetState:
+    """The state after ``event``."""
+    match event:
+        case DatasetCreated():
+            return DatasetState(name=event.name)
+        case DatasetVersionAdded():
+            assert state is not None
+            return replace(state, versions=(*state.versions, event))

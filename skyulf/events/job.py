@@ -1,0 +1,179 @@
+"""What can happen to a job, and the state that follows from it."""
+
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from skyulf.events.base import DomainEvent, Value
+
+JobStatus = Literal["created", "running", "succeeded", "failed", "cancelled"]
+ReclaimCause = Literal["worker_lost", "sandbox_died", "handed_back"]
+Stage = str
+
+
+class Limits(Value):
+    """What one attempt at a job may use: wall-clock seconds, and bytes of memory."""
+
+    seconds: int
+    memory_bytes: int
+
+
+class Problem(Value):
+    """Why a job failed: a stable type, and a text that names columns and rules, never values."""
+
+    type: str
+    title: str
+    detail: str
+
+
+class JobCreated(DomainEvent):
+    """A training was asked for; everything that is needed to run it, now or again, stands here.
+
+    ``spec`` is what the caller asked for; ``candidates`` are the complete specs that it stands for, of which
+    cross-validation chooses one when there are several; ``set_aside`` names columns left out, and why.
+    """
+
+    dataset_id: str
+    dataset_version: int
+    dataset_digest: str
+    dataset_artifact: str
+    pipeline_id: str | None
+    spec: dict[str, Any]
+    candidates: tuple[dict[str, Any], ...]
+    set_aside: tuple[tuple[str, str], ...] = ()
+    model_name: str | None
+    seed: int
+    limits: Limits
+
+
+class JobStarted(DomainEvent):
+    """A worker claimed the job."""
+
+    worker: str
+    attempt: int
+
+
+class JobProgressed(DomainEvent):
+    """An attempt got somewhere: its stage, how much of the whole is done (0–1), and the metrics so far."""
+
+    attempt: int
+    stage: Stage
+    fraction: float
+    metrics: dict[str, float | None] = {}
+
+
+class CandidateScore(Value):
+    """How a candidate spec did in cross-validation on the training rows; ``score`` is better when higher."""
+
+    model: str
+    metric: str
+    score: float | None
+    fold_scores: tuple[float | None, ...]
+
+
+class ModelTrained(DomainEvent):
+    """An attempt ended with a model.
+
+    ``model`` and ``evaluation`` are digests of artifacts. ``metrics`` belong to the held-out fit, ``fingerprint``
+    to the model that is served. ``rows`` counts total, train, test and dropped rows. ``timings`` are in seconds.
+    """
+
+    attempt: int
+    model: str
+    evaluation: str
+    metrics: dict[str, float | None]
+    spec: dict[str, Any]
+    candidate_scores: tuple[CandidateScore, ...]
+    fingerprint: str
+    environment: dict[str, str]
+    rows: dict[str, int]
+    timings: dict[str, float]
+    warnings: tuple[str, ...]
+    model_name: str | None
+    model_version: int | None
+
+
+class JobFailed(DomainEvent):
+    """The job ended without a model. ``traceback`` is the digest of an artifact, where there was one."""
+
+    attempt: int
+    problem: Problem
+    traceback: str | None = None
+
+
+class JobCancelRequested(DomainEvent):
+    """Someone asked for a running job to be stopped."""
+
+
+class JobCancelled(DomainEvent):
+    """The job was stopped, or was never begun."""
+
+
+class JobReclaimed(DomainEvent):
+    """An attempt was lost and the job waits again; ``begun`` tells whether its work had begun."""
+
+    attempt: int
+    cause: ReclaimCause
+    begun: bool
+
+
+class JobRetried(DomainEvent):
+    """A job that had failed or was cancelled waits again."""
+
+
+JobEvent = (
+    JobCreated
+    | JobStarted
+    | JobProgressed
+    | ModelTrained
+    | JobFailed
+    | JobCancelRequested
+    | JobCancelled
+    | JobReclaimed
+    | JobRetried
+)
+
+
+@dataclass(frozen=True, slots=True)
+class JobState:
+    """What commands and workers need to know of a job.
+
+    ``sandbox_deaths`` and ``workers_lost`` count since the job was created or last retried.
+    """
+
+    created: JobCreated
+    status: JobStatus = "created"
+    attempt: int = 0
+    begun: bool = False
+    fraction: float = 0.0
+    cancel_requested: bool = False
+    sandbox_deaths: int = 0
+    workers_lost: int = 0
+
+
+def evolve(state: JobState | None, event: JobEvent) -> JobState:
+    """The state after ``event``."""
+    if isinstance(event, JobCreated):
+        return JobState(created=event)
+    assert state is not None
+    match event:
+        case JobStarted():
+            return replace(state, status="running", attempt=event.attempt, begun=False, fraction=0.0)
+        case JobProgressed():
+            return replace(state, begun=True, fraction=event.fraction)
+        case ModelTrained():
+            return replace(state, status="succeeded", cancel_requested=False)
+        case JobFailed():
+            return replace(state, status="failed", cancel_requested=False)
+        case JobCancelRequested():
+            return replace(state, cancel_requested=True)
+        case JobCancelled():
+            return replace(state, status="cancelled", cancel_requested=False)
+        case JobReclaimed():
+            return replace(
+                state,
+                status="created",
+                sandbox_deaths=state.sandbox_deaths + (event.cause == "sandbox_died"),
+                workers_lost=state.workers_lost + (event.cause == "worker_lost" and event.begun),
+            )
+        case JobRetried():
+            return replace(state, status="created", sandbox_deaths=0, workers_lost=0)

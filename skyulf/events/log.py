@@ -1,0 +1,105 @@
+"""The EventLog port: the one place where anything is ever written."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from skyulf.errors import SkyulfError, WrongVersion
+from skyulf.events.base import DomainEvent, Metadata, Recorded
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """Events for one stream, which must be at ``expected_version``; without events it is only guarded."""
+
+    stream: str
+    expected_version: int
+    events: tuple[DomainEvent, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """What one command writes, atomically over its streams."""
+
+    writes: tuple[Write, ...]
+    metadata: Metadata
+
+
+class CommandRecorded(SkyulfError):
+    """The caller's command id stands in the log already; `EventLog.command` finds what it wrote."""
+
+
+AppendResult = tuple[Recorded, ...] | WrongVersion | CommandRecorded
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Part of the log: the events that were asked for, all of them up to and including ``position``.
+
+    ``position`` is how far the reader has got, matching events or not; the next page is read after it.
+    """
+
+    events: tuple[Recorded, ...]
+    position: int
+
+
+class EventLog(Protocol):
+    """An append-only sequence of events, in streams, that is read in one order by everyone.
+
+    Reading after a position returns every event above it that will ever be visible at or below the page's
+    position, whoever writes and whoever crashes: nothing appears later behind a reader.
+    """
+
+    def append(self, appends: Sequence[Append]) -> list[AppendResult]:
+        """Write each of ``appends`` or say why not, in one durable transaction; safe from any thread.
+
+        Each is atomic, and judged after those before it. `WrongVersion` when a stream is not, too low or too
+        high, where it was expected; `CommandRecorded` when (actor, command id) has been written before.
+        Once this returns, what was written survives any crash.
+        """
+        ...
+
+    def load(self, after: Mapping[str, int]) -> dict[str, tuple[Recorded, ...]]:
+        """The events of each stream named, above the version given for it, in order of version."""
+        ...
+
+    def read(
+        self,
+        after: int,
+        limit: int,
+        types: Sequence[str] = (),
+        stream: str | None = None,
+        until: int | None = None,
+    ) -> Page:
+        """At most ``limit`` events in order of position, above ``after`` and not above ``until``.
+
+        ``types`` are names of event types (any schema); a filtered read stops at the stable head.
+        """
+        ...
+
+    def command(self, actor: str, command_id: str) -> tuple[Recorded, ...]:
+        """The events that the actor's command wrote, in order of ordinal; empty when there are none."""
+        ...
+
+    def head(self) -> int:
+        """The stable head: at or below it nothing will ever appear any more. 0 when the log is empty."""
+        ...
+
+    def restore(self, records: Iterable[Recorded]) -> int:
+        """Fill an empty log with ``records``, positions, ids, times and versions kept; how many there were.
+
+        All or nothing. Raises `NotAllowed` when the log is not empty, and `Damaged` when positions do not rise
+        or a stream's versions are not dense.
+        """
+        ...
+
+    def subscribe(self, wake: Callable[[], None]) -> Callable[[], None]:
+        """Call ``wake`` soon after each append, from any thread; returns what ends the subscription.
+
+        A wake-up may be lost or spurious: readers also look at intervals.
+        """
+        ...
+
+    def close(self) -> None:
+        """Release what the log holds; nothing is lost by not calling it."""
+        ...

@@ -1,0 +1,57 @@
+"""Stored names and classes: ``"JobCreated@1"`` ⇄ ``JobCreated``, and the upcasters between an event's shapes."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, get_args
+
+import msgspec
+
+from skyulf.errors import SkyulfError
+from skyulf.events import dataset, deployment, job, model, pipeline
+from skyulf.events.base import DomainEvent, Recorded
+
+_UNIONS: Mapping[str, Any] = {
+    "dataset": dataset.DatasetEvent,
+    "pipeline": pipeline.PipelineEvent,
+    "job": job.JobEvent,
+    "model": model.ModelEvent,
+    "deployment": deployment.DeploymentEvent,
+}
+
+EVENTS: Mapping[str, type[DomainEvent]] = {cls.__name__: cls for union in _UNIONS.values() for cls in get_args(union)}
+"""Every event class there is, by its type."""
+
+EVOLVE: Mapping[str, Callable[[Any, Any], Any]] = {
+    "dataset": dataset.evolve,
+    "pipeline": pipeline.evolve,
+    "job": job.evolve,
+    "model": model.evolve,
+    "deployment": deployment.evolve,
+}
+"""How the state of each noun follows from its events."""
+
+Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
+
+UPCASTERS: Mapping[str, Upcaster] = {}
+"""From a stored name that is no longer written to the data of the next schema of the same type."""
+
+
+class Undecodable(SkyulfError):
+    """A stored event cannot be read by this code: its type or schema is unknown, or its data does not fit."""
+
+
+def decode(recorded: Recorded) -> DomainEvent:
+    """The event that was recorded, brought to its present shape; raises `Undecodable`."""
+    cls = EVENTS.get(recorded.type)
+    if cls is None or recorded.schema > cls.SCHEMA:
+        raise Undecodable(
+            f"position {recorded.position}: {recorded.name} is unknown to this version of Skyulf; upgrade it"
+        )
+    try:
+        if recorded.schema == cls.SCHEMA:
+            return cls.model_validate_json(recorded.data)
+        data = msgspec.json.decode(recorded.data)
+        for schema in range(recorded.schema, cls.SCHEMA):
+            data = UPCASTERS[f"{recorded.type}@{schema}"](data)
+        return cls.model_validate(data)
+    except (ValueError, KeyError) as error:
+        raise Undecodable(f"position {recorded.position}: {recorded.name} does not decode") from error

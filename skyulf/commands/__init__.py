@@ -1,0 +1,15 @@
+"""The write side: everything that the system can be asked to do stands in `COMMANDS`."""
+
+from collections.abc import Mapping
+
+from skyulf.commands import dataset, deployment, job, model, pipeline
+from skyulf.commands.base import Command, Handler
+
+COMMANDS: Mapping[type[Command], Handler] = {
+    **dataset.HANDLERS,
+    **pipeline.HANDLERS,
+    **job.HANDLERS,
+    **model.HANDLERS,
+    **deployment.HANDLERS,
+}
+"""Each kind of command, and how it is handled."""

@@ -1,0 +1,297 @@
+"""The bus: every command passes here, from load over decide to append, and gets its answer once that is durable.
+
+One thread takes whatever commands are waiting, decides them one after the other, and appends the events of all of
+them in one transaction (group commit): callers share the price of a disk flush. A command sees the events of those
+before it in the same batch. If any append of the batch is refused, whatever rested on it is decided anew, alone.
+"""
+
+import queue
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from itertools import groupby
+from typing import Any
+
+from eventsourcing.application import LRUCache
+
+from skyulf.commands.base import Command, Context, Handler, Streams
+from skyulf.errors import CommandReused, PreconditionFailed, Unavailable
+from skyulf.events.base import DomainEvent, Metadata, Recorded, noun_of
+from skyulf.events.log import Append, AppendResult, EventLog, Write
+from skyulf.events.registry import EVOLVE, decode
+
+BATCH = 256
+"""At most so many commands share a transaction."""
+
+WAITING = 10_000
+"""At most so many commands wait; one more is refused, to be sent again."""
+
+CONFLICTS = 20
+"""A command that loses so often to other writers is given back to its caller."""
+
+CACHED_STREAMS = 4_096
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of a command: the thing's id, its stream's version, and the position to read from.
+
+    ``events`` are what it wrote, now or when the same command was sent first; none when there was nothing to do.
+    """
+
+    id: str
+    version: int
+    position: int
+    events: tuple[Recorded, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """A stream's state, with the version and position of the last event in it."""
+
+    state: Any = None
+    version: int = 0
+    position: int = 0
+
+
+@dataclass(slots=True)
+class Sent:
+    """A command on its way: ``answer`` is given once it is settled."""
+
+    command: Command
+    context: Context
+    handler: Handler
+    fingerprint: str
+    answer: Future[Answer]
+    conflicts: int = 0
+
+
+@dataclass(slots=True)
+class Batch:
+    """The states that the commands of one batch have led to so far, and what they would write."""
+
+    streams: dict[str, Folded]
+    commands: set[tuple[str, str]] = field(default_factory=set)
+    appends: list[tuple[Sent, Append]] = field(default_factory=list)
+    settled: list[tuple[Sent, Answer | Exception]] = field(default_factory=list)
+    again: list[Sent] = field(default_factory=list)
+
+
+class CommandBus:
+    """Takes commands from any thread; ``now`` and ``new_id`` are the clock and the source of ids (UUIDv7)."""
+
+    def __init__(
+        self,
+        log: EventLog,
+        handlers: Mapping[type[Command], Handler],
+        now: Callable[[], datetime],
+        new_id: Callable[[], str],
+    ) -> None:
+        self._log = log
+        self._handlers = handlers
+        self._now = now
+        self._new_id = new_id
+        self._queue: queue.Queue[Sent | None] = queue.Queue(WAITING)
+        self._cache: LRUCache[str, Folded] = LRUCache(CACHED_STREAMS)
+        self._gate = threading.Lock()
+        self._closed = False
+        self._thread = threading.Thread(target=self._work, name="commands", daemon=True)
+        self._thread.start()
+
+    def send(self, command: Command, context: Context) -> Future[Answer]:
+        """Hand in a command; its future has the answer, or a domain error, once that is certain.
+
+        Raises `Unavailable` when too many commands wait, or the bus is closed.
+        """
+        handler = self._handlers[type(command)]
+        sent = Sent(self._identified(command), context, handler, command.fingerprint(context.reason), Future())
+        with self._gate:
+            if self._closed:
+                raise Unavailable("the server is stopping; send the command again")
+            try:
+                self._queue.put_nowait(sent)
+            except queue.Full:
+                raise Unavailable("too many commands are waiting; send it again in a moment") from None
+        return sent.answer
+
+    def close(self) -> None:
+        """Settle what was handed in, and end."""
+        with self._gate:
+            self._closed = True
+        self._queue.put(None)
+        self._thread.join()
+
+    def _identified(self, command: Command) -> Command:
+        if command.CREATES is None or command.id:
+            return command
+        return command.model_copy(update={"id": f"{command.CREATES}-{self._new_id()}"})
+
+    def _work(self) -> None:
+        closing = False
+        while not closing:
+            batch, closing = self._take()
+            while batch:
+                batch = self._settle(batch)
+
+    def _take(self) -> tuple[list[Sent], bool]:
+        """Wait for a command; take it and whatever else is waiting. The second is true at the end of all."""
+        taken = [self._queue.get()]
+        while len(taken) < BATCH and not self._queue.empty():
+            taken.append(self._queue.get_nowait())
+        return [sent for sent in taken if sent is not None], None in taken
+
+    def _settle(self, commands: list[Sent]) -> list[Sent]:
+        """Decide and append a batch; those that must be decided anew are returned, and go before all others."""
+        try:
+            return self._attempt(commands)
+        except Exception as error:  # noqa: BLE001 - the thread must outlive any fault, and each caller hear of it
+            self._cache = LRUCache(CACHED_STREAMS)  # the library's clear() keeps what it should forget
+            for sent in commands:
+                resolve(sent, error)
+            return []
+
+    def _attempt(self, commands: list[Sent]) -> list[Sent]:
+        batch = Batch(self._load({stream for sent in commands for stream in sent.handler.reads(sent.command)}))
+        for sent in commands:
+            self._decide_one(sent, batch)
+        results = self._log.append([append for _, append in batch.appends]) if batch.appends else []
+        if not self._keep(batch, results):
+            # A refusal or an empty answer may rest on the state after an append that did not come to be.
+            return [*batch.again, *(sent for sent, _ in batch.settled)]
+        for sent, outcome in batch.settled:
+            if isinstance(outcome, Answer) and not outcome.events:
+                outcome = replace(outcome, position=batch.streams[outcome.id].position)
+            resolve(sent, outcome)
+        return batch.again
+
+    def _load(self, streams: Iterable[str]) -> dict[str, Folded]:
+        known = {stream: self._cached(stream) for stream in streams}
+        news = self._log.load({stream: folded.version for stream, folded in known.items()})
+        return {stream: fold(stream, known[stream], events) for stream, events in news.items()}
+
+    def _cached(self, stream: str) -> Folded:
+        try:
+            return self._cache.get(stream)
+        except KeyError:
+            return Folded()
+
+    def _decide_one(self, sent: Sent, batch: Batch) -> None:
+        outcome: Answer | Exception | None
+        try:
+            outcome = self._decided(sent, batch)
+        except Exception as error:  # noqa: BLE001 - one command's fault is not the batch's
+            outcome = error
+        if outcome is not None:
+            batch.settled.append((sent, outcome))
+
+    def _decided(self, sent: Sent, batch: Batch) -> Answer | None:
+        """Add the command's append to the batch, or answer it at once."""
+        command, context = sent.command, sent.context
+        if context.command_id is not None:
+            key = (context.actor.id, context.command_id)
+            if key in batch.commands:
+                batch.again.append(sent)
+                return None
+            if earlier := self._log.command(*key):
+                return answer_again(sent, earlier)
+            batch.commands.add(key)
+        subject = batch.streams[command.id]
+        if context.if_match is not None and context.if_match != subject.version:
+            raise PreconditionFailed(command.id, context.if_match, subject.version)
+        reads = sent.handler.reads(command)
+        states = Streams({stream: batch.streams[stream].state for stream in reads})
+        decided = sent.handler.decide(command, states)
+        if not decided:
+            return Answer(command.id, subject.version, subject.position)
+        writes = tuple(
+            Write(stream, batch.streams[stream].version, tuple(event for at, event in decided if at == stream))
+            for stream in dict.fromkeys([*(at for at, _ in decided), *reads])
+        )
+        batch.appends.append((sent, Append(writes, self._metadata(sent))))
+        for stream, group in groupby(decided, key=lambda pair: pair[0]):
+            batch.streams[stream] = ahead(stream, batch.streams[stream], [event for _, event in group])
+        return None
+
+    def _metadata(self, sent: Sent) -> Metadata:
+        context = sent.context
+        command_id = context.command_id or self._new_id()
+        return Metadata(
+            actor=context.actor,
+            command_id=command_id,
+            fingerprint=sent.fingerprint,
+            recorded_at=self._now(),
+            correlation_id=context.correlation_id or command_id,
+            causation_id=context.causation_id,
+            reason=context.reason,
+            traceparent=context.traceparent,
+        )
+
+    def _keep(self, batch: Batch, results: Sequence[AppendResult]) -> bool:
+        """Answer what was appended; whether all of it was. Only then are the states known to be true, and kept."""
+        whole = True
+        for (sent, _), result in zip(batch.appends, results, strict=True):
+            if not isinstance(result, tuple):
+                whole = False
+                self._refused(sent, batch)
+                continue
+            resolve(sent, answer_of(result))
+            for recorded in result:
+                folded = batch.streams[recorded.stream]
+                batch.streams[recorded.stream] = replace(folded, position=recorded.position)
+        if whole:
+            for stream, folded in batch.streams.items():
+                if folded.version:
+                    self._cache.put(stream, folded)
+        return whole
+
+    def _refused(self, sent: Sent, batch: Batch) -> None:
+        sent.conflicts += 1
+        if sent.conflicts > CONFLICTS:
+            resolve(sent, Unavailable("others kept changing the same thing; send the command again"))
+        else:
+            batch.again.append(sent)
+
+
+def fold(stream: str, folded: Folded, events: Sequence[Recorded]) -> Folded:
+    """The stream's state after ``events`` have been added to ``folded``."""
+    evolve = EVOLVE.get(noun_of(stream))
+    if evolve is None or not events:
+        return folded
+    state = folded.state
+    for recorded in events:
+        state = evolve(state, decode(recorded))
+    return Folded(state, events[-1].version, events[-1].position)
+
+
+def ahead(stream: str, folded: Folded, events: Sequence[DomainEvent]) -> Folded:
+    """The stream's state once ``events`` are appended; their positions are not known yet."""
+    state = folded.state
+    for event in events:
+        state = EVOLVE[noun_of(stream)](state, event)
+    return Folded(state, folded.version + len(events), folded.position)
+
+
+def answer_of(events: tuple[Recorded, ...]) -> Answer:
+    """The answer to a command from the events that it wrote: nothing else is needed to give it again."""
+    stream = events[0].stream
+    version = max(recorded.version for recorded in events if recorded.stream == stream)
+    return Answer(stream, version, max(recorded.position for recorded in events), events)
+
+
+def answer_again(sent: Sent, events: tuple[Recorded, ...]) -> Answer:
+    """The first answer to a command that was sent before; raises `CommandReused` when it is another one."""
+    if events[0].metadata.fingerprint != sent.fingerprint:
+        raise CommandReused("this Idempotency-Key was used before for another request; use a new one")
+    return answer_of(events)
+
+
+def resolve(sent: Sent, outcome: Answer | Exception) -> None:
+    """Give the caller the outcome, unless it has one or has gone away."""
+    if sent.answer.done() or not sent.answer.set_running_or_notify_cancel():
+        return
+    if isinstance(outcome, Answer):
+        sent.answer.set_result(outcome)
+    else:
+        sent.answer.set_exception(outcome)

@@ -1,0 +1,153 @@
+"""Read models in memory, for tests of the layers above and for throw-away systems."""
+
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
+
+from skyulf.projections.base import Projection, Row
+from skyulf.projections.store import Build, CheckpointMoved, Found, NotBuilt, Parked, Selection
+
+R = TypeVar("R", bound=Row)
+
+
+@dataclass(slots=True)
+class Contents:
+    """What a build holds."""
+
+    build: Build
+    rows: dict[str, Row] = field(default_factory=dict)
+    parked: dict[int, Parked] = field(default_factory=dict)
+
+
+class MemoryBatch:
+    """`BuildBatch` on a copy of a build, which takes its place at the end."""
+
+    def __init__(self, contents: Contents) -> None:
+        self.contents = Contents(contents.build, dict(contents.rows), dict(contents.parked))
+
+    @property
+    def position(self) -> int:
+        """See `BuildBatch.position`."""
+        return self.contents.build.position
+
+    def rows(self, keys: Sequence[str]) -> dict[str, Row]:
+        """See `BuildBatch.rows`."""
+        return {key: self.contents.rows[key] for key in keys if key in self.contents.rows}
+
+    def parked(self) -> tuple[Parked, ...]:
+        """See `BuildBatch.parked`."""
+        return tuple(self.contents.parked[position] for position in sorted(self.contents.parked))
+
+    def save(self, rows: Mapping[str, Row | None]) -> None:
+        """See `BuildBatch.save`."""
+        for key, row in rows.items():
+            if row is None:
+                self.contents.rows.pop(key, None)
+            else:
+                self.contents.rows[key] = row
+
+    def park(self, events: Iterable[Parked]) -> None:
+        """See `BuildBatch.park`."""
+        self.contents.parked.update({event.position: event for event in events})
+
+    def unpark(self, positions: Iterable[int]) -> None:
+        """See `BuildBatch.unpark`."""
+        for position in positions:
+            self.contents.parked.pop(position, None)
+
+    def advance(self, position: int) -> None:
+        """See `BuildBatch.advance`; the lock is held, so the checkpoint is where it was."""
+        self.contents.build = replace(self.contents.build, position=position)
+
+
+class MemoryReadStore:
+    """`ReadStore` in memory."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._builds: dict[str, dict[int, Contents]] = {}
+
+    def builds(self, projection: str) -> tuple[Build, ...]:
+        """See `ReadStore.builds`."""
+        with self._lock:
+            return tuple(contents.build for _, contents in sorted(self._builds.get(projection, {}).items()))
+
+    def create_build(self, projection: Projection[Any]) -> Build:
+        """See `ReadStore.create_build`."""
+        with self._lock:
+            builds = self._builds.setdefault(projection.name, {})
+            build = Build(projection.name, max(builds, default=0) + 1, projection.version, 0, live=not builds)
+            builds[build.number] = Contents(build)
+            return build
+
+    def promote(self, projection: Projection[Any], build: Build) -> bool:
+        """See `ReadStore.promote`."""
+        with self._lock:
+            builds = self._builds[projection.name]
+            contents = builds[build.number]
+            if any(other.build.live and other.build.position > contents.build.position for other in builds.values()):
+                return False
+            contents.build = replace(contents.build, live=True)
+            self._builds[projection.name] = {build.number: contents}
+            return True
+
+    def drop_build(self, projection: Projection[Any], number: int) -> None:
+        """See `ReadStore.drop_build`."""
+        with self._lock:
+            del self._builds[projection.name][number]
+
+    @contextmanager
+    def batch(self, projection: Projection[Any], number: int) -> Iterator[MemoryBatch]:
+        """See `ReadStore.batch`."""
+        with self._lock:
+            try:
+                batch = MemoryBatch(self._builds[projection.name][number])
+            except KeyError:
+                raise CheckpointMoved(f"build {number} of {projection.name} is gone") from None
+            yield batch
+            self._builds[projection.name][number] = batch.contents
+
+    def _live(self, projection: Projection[Any]) -> Contents:
+        for contents in self._builds.get(projection.name, {}).values():
+            if contents.build.live and contents.build.version == projection.version:
+                return contents
+        raise NotBuilt(f"{projection.name} is being built")
+
+    def position(self, projection: Projection[Any]) -> int:
+        """See `ReadStore.position`."""
+        with self._lock:
+            return self._live(projection).build.position
+
+    def get(self, projection: Projection[R], keys: Sequence[str]) -> Found[R]:
+        """See `ReadStore.get`."""
+        with self._lock:
+            contents = self._live(projection)
+            rows = tuple((key, contents.rows[key]) for key in keys if key in contents.rows)
+            return Found(rows, contents.build.position, projection.version)  # type: ignore[arg-type]
+
+    def select(self, projection: Projection[R], selection: Selection) -> Found[R]:
+        """See `ReadStore.select`."""
+        with self._lock:
+            contents = self._live(projection)
+            rows = [
+                ((getattr(row, selection.order), key), row)
+                for key, row in contents.rows.items()
+                if all(getattr(row, column) == value for column, value in selection.filters.items())
+            ]
+            rows.sort(key=lambda pair: pair[0], reverse=selection.descending)
+            after = selection.after
+            if after is not None:
+                rows = [pair for pair in rows if (pair[0] < after if selection.descending else pair[0] > after)]
+            found = tuple((place[1], row) for place, row in rows[: selection.limit])
+            return Found(found, contents.build.position, projection.version)  # type: ignore[arg-type]
+
+    def parked(self, projection: Projection[Any]) -> tuple[Parked, ...]:
+        """See `ReadStore.parked`."""
+        with self._lock:
+            contents = self._live(projection)
+            return tuple(contents.parked[position] for position in sorted(contents.parked))
+
+    def close(self) -> None:
+        """See `ReadStore.close`."""

@@ -1,0 +1,362 @@
+"""Read models in a SQL database, SQLite or Postgres, through SQLAlchemy Core.
+
+A build's rows stand in a table of their own, ``<projection>_<number>``: the key, the indexed columns, and the row
+as JSON text. ``skyulf_builds`` holds the checkpoint of each build and which one is live: the pointer that is moved
+when a rebuild has caught up, read in the same transaction as the rows.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import Any, TypeVar
+
+import msgspec
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Connection,
+    Engine,
+    Index,
+    Integer,
+    MetaData,
+    Select,
+    String,
+    Table,
+    bindparam,
+    create_engine,
+    delete,
+    event,
+    func,
+    insert,
+    select,
+    tuple_,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql.dml import Insert
+from sqlalchemy.types import TypeEngine
+
+from skyulf.projections.base import Projection, Row
+from skyulf.projections.store import Build, CheckpointMoved, Found, NotBuilt, Parked, Selection
+
+R = TypeVar("R", bound=Row)
+
+TYPES: Mapping[str, type[TypeEngine[Any]]] = {"text": String, "integer": BigInteger, "boolean": Boolean}
+
+LOCK_TIMEOUT = 10
+"""Seconds to wait for another writer's transaction on SQLite."""
+
+metadata = MetaData()
+
+BUILDS = Table(
+    "skyulf_builds",
+    metadata,
+    Column("projection", String, primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("position", BigInteger, nullable=False),
+    Column("live", Boolean, nullable=False),
+)
+
+PARKED = Table(
+    "skyulf_parked",
+    metadata,
+    Column("projection", String, primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("position", BigInteger, primary_key=True),
+    Column("key", String, nullable=False),
+    Column("stream", String, nullable=False),
+    Column("error", String),
+    Column("attempts", Integer, nullable=False),
+)
+
+
+@lru_cache(maxsize=256)
+def _table(name: str, number: int, columns: tuple[tuple[str, str], ...], indexes: tuple[tuple[str, ...], ...]) -> Table:
+    table_name = f"{name}_{number}"
+    table = Table(
+        table_name,
+        MetaData(),
+        Column("key", String, primary_key=True),
+        *(Column(column, TYPES[kind]()) for column, kind in columns),
+        Column("row", String, nullable=False),
+    )
+    for index in indexes:
+        Index(f"{table_name}_{'_'.join(index)}", *(table.c[column] for column in index), table.c.key)
+    return table
+
+
+def table_of(projection: Projection[Any], number: int) -> Table:
+    """The table of a build's rows."""
+    return _table(projection.name, number, tuple(projection.columns.items()), projection.indexes)
+
+
+def _build(row: Any) -> Build:
+    return Build(row.projection, row.number, row.version, row.position, row.live)
+
+
+class SqlBatch:
+    """`BuildBatch` in a database transaction."""
+
+    def __init__(self, connection: Connection, projection: Projection[Any], build: Build) -> None:
+        self._connection = connection
+        self._projection = projection
+        self._build = build
+        self._table = table_of(projection, build.number)
+        self._decoder = msgspec.json.Decoder(projection.row)
+
+    @property
+    def position(self) -> int:
+        """See `BuildBatch.position`."""
+        return self._build.position
+
+    def rows(self, keys: Sequence[str]) -> dict[str, Row]:
+        """See `BuildBatch.rows`."""
+        statement = select(self._table.c.key, self._table.c.row).where(
+            self._table.c.key.in_(bindparam("keys", expanding=True))
+        )
+        found = self._connection.execute(statement, {"keys": list(keys)})
+        return {key: self._decoder.decode(text) for key, text in found}
+
+    def parked(self) -> tuple[Parked, ...]:
+        """See `BuildBatch.parked`."""
+        return read_parked(self._connection, self._build)
+
+    def save(self, rows: Mapping[str, Row | None]) -> None:
+        """See `BuildBatch.save`."""
+        written = [
+            {
+                "key": key,
+                "row": msgspec.json.encode(row).decode(),
+                **{column: getattr(row, column) for column in self._projection.columns},
+            }
+            for key, row in rows.items()
+            if row is not None
+        ]
+        if written:
+            self._connection.execute(upsert(self._connection, self._table), written)
+        gone = [{"gone": key} for key, row in rows.items() if row is None]
+        if gone:
+            self._connection.execute(delete(self._table).where(self._table.c.key == bindparam("gone")), gone)
+
+    def park(self, events: Iterable[Parked]) -> None:
+        """See `BuildBatch.park`."""
+        rows = [
+            {
+                "projection": self._build.projection,
+                "number": self._build.number,
+                "position": parked.position,
+                "key": parked.key,
+                "stream": parked.stream,
+                "error": parked.error,
+                "attempts": parked.attempts,
+            }
+            for parked in events
+        ]
+        self._connection.execute(upsert(self._connection, PARKED), rows)
+
+    def unpark(self, positions: Iterable[int]) -> None:
+        """See `BuildBatch.unpark`."""
+        self._connection.execute(
+            delete(PARKED).where(
+                PARKED.c.projection == self._build.projection,
+                PARKED.c.number == self._build.number,
+                PARKED.c.position.in_(list(positions)),
+            )
+        )
+
+    def advance(self, position: int) -> None:
+        """See `BuildBatch.advance`."""
+        moved = self._connection.execute(
+            update(BUILDS)
+            .where(
+                BUILDS.c.projection == self._build.projection,
+                BUILDS.c.number == self._build.number,
+                BUILDS.c.position == self._build.position,
+            )
+            .values(position=position)
+        )
+        if moved.rowcount != 1:
+            raise CheckpointMoved(f"another projector has taken {self._build.projection} further")
+
+
+def upsert(connection: Connection, table: Table) -> Insert:
+    """An insert that takes the place of the row of the same key."""
+    on_postgres = connection.dialect.name == "postgresql"
+    statement = postgresql.insert(table) if on_postgres else sqlite.insert(table)
+    keys = [column.name for column in table.primary_key]
+    values = {column.name: statement.excluded[column.name] for column in table.c if column.name not in keys}
+    return statement.on_conflict_do_update(index_elements=keys, set_=values)
+
+
+def read_parked(connection: Connection, build: Build) -> tuple[Parked, ...]:
+    """The parked events of a build, in order of position."""
+    found = connection.execute(
+        select(PARKED.c.position, PARKED.c.key, PARKED.c.stream, PARKED.c.error, PARKED.c.attempts)
+        .where(PARKED.c.projection == build.projection, PARKED.c.number == build.number)
+        .order_by(PARKED.c.position)
+    )
+    return tuple(Parked(*row) for row in found)
+
+
+class SqlReadStore:
+    """`ReadStore` in the database that ``url`` names."""
+
+    def __init__(self, url: str) -> None:
+        self._writer = engine_for(url, begin="BEGIN IMMEDIATE", pool_size=2)
+        self._reader = engine_for(url, begin="BEGIN", pool_size=8)
+        with self._writer.begin() as connection:
+            metadata.create_all(connection)
+
+    def builds(self, projection: str) -> tuple[Build, ...]:
+        """See `ReadStore.builds`."""
+        statement = select(BUILDS).where(BUILDS.c.projection == projection).order_by(BUILDS.c.number)
+        with self._reader.begin() as connection:
+            return tuple(_build(row) for row in connection.execute(statement))
+
+    def create_build(self, projection: Projection[Any]) -> Build:
+        """See `ReadStore.create_build`."""
+        with self._writer.begin() as connection:
+            statement = select(func.max(BUILDS.c.number), func.count()).where(BUILDS.c.projection == projection.name)
+            highest, count = connection.execute(statement).one()
+            build = Build(projection.name, (highest or 0) + 1, projection.version, 0, live=count == 0)
+            table = table_of(projection, build.number)
+            table.drop(connection, checkfirst=True)
+            table.create(connection)
+            connection.execute(
+                insert(BUILDS).values(
+                    projection=build.projection,
+                    number=build.number,
+                    version=build.version,
+                    position=0,
+                    live=build.live,
+                )
+            )
+        return build
+
+    def promote(self, projection: Projection[Any], build: Build) -> bool:
+        """See `ReadStore.promote`."""
+        with self._writer.begin() as connection:
+            builds = [
+                _build(row) for row in connection.execute(select(BUILDS).where(BUILDS.c.projection == projection.name))
+            ]
+            position = next(other.position for other in builds if other.number == build.number)
+            if any(other.live and other.position > position for other in builds):
+                return False
+            for other in builds:
+                if other.number != build.number:
+                    self._drop(connection, projection, other.number)
+            connection.execute(
+                update(BUILDS)
+                .where(BUILDS.c.projection == projection.name, BUILDS.c.number == build.number)
+                .values(live=True)
+            )
+        return True
+
+    def drop_build(self, projection: Projection[Any], number: int) -> None:
+        """See `ReadStore.drop_build`."""
+        with self._writer.begin() as connection:
+            self._drop(connection, projection, number)
+
+    @staticmethod
+    def _drop(connection: Connection, projection: Projection[Any], number: int) -> None:
+        table_of(projection, number).drop(connection, checkfirst=True)
+        for table in (BUILDS, PARKED):
+            connection.execute(delete(table).where(table.c.projection == projection.name, table.c.number == number))
+
+    @contextmanager
+    def batch(self, projection: Projection[Any], number: int) -> Iterator[SqlBatch]:
+        """See `ReadStore.batch`."""
+        statement = select(BUILDS).where(BUILDS.c.projection == projection.name, BUILDS.c.number == number)
+        with self._writer.begin() as connection:
+            row = connection.execute(statement).one_or_none()
+            if row is None:
+                raise CheckpointMoved(f"build {number} of {projection.name} is gone")
+            yield SqlBatch(connection, projection, _build(row))
+
+    @staticmethod
+    def _live(connection: Connection, projection: Projection[Any]) -> Build:
+        statement = select(BUILDS).where(
+            BUILDS.c.projection == projection.name, BUILDS.c.live, BUILDS.c.version == projection.version
+        )
+        row = connection.execute(statement).one_or_none()
+        if row is None:
+            raise NotBuilt(f"{projection.name} is being built")
+        return _build(row)
+
+    def position(self, projection: Projection[Any]) -> int:
+        """See `ReadStore.position`."""
+        with self._reader.begin() as connection:
+            return self._live(connection, projection).position
+
+    def get(self, projection: Projection[R], keys: Sequence[str]) -> Found[R]:
+        """See `ReadStore.get`."""
+        with self._reader.begin() as connection:
+            build = self._live(connection, projection)
+            table = table_of(projection, build.number)
+            statement = select(table.c.key, table.c.row).where(table.c.key.in_(list(keys)))
+            rows = dict(self._decoded(connection, projection, statement))
+        return Found(tuple((key, rows[key]) for key in keys if key in rows), build.position, build.version)
+
+    def select(self, projection: Projection[R], selection: Selection) -> Found[R]:
+        """See `ReadStore.select`."""
+        with self._reader.begin() as connection:
+            build = self._live(connection, projection)
+            table = table_of(projection, build.number)
+            order = table.c[selection.order]
+            statement = select(table.c.key, table.c.row).limit(selection.limit)
+            for column, value in selection.filters.items():
+                statement = statement.where(table.c[column] == value)
+            if selection.after is not None:
+                place = tuple_(order, table.c.key)
+                last = tuple_(*selection.after)
+                statement = statement.where(place < last if selection.descending else place > last)
+            if selection.descending:
+                statement = statement.order_by(order.desc(), table.c.key.desc())
+            else:
+                statement = statement.order_by(order, table.c.key)
+            rows = self._decoded(connection, projection, statement)
+        return Found(tuple(rows), build.position, build.version)
+
+    @staticmethod
+    def _decoded(
+        connection: Connection, projection: Projection[R], statement: Select[tuple[Any, Any]]
+    ) -> list[tuple[str, R]]:
+        decoder = msgspec.json.Decoder(projection.row)
+        return [(key, decoder.decode(text)) for key, text in connection.execute(statement)]
+
+    def parked(self, projection: Projection[Any]) -> tuple[Parked, ...]:
+        """See `ReadStore.parked`."""
+        with self._reader.begin() as connection:
+            return read_parked(connection, self._live(connection, projection))
+
+    def close(self) -> None:
+        """See `ReadStore.close`."""
+        self._writer.dispose()
+        self._reader.dispose()
+
+
+def engine_for(url: str, *, begin: str, pool_size: int) -> Engine:
+    """An engine for the database; on SQLite, transactions begin with ``begin``.
+
+    Writers take the write lock at their beginning: a transaction that reads first and writes then would fail at
+    once beside another writer. The log is the truth, so that read models need not survive a power cut
+    (``synchronous=NORMAL``): rows and checkpoint are lost together and folded again.
+    """
+    engine = create_engine(url, pool_size=pool_size, max_overflow=32)
+    if engine.dialect.name != "sqlite":
+        return engine
+
+    @event.listens_for(engine, "connect")
+    def connected(dbapi_connection: Any, _: Any) -> None:
+        dbapi_connection.isolation_level = None
+        dbapi_connection.execute(f"PRAGMA busy_timeout={LOCK_TIMEOUT * 1000}")
+        dbapi_connection.execute("PRAGMA journal_mode=WAL")
+        dbapi_connection.execute("PRAGMA synchronous=NORMAL")
+
+    @event.listens_for(engine, "begin")
+    def begun(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine

@@ -1,0 +1,21 @@
+"""The read side's builders: everything that is ever shown stands in `PROJECTIONS`."""
+
+from typing import Any
+
+from skyulf.projections.base import Projection
+from skyulf.projections.dataset import DATASET_VERSIONS, DATASETS
+from skyulf.projections.deployment import DEPLOYMENTS
+from skyulf.projections.job import JOBS
+from skyulf.projections.model import MODEL_VERSIONS, MODELS
+from skyulf.projections.pipeline import PIPELINES
+
+PROJECTIONS: tuple[Projection[Any], ...] = (
+    DATASETS,
+    DATASET_VERSIONS,
+    PIPELINES,
+    JOBS,
+    MODELS,
+    MODEL_VERSIONS,
+    DEPLOYMENTS,
+)
+"""Every projection there is."""

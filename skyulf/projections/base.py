@@ -1,0 +1,47 @@
+"""What a projection is: rows, their keys, the columns they are looked up by, and a pure fold."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, Literal, TypeVar
+
+import msgspec
+
+from skyulf.events.base import DomainEvent, Recorded
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """Base of what projections keep; stored as one JSON document beside its key and its indexed columns."""
+
+
+R = TypeVar("R", bound=Row)
+
+ColumnType = Literal["text", "integer", "boolean"]
+
+
+@dataclass(frozen=True, slots=True)
+class Projection(Generic[R]):
+    """A fold from events to rows of one kind; it reads neither the clock nor the network nor another projection.
+
+    ``version`` rises whenever the rows that follow from the same events change: a rebuild follows by itself.
+    ``columns`` are attributes of the row that stand in columns of their own; ``indexes`` are what lists are
+    filtered and ordered by, each ending in the order.
+    """
+
+    name: str
+    version: int
+    row: type[R]
+    folds: tuple[type[DomainEvent], ...]
+    key: Callable[[Recorded, Any], str]
+    fold: Callable[[R | None, Any, Recorded], R | None]
+    columns: Mapping[str, ColumnType]
+    indexes: tuple[tuple[str, ...], ...]
+
+    @property
+    def types(self) -> tuple[str, ...]:
+        """The names of the event types that are folded."""
+        return tuple(event.__name__ for event in self.folds)
+
+
+def by_stream(recorded: Recorded, event: DomainEvent) -> str:  # noqa: ARG001 - the signature of a key
+    """The key of rows that are one to a stream."""
+    return recorded.stream

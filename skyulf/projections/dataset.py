@@ -1,0 +1,105 @@
+"""What is shown of datasets and of their versions."""
+
+from datetime import datetime
+from typing import Any, get_args
+
+import msgspec
+
+from skyulf.events.base import Recorded
+from skyulf.events.dataset import DatasetCreated, DatasetEvent, DatasetVersionAdded
+from skyulf.projections.base import Projection, Row, by_stream
+
+
+class DatasetRow(Row, frozen=True, kw_only=True):
+    """A dataset, with the size of its newest version; ``version`` is its stream's."""
+
+    id: str
+    version: int
+    name: str
+    created_at: datetime
+    created_position: int
+    dataset_version: int = 0
+    digest: str = ""
+    rows: int = 0
+    column_count: int = 0
+
+
+class DatasetVersionRow(Row, frozen=True, kw_only=True):
+    """A version of a dataset, with the facts of each column."""
+
+    dataset_id: str
+    dataset_version: int
+    digest: str
+    artifact: str
+    rows: int
+    filename: str
+    size: int
+    columns: list[dict[str, Any]]
+    created_at: datetime
+
+
+def version_key(stream: str, number: int) -> str:
+    """The key of a numbered version in a stream; keys sort as the numbers do."""
+    return f"{stream}/{number:09d}"
+
+
+def fold_dataset(row: DatasetRow | None, event: DatasetEvent, recorded: Recorded) -> DatasetRow:
+    """The dataset's row after the event."""
+    match event:
+        case DatasetCreated():
+            return DatasetRow(
+                id=recorded.stream,
+                version=recorded.version,
+                name=event.name,
+                created_at=recorded.metadata.recorded_at,
+                created_position=recorded.position,
+            )
+        case DatasetVersionAdded():
+            assert row is not None
+            return msgspec.structs.replace(
+                row,
+                version=recorded.version,
+                dataset_version=event.dataset_version,
+                digest=event.digest,
+                rows=event.rows,
+                column_count=len(event.columns),
+            )
+
+
+def fold_version(row: DatasetVersionRow | None, event: DatasetVersionAdded, recorded: Recorded) -> DatasetVersionRow:
+    """The row of the version that was added."""
+    assert row is None
+    return DatasetVersionRow(
+        dataset_id=recorded.stream,
+        dataset_version=event.dataset_version,
+        digest=event.digest,
+        artifact=event.artifact,
+        rows=event.rows,
+        filename=event.source.filename,
+        size=event.source.size,
+        columns=[column.model_dump(mode="json") for column in event.columns],
+        created_at=recorded.metadata.recorded_at,
+    )
+
+
+DATASETS = Projection(
+    name="datasets",
+    version=1,
+    row=DatasetRow,
+    folds=get_args(DatasetEvent),
+    key=by_stream,
+    fold=fold_dataset,
+    columns={"created_position": "integer", "name": "text"},
+    indexes=(("created_position",), ("name", "created_position")),
+)
+
+DATASET_VERSIONS = Projection(
+    name="dataset_versions",
+    version=1,
+    row=DatasetVersionRow,
+    folds=(DatasetVersionAdded,),
+    key=lambda recorded, event: version_key(recorded.stream, event.dataset_version),
+    fold=fold_version,
+    columns={"dataset_id": "text", "dataset_version": "integer"},
+    indexes=(("dataset_id", "dataset_version"),),
+)

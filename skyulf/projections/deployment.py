@@ -1,0 +1,105 @@
+"""What is shown of deployments."""
+
+from datetime import datetime
+from typing import Literal, get_args
+
+import msgspec
+
+from skyulf.events.base import Recorded
+from skyulf.events.deployment import (
+    DeploymentCreated,
+    DeploymentEvent,
+    DeploymentRetired,
+    DeploymentRolledBack,
+    DeploymentRolledOut,
+    Target,
+)
+from skyulf.projections.base import Projection, Row, by_stream
+
+Action = Literal["rolled_out", "rolled_back", "retired"]
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """One change of what a deployment serves: when, who, why, and what was served before and after."""
+
+    at: datetime
+    position: int
+    action: Action
+    actor: str
+    reason: str | None
+    before: int | None
+    model: str | None
+    model_version: int | None
+
+
+class DeploymentRow(Row, frozen=True, kw_only=True):
+    """A deployment, the one version that it serves (or none, once retired), and its history, the latest last."""
+
+    id: str
+    version: int
+    name: str
+    created_at: datetime
+    created_position: int
+    status: Literal["active", "retired"] = "active"
+    model: str | None = None
+    model_version: int | None = None
+    artifact: str | None = None
+    history: list[Change] = []
+
+
+def _changed(
+    row: DeploymentRow, recorded: Recorded, action: Action, before: Target | None, after: Target | None
+) -> Change:
+    metadata = recorded.metadata
+    return Change(
+        at=metadata.recorded_at,
+        position=recorded.position,
+        action=action,
+        actor=metadata.actor.id,
+        reason=metadata.reason,
+        before=before.model_version if before else row.model_version,
+        model=after.model if after else None,
+        model_version=after.model_version if after else None,
+    )
+
+
+def fold_deployment(row: DeploymentRow | None, event: DeploymentEvent, recorded: Recorded) -> DeploymentRow:
+    """The deployment's row after the event."""
+    if isinstance(event, DeploymentCreated):
+        return DeploymentRow(
+            id=recorded.stream,
+            version=recorded.version,
+            name=recorded.stream.removeprefix("deployment-"),
+            created_at=recorded.metadata.recorded_at,
+            created_position=recorded.position,
+        )
+    assert row is not None
+    match event:
+        case DeploymentRolledOut():
+            change = _changed(row, recorded, "rolled_out", event.before, event.after)
+        case DeploymentRolledBack():
+            change = _changed(row, recorded, "rolled_back", event.before, event.after)
+        case DeploymentRetired():
+            change = _changed(row, recorded, "retired", None, None)
+    after = None if isinstance(event, DeploymentRetired) else event.after
+    return msgspec.structs.replace(
+        row,
+        version=recorded.version,
+        status="active" if after else "retired",
+        model=after.model if after else None,
+        model_version=after.model_version if after else None,
+        artifact=after.artifact if after else None,
+        history=[*row.history, change],
+    )
+
+
+DEPLOYMENTS = Projection(
+    name="deployments",
+    version=1,
+    row=DeploymentRow,
+    folds=get_args(DeploymentEvent),
+    key=by_stream,
+    fold=fold_deployment,
+    columns={"created_position": "integer", "name": "text", "status": "text", "model": "text"},
+    indexes=(("created_position",), ("name",), ("status", "created_position"), ("model", "created_position")),
+)

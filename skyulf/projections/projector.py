@@ -1,0 +1,244 @@
+"""The projector: follows the log and keeps every projection's rows up with it; rebuilds; parks what cannot be folded.
+
+Rows and checkpoint are written in one transaction, and the checkpoint is compared before it is set: every event is
+folded into the rows exactly once, whatever crashes and however many projectors run.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from skyulf.errors import Invalid, NotFound, SkyulfError
+from skyulf.events.base import DomainEvent, Recorded
+from skyulf.events.log import EventLog
+from skyulf.events.registry import decode
+from skyulf.projections.base import Projection, Row
+from skyulf.projections.store import Build, BuildBatch, CheckpointMoved, Parked, ReadStore
+
+PAGE = 2_000
+"""Events read, folded and written at once."""
+
+POLL = 0.5
+"""Seconds after which the log is looked at even if no wake-up came."""
+
+logger = logging.getLogger(__name__)
+
+
+class Projector:
+    """Keeps ``projections`` up with the log, in threads of its own once started."""
+
+    def __init__(self, log: EventLog, store: ReadStore, projections: Sequence[Projection[Any]]) -> None:
+        self._log = log
+        self._store = store
+        self._projections = {projection.name: projection for projection in projections}
+        self._advanced: list[Callable[[], None]] = []
+        self._wake = threading.Event()
+        self._rebuild = threading.Event()
+        self._stopping = threading.Event()
+        self._threads: list[threading.Thread] = []
+        self._unsubscribe: Callable[[], None] = lambda: None
+
+    def start(self) -> None:
+        """Prepare the builds, then follow the log until `close`."""
+        self.prepare()
+        self._unsubscribe = self._log.subscribe(self._wake.set)
+        self._threads = [
+            threading.Thread(target=self._follow, name="projector", daemon=True),
+            threading.Thread(target=self._follow_rebuilds, name="rebuilds", daemon=True),
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def close(self) -> None:
+        """Stop following; what is under way is finished to the end of its page."""
+        self._unsubscribe()
+        self._stopping.set()
+        self._wake.set()
+        self._rebuild.set()
+        for thread in self._threads:
+            thread.join()
+
+    def on_advance(self, call: Callable[[], None]) -> None:
+        """Call ``call`` from the projector's thread whenever live rows have moved on."""
+        self._advanced.append(call)
+
+    def prepare(self) -> None:
+        """See that each projection has a live build, and begin one anew where the live one is not of this code.
+
+        A build that is further than the log belongs to another log; it is made anew as well.
+        """
+        head = self._log.head()
+        for projection in self._projections.values():
+            builds = self._store.builds(projection.name)
+            for build in builds:
+                if not build.live and (build.version != projection.version or build.position > head):
+                    self._store.drop_build(projection, build.number)
+            live = next((build for build in builds if build.live), None)
+            if live is None or live.version != projection.version or live.position > head:
+                self.request_rebuild(projection.name)
+
+    def request_rebuild(self, name: str) -> Build:
+        """Begin a build of the projection beside the live one, or go on with the one that was begun."""
+        projection = self.projection(name)
+        for build in self._store.builds(name):
+            if not build.live and build.version == projection.version:
+                self._rebuild.set()
+                return build
+        build = self._store.create_build(projection)
+        self._rebuild.set()
+        return build
+
+    def projection(self, name: str) -> Projection[Any]:
+        """The projection of that name; raises `NotFound`."""
+        try:
+            return self._projections[name]
+        except KeyError:
+            names = ", ".join(self._projections)
+            raise NotFound(f"there is no projection {name}; there are {names}") from None
+
+    def catch_up(self) -> None:
+        """Take every live build to the head of the log."""
+        for projection in self._projections.values():
+            while not self._stopping.is_set():
+                live = self._live(projection)
+                if live is None or not self._advance(projection, live):
+                    break
+
+    def rebuild(self, name: str) -> None:
+        """Fill the build that was requested and put it in the live one's place; it can be stopped and resumed."""
+        projection = self.projection(name)
+        build = self.request_rebuild(name)
+        while not build.live and not self._stopping.is_set():
+            moved = self._advance(projection, build)
+            build = self._build(projection, build.number)
+            if not moved and self._store.promote(projection, build):
+                break
+        self._tell()
+
+    def retry_parked(self, name: str, key: str) -> int:
+        """Fold the parked events of a key again, in order; how many were released.
+
+        Raises `NotFound` when nothing is parked under the key, and `Invalid` when the first fails again.
+        """
+        projection = self.projection(name)
+        live = self._live(projection)
+        assert live is not None
+        with self._store.batch(projection, live.number) as batch:
+            waiting = [parked for parked in batch.parked() if parked.key == key]
+            if not waiting:
+                raise NotFound(f"nothing is parked under {key} in {name}")
+            released = self._release(projection, batch, waiting)
+        self._tell()
+        if released == 0:
+            raise Invalid(f"the event at position {waiting[0].position} still cannot be folded into {name}")
+        return released
+
+    def _release(self, projection: Projection[Any], batch: BuildBatch, waiting: Sequence[Parked]) -> int:
+        released: list[int] = []
+        rows: dict[str, Row | None] = {}
+        for parked in waiting:
+            page = self._log.read(parked.position - 1, 1, until=parked.position)
+            try:
+                recorded = page.events[0]
+                event = decode(recorded)
+                key = projection.key(recorded, event)
+                if key not in rows:
+                    rows[key] = batch.rows([key]).get(key)
+                rows[key] = projection.fold(rows[key], event, recorded)
+            except Exception as error:  # noqa: BLE001 - a fold may fail in any way; the event stays parked
+                batch.park([replace(parked, error=describe(error), attempts=parked.attempts + 1)])
+                break
+            released.append(parked.position)
+        batch.save(rows)
+        batch.unpark(released)
+        return len(released)
+
+    def _follow(self) -> None:
+        while not self._stopping.is_set():
+            self._wake.clear()
+            self._guarded(self.catch_up)
+            self._wake.wait(POLL)
+
+    def _follow_rebuilds(self) -> None:
+        while not self._stopping.is_set():
+            self._rebuild.clear()
+            for projection in self._projections.values():
+                if any(not build.live for build in self._store.builds(projection.name)):
+                    self._guarded(lambda name=projection.name: self.rebuild(name))  # type: ignore[misc]
+            self._rebuild.wait(POLL * 4)
+
+    @staticmethod
+    def _guarded(work: Callable[[], object]) -> None:
+        """Run ``work``; a fault is logged and met again at the next turn, since the thread must go on."""
+        try:
+            work()
+        except CheckpointMoved:
+            pass
+        except Exception:
+            logger.exception("a projection could not be brought forward; it is tried again")
+
+    def _live(self, projection: Projection[Any]) -> Build | None:
+        builds = self._store.builds(projection.name)
+        return next((build for build in builds if build.live and build.version == projection.version), None)
+
+    def _build(self, projection: Projection[Any], number: int) -> Build:
+        return next(build for build in self._store.builds(projection.name) if build.number == number)
+
+    def _advance(self, projection: Projection[Any], build: Build) -> bool:
+        """Fold one page into a build; whether there was anything to read."""
+        page = self._log.read(build.position, PAGE, types=projection.types)
+        if page.position <= build.position:
+            return False
+        with self._store.batch(projection, build.number) as batch:
+            if batch.position != build.position:
+                raise CheckpointMoved(f"{projection.name} is at {batch.position} already")
+            if page.events:
+                fold_page(projection, batch, page.events)
+            batch.advance(page.position)
+        if build.live:
+            self._tell()
+        return True
+
+    def _tell(self) -> None:
+        for call in self._advanced:
+            call()
+
+
+def fold_page(projection: Projection[Any], batch: BuildBatch, events: Sequence[Recorded]) -> None:
+    """Fold a page of events into the rows that it touches, and park what cannot be folded, with all behind it."""
+    waiting = {parked.key for parked in batch.parked()}
+    touched: list[tuple[Recorded, DomainEvent, str]] = []
+    parked: list[Parked] = []
+    for recorded in events:
+        try:
+            event = decode(recorded)
+            key = projection.key(recorded, event)
+        except Exception as error:  # noqa: BLE001 - whatever a stored event holds, the others go on
+            waiting.add(recorded.stream)
+            parked.append(Parked(recorded.position, recorded.stream, recorded.stream, describe(error), 1))
+            continue
+        touched.append((recorded, event, key))
+    rows: dict[str, Row | None] = dict(batch.rows(list({key for _, _, key in touched})))
+    changed: set[str] = set()
+    for recorded, event, key in touched:
+        behind = key if key in waiting else recorded.stream if recorded.stream in waiting else None
+        if behind is not None:
+            parked.append(Parked(recorded.position, behind, recorded.stream, None, 0))
+            continue
+        try:
+            rows[key] = projection.fold(rows.get(key), event, recorded)
+            changed.add(key)
+        except Exception as error:  # noqa: BLE001 - a fold may fail in any way; its key waits, the others go on
+            waiting.add(key)
+            parked.append(Parked(recorded.position, key, recorded.stream, describe(error), 1))
+    if parked:
+        logger.error("%s: %d events parked, the first at position %d", projection.name, len(parked), parked[0].position)
+        batch.park(parked)
+    batch.save({key: rows[key] for key in changed})
+
+
+def describe(error: Exception) -> str:
+    """What went wrong, without data values: the text of an error of ours, and of others only the kind."""
+    return error.detail if isinstance(error, SkyulfError) else type(error).__name__

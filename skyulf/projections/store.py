@@ -1,0 +1,147 @@
+"""The ReadStore port: where rows, checkpoints and parked events are kept."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
+
+from skyulf.errors import SkyulfError
+from skyulf.projections.base import Projection, Row
+
+R = TypeVar("R", bound=Row)
+
+Plain = str | int | bool
+"""What an indexed column holds, and what lists are filtered by."""
+
+
+class CheckpointMoved(SkyulfError):
+    """Another projector has taken the projection further meanwhile; nothing was written."""
+
+
+class NotBuilt(SkyulfError):
+    """The projection has no live build that this code can read yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """One set of a projection's rows: its number, the version of the fold that makes it, how far it has got.
+
+    The live one is read; another is being filled beside it, and takes its place once it has caught up.
+    """
+
+    projection: str
+    number: int
+    version: int
+    position: int
+    live: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """An event that waits: the first of its key could not be folded (``error``), the others stand behind it."""
+
+    position: int
+    key: str
+    stream: str
+    error: str | None
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which rows of a list are wanted: equal to ``filters``, in order of a column and then the key.
+
+    ``after`` is the (column value, key) of the last row that was seen.
+    """
+
+    order: str
+    filters: Mapping[str, Plain]
+    descending: bool = False
+    limit: int = 100
+    after: tuple[Plain, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Found(Generic[R]):
+    """Rows with their keys, all of one moment: the live build of ``version`` had got to ``position``."""
+
+    rows: tuple[tuple[str, R], ...]
+    position: int
+    version: int
+
+
+class BuildBatch(Protocol):
+    """A transaction on one build: what it reads stays true until it ends, what it writes is kept or lost as one."""
+
+    @property
+    def position(self) -> int:
+        """The build's checkpoint."""
+        ...
+
+    def rows(self, keys: Sequence[str]) -> dict[str, Row]:
+        """The rows there are for ``keys``."""
+        ...
+
+    def parked(self) -> tuple[Parked, ...]:
+        """Every parked event of the build, in order of position."""
+        ...
+
+    def save(self, rows: Mapping[str, Row | None]) -> None:
+        """Write or, where there is None, delete rows."""
+        ...
+
+    def park(self, events: Iterable[Parked]) -> None:
+        """Keep parked events, in place of what was kept for the same positions."""
+        ...
+
+    def unpark(self, positions: Iterable[int]) -> None:
+        """Forget parked events."""
+        ...
+
+    def advance(self, position: int) -> None:
+        """Move the checkpoint; raises `CheckpointMoved` when it is no longer where it was."""
+        ...
+
+
+class ReadStore(Protocol):
+    """Rows of projections in builds of versioned tables, and one pointer for each projection to its live build."""
+
+    def builds(self, projection: str) -> tuple[Build, ...]:
+        """Every build of the projection, by number."""
+        ...
+
+    def create_build(self, projection: Projection[Any]) -> Build:
+        """Make an empty build beside the others. It is live at once if there is none yet."""
+        ...
+
+    def promote(self, projection: Projection[Any], build: Build) -> bool:
+        """Make a build live and drop the others, unless the live one is further; whether it is live now."""
+        ...
+
+    def drop_build(self, projection: Projection[Any], number: int) -> None:
+        """Give up a build that is not live."""
+        ...
+
+    def batch(self, projection: Projection[Any], number: int) -> AbstractContextManager[BuildBatch]:
+        """Open a transaction on a build; it is kept when the block ends well."""
+        ...
+
+    def position(self, projection: Projection[Any]) -> int:
+        """The live build's checkpoint; raises `NotBuilt`."""
+        ...
+
+    def get(self, projection: Projection[R], keys: Sequence[str]) -> Found[R]:
+        """The rows there are for ``keys``, in the order of ``keys``; raises `NotBuilt`."""
+        ...
+
+    def select(self, projection: Projection[R], selection: Selection) -> Found[R]:
+        """The rows of a list, at most ``limit`` of them; raises `NotBuilt`."""
+        ...
+
+    def parked(self, projection: Projection[Any]) -> tuple[Parked, ...]:
+        """The live build's parked events, in order of position; raises `NotBuilt`."""
+        ...
+
+    def close(self) -> None:
+        """Release what the store holds."""
+        ...

@@ -1,0 +1,49 @@
+"""From a spec to one standard scikit-learn Pipeline, in which cross-validation refits everything per fold."""
+
+from typing import Any
+
+from skyulf.core.flow import Flow, Stage
+from skyulf.core.registry import BuildContext
+from skyulf.core.spec import PipelineSpec
+
+
+def assemble(spec: PipelineSpec, flow: Flow, context: BuildContext) -> Any:
+    """Build the unfitted Pipeline of a complete spec: a ColumnTransformer for each step that acts, then the model.
+
+    Columns go by their names, in frames, until a step generates columns; from there on they go by position, in
+    arrays. Generated names can clash (a column "a_b" beside a column "a" with a category "b"), positions cannot.
+    """
+    from sklearn.pipeline import Pipeline
+
+    if spec.model is None:
+        raise ValueError("a spec without a model cannot be built; choose candidates first")
+    steps: list[tuple[str, Any]] = [
+        (f"{number}_{stage.step.name}", _transformer(stage, context))
+        for number, stage in enumerate(flow.stages, start=1)
+    ]
+    seed = context.seed if spec.model.seed is None else spec.model.seed
+    model = spec.model.use().build(BuildContext(seed, context.task, context.threads))
+    return Pipeline([*steps, ("model", model)])
+
+
+def _transformer(stage: Stage, context: BuildContext) -> Any:
+    from sklearn.compose import ColumnTransformer
+
+    estimator = stage.step.build(context)
+    name = stage.step.name
+    selected = _address(stage, [c for c in stage.known if c in set(stage.selected)])
+    kept = _address(stage, [c for c in stage.known if c not in set(stage.selected)])
+    if stage.takes_generated:
+        # Generated columns have no names before fitting, but they are always the ones that remain.
+        return ColumnTransformer([("kept", "passthrough", kept)], remainder=estimator)
+    if stage.step.output == "generated":
+        rest = "passthrough" if stage.generated else "drop"
+        return ColumnTransformer([("kept", "passthrough", kept), (name, estimator, selected)], remainder=rest)
+    if stage.generated:
+        return ColumnTransformer([(name, estimator, selected)], remainder="passthrough")
+    by_name = ColumnTransformer([(name, estimator, selected)], remainder="passthrough", verbose_feature_names_out=False)
+    return by_name.set_output(transform="pandas")
+
+
+def _address(stage: Stage, names: list[str]) -> list[str] | list[int]:
+    return [stage.known.index(name) for name in names] if stage.generated else names

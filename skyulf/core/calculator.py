@@ -1,0 +1,210 @@
+"""fit: check, split, choose, fit, evaluate, refit, fingerprint. The stages are fixed; the spec fills them."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from threadpoolctl import threadpool_limits
+
+from skyulf.core import choosing
+from skyulf.core.assemble import assemble
+from skyulf.core.candidates import check_spec
+from skyulf.core.columns import ColumnFacts
+from skyulf.core.environment import describe_environment
+from skyulf.core.evaluation import aligned, codes_of, evaluate_classes, evaluate_numbers, json_label
+from skyulf.core.fingerprint import fingerprint
+from skyulf.core.flow import Flow, follow
+from skyulf.core.frame import target_values
+from skyulf.core.notices import Notices
+from skyulf.core.probing import probe_inputs
+from skyulf.core.registry import BuildContext
+from skyulf.core.spec import PipelineSpec
+from skyulf.core.state import FittedState
+from skyulf.errors import TrainingFailed
+
+Array = np.ndarray[Any, Any]
+Report = Callable[[str, float, dict[str, float]], None]
+
+PROBE_ROWS = 50
+
+# Where each stage ends, as a share of the whole; choosing and fitting is what takes long.
+ENDS = {"load": 0.02, "split": 0.05, "choose": 0.5, "fit": 0.7, "evaluate": 0.75, "refit": 0.95, "fingerprint": 1.0}
+
+
+@dataclass
+class _Run:
+    """Progress and time of one fit."""
+
+    report: Report
+    timings: dict[str, float] = field(default_factory=dict)
+    metrics: dict[str, float] = field(default_factory=dict)
+    reached: float = 0.0
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[Callable[[float], None]]:
+        """Time a stage; what it yields reports how much of the stage is done, from 0 to 1."""
+        begin = self.reached
+        end = ENDS[name]
+
+        def done(share: float) -> None:
+            self.report(name, begin + (end - begin) * share, dict(self.metrics))
+
+        done(0.0)
+        start = time.perf_counter()
+        yield done
+        self.timings[name] = time.perf_counter() - start
+        self.reached = end
+        done(1.0)
+
+
+@dataclass(frozen=True)
+class _Table:
+    """Features and target of the rows that have one."""
+
+    features: pd.DataFrame
+    target: Array
+    classes: Array | None
+    dropped: int
+
+
+def fit(
+    spec_candidates: Sequence[PipelineSpec],
+    frame: pd.DataFrame,
+    columns: Sequence[ColumnFacts],
+    seed: int,
+    report: Report,
+    threads: int,
+) -> FittedState:
+    """Train the best of the candidate specs on a frame as ``read_frame`` gives it.
+
+    ``columns`` are the facts of the dataset's columns. Of several candidates, cross-validation on the training rows
+    alone chooses. ``seed`` rules every random choice that the spec gives no seed for. ``report`` hears of the stage,
+    the fraction of the whole that is done (0 to 1) and the metrics so far; what it raises ends the fit.
+
+    Raises:
+        TrainingFailed: the data or the specs do not let a model be trained; names columns and rules, never values.
+
+    """
+    run = _Run(report)
+    notices = Notices()
+    context = BuildContext(seed % 2**32, spec_candidates[0].task, threads)
+    with threadpool_limits(limits=threads), notices.listening():
+        with run.stage("load"):
+            table = _check(spec_candidates, frame, columns)
+            flows = [follow(spec, columns, len(frame)) for spec in spec_candidates]
+        with run.stage("split"):
+            train, test = _split(spec_candidates[0], table, context.seed)
+        with run.stage("choose") as done:
+            best, scores = choosing.choose(
+                spec_candidates, flows, table.features.iloc[train], table.target[train], context, done
+            )
+        spec, flow = _completed(spec_candidates[best]), flows[best]
+        with run.stage("fit"):
+            held_out = _fitted(spec, flow, context, table, train)
+        with run.stage("evaluate"):
+            metrics, evaluation = _evaluate(held_out, spec, table, test, columns)
+            run.metrics = {name: value for name, value in metrics.items() if value is not None}
+        with run.stage("refit"):
+            served = _fitted(spec, flow, context, table, None) if spec.refit else held_out
+    with run.stage("fingerprint"), threadpool_limits(limits=1):
+        probe = table.features.iloc[train[:PROBE_ROWS]]
+        mark = fingerprint(served, probe)
+        schema = probe_inputs(served, flow, probe, columns)
+    kind = _type_of(spec.target, columns)
+    classes = [json_label(value, kind) for value in served.classes_] if table.classes is not None else None
+    rows = {"total": len(frame), "train": len(train), "test": len(test), "dropped": table.dropped}
+    environment = describe_environment(threads)
+    return FittedState(
+        spec=spec, pipeline=served, pipeline_inputs=flow.inputs, classes=classes, metrics=metrics,
+        candidate_scores=scores, input_schema=schema, target_type=kind, rows=rows, evaluation=evaluation,
+        fingerprint=mark, environment=environment, timings=run.timings, warnings=notices.texts(),
+    )  # fmt: skip
+
+
+def _type_of(name: str, columns: Sequence[ColumnFacts]) -> Any:
+    return next(column.type for column in columns if column.name == name)
+
+
+def _check(specs: Sequence[PipelineSpec], frame: pd.DataFrame, columns: Sequence[ColumnFacts]) -> _Table:
+    """Refuse what cannot be trained, by the facts and then by the data; drop the rows without a target."""
+    for spec in specs:
+        if faults := check_spec(spec, columns, len(frame)):
+            raise TrainingFailed("; ".join(str(fault) for fault in faults))
+    if absent := [column.name for column in columns if column.name not in frame.columns]:
+        raise TrainingFailed(f"the stored table lacks columns that its record names: {', '.join(absent)}")
+    spec = specs[0]
+    has_target = frame[spec.target].notna().to_numpy()
+    table = frame if has_target.all() else frame[has_target]
+    features = table[[column.name for column in columns if column.name != spec.target]]
+    for name in features.columns[features.dtypes == np.float64]:
+        if np.isinf(features[name].to_numpy()).any():
+            raise TrainingFailed(f"column {name} holds infinite values; remove or replace them")
+    kind = _type_of(spec.target, columns)
+    target = target_values(table[spec.target], kind)
+    if spec.task == "regression":
+        return _Table(features, target.astype(np.float64), None, int((~has_target).sum()))
+    if kind == "number" and (target != np.floor(target)).any():
+        raise TrainingFailed(f"target {spec.target} holds fractions, which are no classes; use task regression")
+    classes = np.array(sorted(set(target.tolist())), dtype=target.dtype)
+    if len(classes) < 2:
+        raise TrainingFailed(f"target {spec.target} has fewer than two classes in the rows that have one")
+    return _Table(features, target, classes, int((~has_target).sum()))
+
+
+def _split(spec: PipelineSpec, table: _Table, seed: int) -> tuple[Array, Array]:
+    """Return the positions of training and test rows."""
+    from sklearn.model_selection import train_test_split
+
+    split = spec.split
+    options: dict[str, Any] = {"test_size": split.test_size, "shuffle": split.shuffle}
+    if split.shuffle:
+        options["random_state"] = seed if split.seed is None else split.seed
+    if table.classes is not None:
+        codes = codes_of(table.target, table.classes)
+        counts = np.bincount(codes)
+        if split.stratifies(spec.task):
+            if counts.min() < 2:
+                raise TrainingFailed(
+                    f"a class of target {spec.target} has one row only; set split.stratify to false, or merge it"
+                )
+            options["stratify"] = codes
+    train, test = train_test_split(np.arange(len(table.target)), **options)
+    if table.classes is not None and len(set(table.target[train].tolist())) < 2:
+        raise TrainingFailed(f"the training rows hold one class of target {spec.target} only; shuffle or stratify")
+    return train, test
+
+
+def _completed(spec: PipelineSpec) -> PipelineSpec:
+    """Write out every parameter, so that the record does not depend on defaults that may change."""
+    steps = tuple(step.model_copy(update={"params": step.use().model_dump()}) for step in spec.steps or ())
+    model = spec.model and spec.model.model_copy(update={"params": spec.model.use().model_dump()})
+    return spec.model_copy(update={"steps": steps, "model": model})
+
+
+def _fitted(spec: PipelineSpec, flow: Flow, context: BuildContext, table: _Table, rows: Array | None) -> Any:
+    """Fit on the rows at these positions, or on all."""
+    pipeline = assemble(spec, flow, context)
+    features, target = table.features, table.target
+    if rows is not None:
+        features, target = features.iloc[rows], target[rows]
+    pipeline.fit(features, target)
+    if "n_jobs" in pipeline[-1].get_params(deep=False):
+        # Predictions of a forest on several threads are summed in the order in which the threads finish.
+        pipeline[-1].set_params(n_jobs=1)
+    return pipeline
+
+
+def _evaluate(
+    pipeline: Any, spec: PipelineSpec, table: _Table, test: Array, columns: Sequence[ColumnFacts]
+) -> tuple[dict[str, float | None], dict[str, Any]]:
+    features, truth = table.features.iloc[test], table.target[test]
+    if table.classes is None:
+        return evaluate_numbers(truth, np.asarray(pipeline.predict(features), dtype=np.float64))
+    kind = _type_of(spec.target, columns)
+    probabilities = aligned(pipeline.predict_proba(features), pipeline.classes_, table.classes)
+    labels = [json_label(value, kind) for value in table.classes]
+    return evaluate_classes(codes_of(truth, table.classes), probabilities.argmax(axis=1), probabilities, labels)

@@ -1,0 +1,143 @@
+"""What each step of a spec sees and leaves behind, worked out from the columns' facts alone.
+
+Both the static check of a spec and the building of its scikit-learn pipeline follow this one account, so that
+what was checked is what is trained.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from skyulf.core.columns import ColumnFacts, Kind, kind_of
+from skyulf.core.registry import Step
+from skyulf.core.spec import PipelineSpec, Selector, StepSpec
+from skyulf.errors import Fault
+
+
+@dataclass(frozen=True, slots=True)
+class Flowing:
+    """A column on its way through the steps: its name, its kind by now, and whether cells may be missing by now."""
+
+    name: str
+    kind: Kind
+    nullable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One step that acts: on ``selected`` of the ``known`` columns before it, and on the generated ones or not.
+
+    Columns that a step generates have names only once it is fitted; they are numeric, lack nothing, and follow
+    every step on "numeric" or "all".
+    """
+
+    step: Step
+    known: tuple[str, ...]
+    selected: tuple[str, ...]
+    generated: bool
+    """Whether earlier steps generated columns."""
+    takes_generated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """The whole way: its stages, the known columns that reach the model, whether generated ones do, and faults."""
+
+    inputs: tuple[str, ...]
+    stages: tuple[Stage, ...]
+    outcome: tuple[Flowing, ...]
+    generated: bool
+    unused: frozenset[str]
+    """Columns that were dropped before anything used them."""
+    faults: tuple[Fault, ...]
+
+
+def follow(spec: PipelineSpec, columns: Sequence[ColumnFacts], rows: int) -> Flow:
+    """Follow the columns of a dataset (its target aside) through the steps of a spec; steps left out are none."""
+    current = [Flowing(c.name, kind_of(c, rows), c.nulls > 0) for c in columns if c.name != spec.target]
+    inputs = tuple(column.name for column in current)
+    generated = False
+    touched: set[str] = set()
+    unused: set[str] = set()
+    stages: list[Stage] = []
+    faults: list[Fault] = []
+    for index, step_spec in enumerate(spec.steps or ()):
+        step = step_spec.use()
+        chosen, with_generated, problems = _select(step_spec, current, inputs, spec.target, index)
+        faults += problems + _objections(step, chosen, index)
+        with_generated = with_generated and generated
+        if not chosen and not with_generated:
+            continue
+        names = tuple(column.name for column in chosen)
+        stages.append(Stage(step, tuple(c.name for c in current), names, generated, with_generated))
+        if step.output == "dropped":
+            unused |= set(names) - touched
+        touched |= set(names)
+        current, generated = _after(step, current, set(names), generated, with_generated)
+    return Flow(inputs, tuple(stages), tuple(current), generated, frozenset(unused), tuple(faults))
+
+
+def _select(
+    spec: StepSpec, current: list[Flowing], inputs: tuple[str, ...], target: str, index: int
+) -> tuple[list[Flowing], bool, list[Fault]]:
+    """Return the columns that a step acts on in their own order, whether generated ones too, and faults."""
+    place = f"steps.{index}.columns"
+    wanted = spec.columns
+    if isinstance(wanted, tuple):
+        present = {column.name for column in current}
+        faults = [
+            Fault(f"{place}.{at}", _missing(name, inputs, target))
+            for at, name in enumerate(wanted)
+            if name not in present
+        ]
+        return [column for column in current if column.name in wanted], False, faults
+    selector = wanted if isinstance(wanted, Selector) else Selector(kind=wanted)
+    faults = [
+        Fault(f"{place}.exclude.{at}", "the dataset has no such column")
+        for at, name in enumerate(selector.exclude)
+        if name not in inputs and name != target
+    ]
+    chosen = [
+        column for column in current if selector.kind in ("all", column.kind) and column.name not in selector.exclude
+    ]
+    return chosen, selector.kind in ("all", "numeric"), faults
+
+
+def _missing(name: str, inputs: tuple[str, ...], target: str) -> str:
+    if name == target:
+        return "this is the target, which no step may touch; leave it out"
+    if name in inputs:
+        return "an earlier step dropped or replaced this column; select by kind, or move this step before that one"
+    return "the dataset has no such column"
+
+
+def _objections(step: Step, chosen: list[Flowing], index: int) -> list[Fault]:
+    """Say which of the chosen columns the step cannot take; one fault for each reason."""
+    reasons: dict[str, list[str]] = {}
+    for column in chosen:
+        if reason := step.objection(column.kind):
+            reasons.setdefault(reason, []).append(f"{column.name} ({column.kind})")
+    return [Fault(f"steps.{index}.columns", f"{why}; not {some(names)}") for why, names in reasons.items()]
+
+
+def _after(
+    step: Step, current: list[Flowing], selected: set[str], generated: bool, with_generated: bool
+) -> tuple[list[Flowing], bool]:
+    if step.output == "dropped":
+        return [c for c in current if c.name not in selected], generated and not with_generated
+    if step.output == "generated":
+        return [c for c in current if c.name not in selected], True
+
+    def changed(column: Flowing) -> Flowing:
+        kind: Kind = "numeric" if step.output == "numeric" else column.kind
+        return replace(column, kind=kind, nullable=column.nullable and not step.fills_nulls)
+
+    after = [changed(c) if c.name in selected else c for c in current]
+    # A ColumnTransformer puts what it changes first; with generated columns it puts them last.
+    keeps_first = with_generated
+    return sorted(after, key=lambda c: (c.name in selected) == keeps_first), generated
+
+
+def some(names: Sequence[str], most: int = 5) -> str:
+    """List names, the first few if they are many."""
+    rest = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + rest

@@ -1,0 +1,69 @@
+"""Linear models."""
+
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
+
+from skyulf.core.registry import BuildContext, Model, Task
+
+
+class LogisticRegression(Model):
+    """Logistic regression, for two or more classes; wants scaled numeric columns without missing cells.
+
+    Builds on scikit-learn's LogisticRegression with the lbfgs solver and an L2 penalty of strength 1/C.
+    """
+
+    name: ClassVar[str] = "logistic_regression"
+    tasks: ClassVar[tuple[Task, ...]] = ("classification",)
+    types: ClassVar[tuple[str, ...]] = ("sklearn.linear_model._logistic.LogisticRegression",)
+
+    C: float = Field(default=1.0, gt=0)
+    max_iter: int = Field(default=1000, ge=1)
+    tol: float = Field(default=1e-4, gt=0)
+    fit_intercept: bool = True
+    class_weight: Literal["balanced"] | None = None
+
+    def build(self, context: BuildContext) -> Any:
+        """Make the classifier."""
+        from sklearn.linear_model import LogisticRegression as Estimator
+
+        return Estimator(**self.model_dump(), random_state=context.seed)
+
+
+class LinearRegression(Model):
+    """Ordinary least squares; wants numeric columns without missing cells.
+
+    Builds on scikit-learn's LinearRegression.
+    """
+
+    name: ClassVar[str] = "linear_regression"
+    tasks: ClassVar[tuple[Task, ...]] = ("regression",)
+    types: ClassVar[tuple[str, ...]] = ("sklearn.linear_model._base.LinearRegression",)
+
+    fit_intercept: bool = True
+
+    def build(self, _: BuildContext) -> Any:
+        """Make the regressor."""
+        from sklearn.linear_model import LinearRegression as Estimator
+
+        return Estimator(fit_intercept=self.fit_intercept)
+
+
+class Ridge(Model):
+    """Least squares with an L2 penalty of strength ``alpha``; wants scaled numeric columns without missing cells.
+
+    Builds on scikit-learn's Ridge with its exact solver.
+    """
+
+    name: ClassVar[str] = "ridge"
+    tasks: ClassVar[tuple[Task, ...]] = ("regression",)
+    types: ClassVar[tuple[str, ...]] = ("sklearn.linear_model._ridge.Ridge",)
+
+    alpha: float = Field(default=1.0, ge=0)
+    fit_intercept: bool = True
+
+    def build(self, context: BuildContext) -> Any:
+        """Make the regressor."""
+        from sklearn.linear_model import Ridge as Estimator
+
+        return Estimator(alpha=self.alpha, fit_intercept=self.fit_intercept, random_state=context.seed)

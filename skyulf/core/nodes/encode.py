@@ -1,0 +1,66 @@
+"""Steps that turn categories into numbers."""
+
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from skyulf.core.columns import Kind
+from skyulf.core.registry import ENCODABLE, BuildContext, Output, Step
+
+
+class OneHot(Step):
+    """Replaces each column by one column of 0 and 1 per category.
+
+    Builds on scikit-learn's OneHotEncoder, dense. Takes categorical, text and numeric columns. A missing cell is a
+    category of its own where training rows had any; categories beyond ``max_categories`` or rarer than
+    ``min_frequency`` (a number of rows, or a share of them) share one column; a category never seen in training
+    counts among those, or else is all zeros.
+    """
+
+    name: ClassVar[str] = "one_hot"
+    takes: ClassVar[frozenset[Kind]] = ENCODABLE
+    output: ClassVar[Output] = "generated"
+    fills_nulls: ClassVar[bool] = True
+    types: ClassVar[tuple[str, ...]] = ("sklearn.preprocessing._encoders.OneHotEncoder",)
+
+    max_categories: int | None = Field(default=100, ge=2)
+    min_frequency: int | float | None = Field(default=None, gt=0)
+
+    def build(self, _: BuildContext) -> Any:
+        """Make a dense OneHotEncoder that serves unseen categories."""
+        from sklearn.preprocessing import OneHotEncoder
+
+        return OneHotEncoder(
+            handle_unknown="infrequent_if_exist",
+            max_categories=self.max_categories,
+            min_frequency=self.min_frequency,
+            sparse_output=False,
+        )
+
+
+class Ordinal(Step):
+    """Replaces each category by a number, in the categories' order of sorting.
+
+    Builds on scikit-learn's OrdinalEncoder. Takes categorical, text and numeric columns; fit for trees, while for
+    linear models the order would mean something. A category never seen in training becomes ``unknown_value``, a
+    missing cell ``missing_value``.
+    """
+
+    name: ClassVar[str] = "ordinal"
+    takes: ClassVar[frozenset[Kind]] = ENCODABLE
+    output: ClassVar[Output] = "numeric"
+    fills_nulls: ClassVar[bool] = True
+    types: ClassVar[tuple[str, ...]] = ("sklearn.preprocessing._encoders.OrdinalEncoder",)
+
+    unknown_value: int = Field(default=-1, le=-1)
+    missing_value: int = Field(default=-2, le=-1)
+
+    def build(self, _: BuildContext) -> Any:
+        """Make an OrdinalEncoder that serves unseen categories."""
+        from sklearn.preprocessing import OrdinalEncoder
+
+        return OrdinalEncoder(
+            handle_unknown="use_encoded_value",
+            unknown_value=self.unknown_value,
+            encoded_missing_value=self.missing_value,
+        )

@@ -1,0 +1,49 @@
+"""Steps that fill missing cells."""
+
+from typing import Any, ClassVar, Literal, Self
+
+from pydantic import model_validator
+
+from skyulf.core.columns import Kind
+from skyulf.core.registry import ENCODABLE, BuildContext, Step
+
+
+class Impute(Step):
+    """Fills missing cells with the mean, the median, the most frequent value or a constant of each column.
+
+    Builds on scikit-learn's SimpleImputer. Mean and median take numeric columns; most_frequent and constant take
+    categorical and text ones too. The values are learnt from training rows alone; a column that is missing
+    throughout is filled with 0 (or the constant).
+    """
+
+    name: ClassVar[str] = "impute"
+    takes: ClassVar[frozenset[Kind]] = ENCODABLE
+    fills_nulls: ClassVar[bool] = True
+    types: ClassVar[tuple[str, ...]] = ("sklearn.impute._base.SimpleImputer",)
+
+    strategy: Literal["mean", "median", "most_frequent", "constant"] = "mean"
+    fill_value: float | str | None = None
+
+    @model_validator(mode="after")
+    def _constant_has_a_value(self) -> Self:
+        if (self.strategy == "constant") != (self.fill_value is not None):
+            raise ValueError("fill_value belongs to strategy constant, which needs one")
+        return self
+
+    def objection(self, kind: Kind) -> str | None:
+        """Refuse means of words, and a constant of another kind than its column."""
+        if self.strategy in ("mean", "median") and kind in ("categorical", "text"):
+            return f"impute with strategy {self.strategy} takes numeric columns only; use most_frequent or constant"
+        if (
+            self.strategy == "constant"
+            and kind in ENCODABLE
+            and isinstance(self.fill_value, str) != (kind != "numeric")
+        ):
+            return f"fill_value must be {'a number' if kind == 'numeric' else 'text'} for {kind} columns"
+        return super().objection(kind)
+
+    def build(self, _: BuildContext) -> Any:
+        """Make a SimpleImputer that keeps every column."""
+        from sklearn.impute import SimpleImputer
+
+        return SimpleImputer(strategy=self.strategy, fill_value=self.fill_value, keep_empty_features=True)

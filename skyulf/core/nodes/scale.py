@@ -1,0 +1,38 @@
+"""Steps that put numeric columns on one scale."""
+
+from typing import Any, ClassVar, Literal
+
+from skyulf.core.columns import Kind
+from skyulf.core.registry import NUMERIC, BuildContext, Step
+
+
+class Scale(Step):
+    """Puts numeric columns on one scale; missing cells stay missing.
+
+    Builds on scikit-learn: standard (mean 0, variance 1: StandardScaler), minmax (0 to 1: MinMaxScaler), robust
+    (median 0, quartile range 1, for data with outliers: RobustScaler), maxabs (-1 to 1, zero stays zero:
+    MaxAbsScaler). Takes numeric columns.
+    """
+
+    name: ClassVar[str] = "scale"
+    takes: ClassVar[frozenset[Kind]] = NUMERIC
+    types: ClassVar[tuple[str, ...]] = (
+        "sklearn.preprocessing._data.MaxAbsScaler",
+        "sklearn.preprocessing._data.MinMaxScaler",
+        "sklearn.preprocessing._data.RobustScaler",
+        "sklearn.preprocessing._data.StandardScaler",
+    )
+
+    method: Literal["standard", "minmax", "robust", "maxabs"] = "standard"
+
+    def build(self, _: BuildContext) -> Any:
+        """Make the scaler that ``method`` names."""
+        from sklearn import preprocessing
+
+        scalers = {
+            "standard": preprocessing.StandardScaler,
+            "minmax": preprocessing.MinMaxScaler,
+            "robust": preprocessing.RobustScaler,
+            "maxabs": preprocessing.MaxAbsScaler,
+        }
+        return scalers[self.method]()

@@ -1,0 +1,160 @@
+"""The catalogue: every step and model that a pipeline may name, found by looking into nodes/ and models/.
+
+A node is one class: its fields are its parameters (hence a JSON schema), its class attributes say what it does
+to columns, and ``build`` makes the scikit-learn object. Nothing here imports scikit-learn.
+"""
+
+import importlib
+import inspect
+import pkgutil
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from types import MappingProxyType
+from typing import Any, ClassVar, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from skyulf.core.columns import Kind
+
+Task = Literal["classification", "regression"]
+Output = Literal["same", "numeric", "generated", "dropped"]
+
+N = TypeVar("N", bound="Node")
+
+ALL_KINDS: frozenset[Kind] = frozenset({"numeric", "categorical", "datetime", "text"})
+ENCODABLE: frozenset[Kind] = frozenset({"numeric", "categorical", "text"})
+NUMERIC: frozenset[Kind] = frozenset({"numeric"})
+
+
+@dataclass(frozen=True, slots=True)
+class BuildContext:
+    """What an estimator is built with besides its parameters: the seed, the task and the number of threads."""
+
+    seed: int
+    task: Task
+    threads: int = 1
+
+
+class Node(BaseModel, ABC):
+    """A step or model with its parameters; the class is the declaration, an instance one use of it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, hide_input_in_errors=True)
+
+    name: ClassVar[str]
+    kind: ClassVar[Literal["step", "model"]]
+    tasks: ClassVar[tuple[Task, ...]] = ("classification", "regression")
+    types: ClassVar[tuple[str, ...]]
+    """Full names of the classes that its fitted state consists of, which a model file may therefore hold."""
+
+    @abstractmethod
+    def build(self, context: BuildContext) -> Any:
+        """Make the unfitted scikit-learn object. Libraries are imported here, not at start."""
+
+
+class Step(Node):
+    """A node that changes columns.
+
+    ``takes`` are the kinds of columns it can be given. ``output`` says what becomes of them: the ``same``
+    columns, ``numeric`` ones of the same names, ``generated`` ones in their place, or ``dropped``.
+    ``fills_nulls`` says that nothing is missing afterwards.
+    """
+
+    kind: ClassVar[Literal["step", "model"]] = "step"
+    takes: ClassVar[frozenset[Kind]]
+    output: ClassVar[Output] = "same"
+    fills_nulls: ClassVar[bool] = False
+
+    def objection(self, kind: Kind) -> str | None:
+        """Say why these parameters cannot be used on a column of this kind, or None if they can."""
+        if kind in self.takes:
+            return None
+        return f"{self.name} takes {_either(sorted(self.takes))} columns only"
+
+
+class Model(Node):
+    """A node that predicts the target from numeric columns; ``takes_nulls`` if some may be missing."""
+
+    kind: ClassVar[Literal["step", "model"]] = "model"
+    takes_nulls: ClassVar[bool] = False
+
+
+def _either(words: list[Any]) -> str:
+    return " or ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+@cache
+def _catalogue() -> Mapping[str, type[Node]]:
+    found: dict[str, type[Node]] = {}
+    for folder in ("skyulf.core.nodes", "skyulf.core.models"):
+        for module in pkgutil.iter_modules(importlib.import_module(folder).__path__):
+            members = vars(importlib.import_module(f"{folder}.{module.name}")).values()
+            for member in members:
+                if not (isinstance(member, type) and issubclass(member, Node)) or inspect.isabstract(member):
+                    continue
+                if found.setdefault(member.name, member) is not member:
+                    raise TypeError(f"two nodes are named {member.name}")
+    return MappingProxyType(found)
+
+
+def steps() -> dict[str, type[Step]]:
+    """Return every step by its name."""
+    return {name: node for name, node in _catalogue().items() if issubclass(node, Step)}
+
+
+def models(task: Task | None = None) -> dict[str, type[Model]]:
+    """Return every model by its name; with ``task`` only those that can do it."""
+    return {
+        name: node
+        for name, node in _catalogue().items()
+        if issubclass(node, Model) and (task is None or task in node.tasks)
+    }
+
+
+def describe_nodes() -> list[dict[str, Any]]:
+    """Describe every node for people and programs: name, kind, tasks, doc and the JSON schema of its params."""
+    return [
+        {
+            "name": node.name,
+            "kind": node.kind,
+            "tasks": list(node.tasks),
+            "doc": inspect.getdoc(node) or "",
+            "params": node.model_json_schema(),
+        }
+        for node in sorted(_catalogue().values(), key=lambda node: (node.kind != "step", node.name))
+    ]
+
+
+def make_step(name: str, params: Mapping[str, Any]) -> Step:
+    """Make the step of that name; raises pydantic's ValidationError, located within the step's document."""
+    return _make(steps(), name, params)
+
+
+def make_model(name: str, params: Mapping[str, Any]) -> Model:
+    """Make the model of that name; raises pydantic's ValidationError, located within the model's document."""
+    return _make(models(), name, params)
+
+
+def _make(catalogue: Mapping[str, type[N]], name: str, params: Mapping[str, Any]) -> N:
+    if name not in catalogue:
+        known = PydanticCustomError(
+            "unknown_node", "no such node; known are {known}", {"known": ", ".join(sorted(catalogue))}
+        )
+        raise ValidationError.from_exception_data("spec", [InitErrorDetails(type=known, loc=("node",), input=None)])
+    node = catalogue[name]
+    try:
+        return node.model_validate(dict(params))
+    except ValidationError as error:
+        raise ValidationError.from_exception_data(name, [_located(node, one) for one in error.errors()]) from None
+
+
+def _located(node: type[Node], error: Any) -> InitErrorDetails:
+    """Move an error of the parameters to where they stand, and name the known ones beside an unknown one."""
+    message = str(error["msg"]).removeprefix("Value error, ")
+    if error["type"] == "extra_forbidden":
+        known = ", ".join(sorted(node.model_fields)) or "none"
+        message = f"{node.name} has no such parameter; it takes {known}"
+    kind = PydanticCustomError("parameter", "{message}", {"message": message})
+    return InitErrorDetails(type=kind, loc=("params", *error["loc"]), input=None)

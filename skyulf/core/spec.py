@@ -1,0 +1,161 @@
+"""The declarative pipeline: what to predict, how to split, which steps and which model. No scikit-learn here."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from skyulf.core.columns import Kind
+from skyulf.core.registry import Model, Step, Task, make_model, make_step, models
+from skyulf.errors import Fault, Invalid
+
+Seed = Annotated[int, Field(strict=True, ge=0, le=2**32 - 1)]
+Name = Annotated[str, Field(strict=True, min_length=1)]
+
+MAX_FAULTS = 20
+MAX_PLACE = 200
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True)
+
+
+class SplitSpec(_Part):
+    """How rows are held out: the share for testing, and whether classes keep their shares on both sides.
+
+    ``stratify`` left out means yes for classification that shuffles. Without ``shuffle`` the last rows are tested.
+    """
+
+    test_size: float = Field(default=0.2, strict=True, gt=0, lt=1)
+    stratify: Annotated[bool, Field(strict=True)] | None = None
+    shuffle: bool = Field(default=True, strict=True)
+    seed: Seed | None = None
+
+    @model_validator(mode="after")
+    def _stratifying_shuffles(self) -> Self:
+        if self.stratify and not self.shuffle:
+            raise ValueError("stratify needs shuffle")
+        return self
+
+    def stratifies(self, task: Task) -> bool:
+        """Tell whether the split keeps the classes' shares."""
+        return task == "classification" and self.shuffle and self.stratify is not False
+
+
+class Selector(_Part):
+    """Columns by kind, with exceptions."""
+
+    kind: Kind | Literal["all"] = "all"
+    exclude: tuple[Name, ...] = ()
+
+
+Columns = Kind | Literal["all"] | tuple[Name, ...] | Selector
+
+
+class StepSpec(_Part):
+    """One step: a node, the columns it acts on as they are by then, and its parameters."""
+
+    node: Name
+    columns: Columns = "all"
+    params: dict[str, JsonValue] = Field(default_factory=dict)
+
+    @field_validator("columns", mode="wrap")
+    @classmethod
+    def _say_what_columns_may_be(cls, value: Any, handler: ValidatorFunctionWrapHandler) -> Columns:
+        try:
+            columns: Columns = handler(value)
+        except ValidationError:
+            raise ValueError(
+                'expected "numeric", "categorical", "datetime", "text", "all", a list of column names,'
+                ' or {"kind": …, "exclude": [names]}'
+            ) from None
+        return columns
+
+    @model_validator(mode="after")
+    def _node_takes_params(self) -> Self:
+        self.use()
+        return self
+
+    def use(self) -> Step:
+        """Return the node with its parameters."""
+        return make_step(self.node, self.params)
+
+
+class ModelSpec(_Part):
+    """The model at the end, its parameters, and a seed that overrides the job's for it."""
+
+    node: Name
+    params: dict[str, JsonValue] = Field(default_factory=dict)
+    seed: Seed | None = None
+
+    @model_validator(mode="after")
+    def _node_takes_params(self) -> Self:
+        self.use()
+        return self
+
+    def use(self) -> Model:
+        """Return the node with its parameters."""
+        return make_model(self.node, self.params)
+
+
+class PipelineSpec(_Part):
+    """A whole pipeline. Steps and model, left out independently, are chosen from the columns' facts.
+
+    After evaluation the served model is fitted again on all rows, unless ``refit`` is false.
+    """
+
+    task: Task
+    target: Name
+    split: SplitSpec = SplitSpec()
+    steps: tuple[StepSpec, ...] | None = None
+    model: ModelSpec | None = None
+    refit: bool = Field(default=True, strict=True)
+
+    @model_validator(mode="after")
+    def _model_does_the_task(self) -> Self:
+        if self.model is not None and self.model.node not in models(self.task):
+            known = ", ".join(sorted(models(self.task)))
+            kind = PydanticCustomError(
+                "wrong_task", "does not do {task}; known are {known}", {"task": self.task, "known": known}
+            )
+            line = InitErrorDetails(type=kind, loc=("model", "node"), input=None)
+            raise ValidationError.from_exception_data("spec", [line])
+        return self
+
+
+def parse_spec(document: Mapping[str, Any]) -> PipelineSpec:
+    """Read a spec from JSON.
+
+    Raises:
+        Invalid: with a fault for each place that is wrong (at most 20), naming what is known there.
+
+    """
+    try:
+        return PipelineSpec.model_validate(document)
+    except ValidationError as error:
+        faults = [Fault(_place(one["loc"]), _message(one)) for one in error.errors(include_url=False)]
+    raise Invalid("the pipeline spec is not valid", faults[:MAX_FAULTS])
+
+
+def _place(location: tuple[int | str, ...]) -> str:
+    return ".".join(str(part) for part in location)[:MAX_PLACE]
+
+
+def _message(error: Any) -> str:
+    """Put pydantic's words plainly; an unknown field is answered with the known ones."""
+    if error["type"] != "extra_forbidden":
+        return str(error["msg"]).removeprefix("Value error, ")
+    parts: dict[str, type[BaseModel]] = {"split": SplitSpec, "steps": StepSpec, "model": ModelSpec}
+    inside = [parts[part] for part in error["loc"][:-1] if part in parts]
+    owner = inside[-1] if inside else PipelineSpec
+    return f"no such field; known are {', '.join(owner.model_fields)}"

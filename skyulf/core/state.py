@@ -1,0 +1,46 @@
+"""What a fit leaves behind: the served pipeline, and all that is said of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from skyulf.core.columns import ColumnType
+from skyulf.core.spec import PipelineSpec
+
+Label = str | int | float | bool
+
+
+@dataclass(frozen=True, slots=True)
+class InputColumn:
+    """A column that a caller sends to predict; ``nullable`` if the fitted pipeline can take a missing cell there."""
+
+    name: str
+    type: ColumnType
+    nullable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FittedState:
+    """A fitted pipeline and its record.
+
+    ``spec`` is the chosen one, complete with every parameter. ``pipeline`` is the scikit-learn Pipeline that is
+    served, fitted on the columns ``pipeline_inputs`` in that order; ``input_schema`` are those of them that anything
+    used. ``metrics`` and ``evaluation`` belong to the fit on training rows and the rows held out. ``rows`` counts
+    ``total``, ``train``, ``test`` and ``dropped`` (without a target). ``timings`` are seconds per stage. ``warnings``
+    hold no data values.
+    """
+
+    spec: PipelineSpec
+    pipeline: Any
+    pipeline_inputs: tuple[str, ...]
+    classes: list[Label] | None
+    metrics: dict[str, float | None]
+    candidate_scores: list[dict[str, Any]]
+    input_schema: tuple[InputColumn, ...]
+    target_type: ColumnType
+    rows: Mapping[str, int]
+    evaluation: dict[str, Any]
+    fingerprint: str
+    environment: dict[str, Any]
+    timings: dict[str, float]
+    warnings: tuple[str, ...]

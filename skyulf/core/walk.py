@@ -1,0 +1,73 @@
+"""The way of plain arrays through a fitted pipeline, without a DataFrame: what makes predicting one row quick."""
+
+import copy
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+Array = np.ndarray[Any, Any]
+
+# Trees compare in single precision, and a scaled value beyond it can overflow a linear model.
+LIMIT = float(np.finfo(np.float32).max)
+
+
+class _Part(NamedTuple):
+    """One transformer of a stage (None passes through) and the positions of its columns."""
+
+    transform: Any
+    positions: tuple[int, ...]
+
+
+class Walk:
+    """A fitted pipeline's steps and model, made to act on arrays: the same numbers as on a DataFrame.
+
+    ``inputs`` are the names of the columns that the pipeline was fitted on, in their order.
+    """
+
+    def __init__(self, pipeline: Any, inputs: Sequence[str]) -> None:
+        self._inputs = tuple(inputs)
+        *steps, (_, model) = pipeline.steps
+        self._stages = [_compiled(transformer) for _, transformer in steps]
+        self.model = _nameless(model)
+
+    def matrix(self, columns: Mapping[str, Array]) -> Array:
+        """Return what the model sees: float64, rows by features. Columns that are only dropped may be absent."""
+        flowing: list[Array | None] = [columns.get(name) for name in self._inputs]
+        with np.errstate(all="ignore"):
+            for parts in self._stages:
+                flowing = _through(parts, flowing)
+            whole = np.column_stack([column for column in flowing if column is not None])
+            return np.clip(whole.astype(np.float64, copy=False), -LIMIT, LIMIT)
+
+
+def _through(parts: list[_Part], flowing: list[Array | None]) -> list[Array | None]:
+    after: list[Array | None] = []
+    for transform, positions in parts:
+        chosen = [flowing[at] for at in positions]
+        if transform is None:
+            after += chosen
+            continue
+        block = transform(np.column_stack([column for column in chosen if column is not None]))
+        after += list(block.T)
+    return after
+
+
+def _compiled(transformer: Any) -> list[_Part]:
+    names = {name: at for at, name in enumerate(getattr(transformer, "feature_names_in_", ()))}
+    parts = []
+    for _, fitted, columns in transformer.transformers_:
+        positions = tuple(names[c] if isinstance(c, str) else int(c) for c in columns)
+        if (isinstance(fitted, str) and fitted == "drop") or not positions:
+            continue
+        passes = isinstance(fitted, str) or type(fitted).__name__ == "FunctionTransformer"
+        parts.append(_Part(None if passes else _nameless(fitted).transform, positions))
+    return parts
+
+
+def _nameless(fitted: Any) -> Any:
+    """Copy an estimator without the names it was fitted with, which it would miss in an array."""
+    bare = copy.copy(fitted)
+    vars(bare).pop("feature_names_in_", None)
+    vars(bare).pop("_sklearn_output_config", None)
+    return bare

@@ -1,0 +1,1 @@
+"""What happens in the world because an event happened; a reaction reports back only by sending commands."""

@@ -67,6 +67,7 @@ class ForkServer:
     def __init__(self, control: socket.socket, scratch: Path) -> None:
         self._control = control
         self._scratch = scratch
+        scratch.mkdir(mode=0o700)
         self._children: dict[int, tuple[int, int]] = {}
         self._pid = os.getpid()
         self._woken, self._wake = socket.socketpair()

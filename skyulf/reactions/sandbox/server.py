@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import secrets
 import select
 import shutil
 import socket
@@ -142,7 +143,7 @@ class SandboxServer:
         if self._control is not None and self._process is not None and self._process.poll() is None:
             return self._control
         self._end_process()
-        self._scratch = tempfile.mkdtemp(prefix="skyulf-sandbox-")
+        self._scratch = str(Path(tempfile.gettempdir()) / f"skyulf-sandbox-{secrets.token_hex(8)}")
         ours, theirs = socket.socketpair()
         lifeline, held = os.pipe()
         with theirs:

@@ -1,0 +1,70 @@
+"""Writes a typed table as Parquet and gathers the facts of its columns on the way."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from skyulf.ingest import ColumnFacts
+from skyulf.ingest.counting import Moments, ValueCounts, limit_for
+from skyulf.ingest.table import ARROW_TYPES, TypedTable
+
+_ROW_GROUP_BYTES = 32 << 20
+
+
+def write(table: TypedTable, target: Path, send: Callable[[Any], None]) -> tuple[int, list[ColumnFacts]]:
+    """Write all batches to ``target``; answer the number of rows and the facts. Leaves no partial file."""
+    columns = [
+        _Gathered(name, kind, limit_for(len(table.names))) for name, kind in zip(table.names, table.types, strict=True)
+    ]
+    schema = pa.schema([pa.field(column.name, ARROW_TYPES[column.kind]) for column in columns])
+    rows = 0
+    try:
+        with pq.ParquetWriter(target, schema, compression="zstd", version="2.6") as writer:
+            waiting: list[Any] = []
+            for batch, fraction in table.batches:
+                for column, values in zip(columns, batch.columns, strict=True):
+                    column.add(values)
+                rows += batch.num_rows
+                waiting.append(batch)
+                if sum(waited.nbytes for waited in waiting) >= _ROW_GROUP_BYTES:
+                    _write_row_group(writer, waiting)
+                    waiting = []
+                send({"stage": "writing", "fraction": fraction})
+            if waiting:
+                _write_row_group(writer, waiting)
+    except BaseException:
+        target.unlink(missing_ok=True)
+        raise
+    return rows, [column.facts() for column in columns]
+
+
+def _write_row_group(writer: Any, batches: list[Any]) -> None:
+    together = pa.Table.from_batches(batches)
+    writer.write_table(together, row_group_size=max(1, together.num_rows))
+
+
+class _Gathered:
+    def __init__(self, name: str, kind: str, limit: int) -> None:
+        self.name = name
+        self.kind = kind
+        self._nulls = self._present = 0
+        self._counts = ValueCounts(limit)
+        self._moments = Moments() if kind in ("integer", "number") else None
+
+    def add(self, values: Any) -> None:
+        self._nulls += values.null_count
+        self._present += len(values) - values.null_count
+        self._counts.add(values)
+        if self._moments is not None:
+            present = values.drop_null().to_numpy(zero_copy_only=False)
+            self._moments.add(present.astype(np.float64, copy=False))
+
+    def facts(self) -> ColumnFacts:
+        distinct, commonest, rarest = self._counts.result()
+        distinct = min(distinct, self._present)  # an estimate may be above what can be
+        skewness = self._moments.skewness if self._moments is not None else None
+        return ColumnFacts(self.name, self.kind, self._nulls, distinct, commonest, rarest, skewness)

@@ -91,10 +91,9 @@ class Applier:
         """Predict each row of ``columns`` (arrays of one length, as ``validate`` gives them)."""
         if not len(next(iter(columns.values()))):
             return Predictions([], None if self._keys is None else [])
-        matrix = self._walk.matrix(columns)
         if self._classes is None or self._keys is None:
-            return Predictions([finite(value) for value in self._walk.model.predict(matrix)], None)
-        chances = self._walk.model.predict_proba(matrix)
+            return Predictions([finite(value) for value in self._walk.predict(columns)], None)
+        chances = self._walk.chances(columns)
         labels: list[Label | None] = [self._classes[at] for at in chances.argmax(axis=1)]
         keys = self._keys
         return Predictions(labels, [dict(zip(keys, row, strict=True)) for row in chances.tolist()])

@@ -54,7 +54,7 @@ def evaluate_classes(
     ``truth`` and ``predicted`` are positions in ``labels`` (shape: rows), ``probabilities`` has a column for each
     label. Precision, recall and F1 are means over the labels that occur in either; balanced accuracy is mean recall
     over the labels that occur in truth. ROC AUC of more than two labels is the mean of each against the rest. Returns
-    the metrics and a document with the confusion matrix (rows: truth, columns: predicted) and the numbers of each label.
+    the metrics and a document with the confusion matrix (rows: truth, columns: predicted) and each label's numbers.
     """
     count = len(labels)
     confusion = np.bincount(truth * count + predicted, minlength=count * count).reshape(count, count)

@@ -74,7 +74,8 @@ def target_values(series: "pd.Series[Any]", kind: ColumnType) -> "np.ndarray[Any
     if kind == "string":
         return np.array([str(value) for value in series.to_numpy(dtype=object)], dtype=object)
     if kind == "boolean":
-        return series.to_numpy(dtype=np.float64) != 0
+        truths: np.ndarray[Any, Any] = series.to_numpy(dtype=np.float64) != 0
+        return truths
     if kind == "integer":
         return series.to_numpy(dtype=np.int64)
     values = series.to_numpy(dtype=np.float64)

@@ -42,7 +42,7 @@ def _able(walk: Walk, complete: dict[str, Any], names: list[str]) -> list[str]:
             array[names.index(name)] = np.nan
         arrays[name] = array
     try:
-        walk.model.predict(walk.matrix(arrays))
+        walk.predict(arrays)
     except ValueError:
         if len(names) == 1:
             return []

@@ -8,7 +8,7 @@ import importlib
 import inspect
 import pkgutil
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
@@ -72,6 +72,14 @@ class Step(Node):
         if kind in self.takes:
             return None
         return f"{self.name} takes {_either(sorted(self.takes))} columns only"
+
+    @classmethod
+    def arithmetic(cls, fitted: Any) -> Callable[[Any], Any] | None:  # noqa: ARG003
+        """Return what a fitted transformer computes as a function of a plain array, to spare it its checks.
+
+        It gives bit for bit what ``fitted.transform`` gives. None leaves the work to that method.
+        """
+        return None
 
 
 class Model(Node):
@@ -147,14 +155,22 @@ def _make(catalogue: Mapping[str, type[N]], name: str, params: Mapping[str, Any]
     try:
         return node.model_validate(dict(params))
     except ValidationError as error:
-        raise ValidationError.from_exception_data(name, [_located(node, one) for one in error.errors()]) from None
+        raise ValidationError.from_exception_data(name, _located(node, error)) from None
 
 
-def _located(node: type[Node], error: Any) -> InitErrorDetails:
-    """Move an error of the parameters to where they stand, and name the known ones beside an unknown one."""
-    message = str(error["msg"]).removeprefix("Value error, ")
-    if error["type"] == "extra_forbidden":
-        known = ", ".join(sorted(node.model_fields)) or "none"
-        message = f"{node.name} has no such parameter; it takes {known}"
-    kind = PydanticCustomError("parameter", "{message}", {"message": message})
-    return InitErrorDetails(type=kind, loc=("params", *error["loc"]), input=None)
+def _located(node: type[Node], error: ValidationError) -> list[InitErrorDetails]:
+    """Move errors to where the parameters stand; one for each parameter, though a union complains of every branch."""
+    messages: dict[tuple[int | str, ...], list[str]] = {}
+    for one in error.errors(include_url=False):
+        message = one["msg"].removeprefix("Value error, ")
+        if one["type"] == "extra_forbidden":
+            message = f"{node.name} has no such parameter; it takes {', '.join(sorted(node.model_fields)) or 'none'}"
+        messages.setdefault(one["loc"][:1], []).append(message)
+    return [
+        InitErrorDetails(
+            type=PydanticCustomError("parameter", "{message}", {"message": "; or: ".join(dict.fromkeys(each))}),
+            loc=("params", *place),
+            input=None,
+        )
+        for place, each in messages.items()
+    ]

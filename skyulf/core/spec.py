@@ -7,7 +7,6 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    JsonValue,
     ValidationError,
     ValidatorFunctionWrapHandler,
     field_validator,
@@ -67,7 +66,7 @@ class StepSpec(_Part):
 
     node: Name
     columns: Columns = "all"
-    params: dict[str, JsonValue] = Field(default_factory=dict)
+    params: dict[str, Any] = Field(default_factory=dict)
 
     @field_validator("columns", mode="wrap")
     @classmethod
@@ -95,7 +94,7 @@ class ModelSpec(_Part):
     """The model at the end, its parameters, and a seed that overrides the job's for it."""
 
     node: Name
-    params: dict[str, JsonValue] = Field(default_factory=dict)
+    params: dict[str, Any] = Field(default_factory=dict)
     seed: Seed | None = None
 
     @model_validator(mode="after")

@@ -1,15 +1,18 @@
 """The way of plain arrays through a fitted pipeline, without a DataFrame: what makes predicting one row quick."""
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from threadpoolctl import ThreadpoolController
+
+from skyulf.core.registry import steps
 
 Array = np.ndarray[Any, Any]
 
-# Trees compare in single precision, and a scaled value beyond it can overflow a linear model.
-LIMIT = float(np.finfo(np.float32).max)
+# Trees compare in single precision, and what is beyond it can overflow a linear model: the model sees this at most.
+LIMIT = 1e30
 
 
 class _Part(NamedTuple):
@@ -29,16 +32,29 @@ class Walk:
         self._inputs = tuple(inputs)
         *steps, (_, model) = pipeline.steps
         self._stages = [_compiled(transformer) for _, transformer in steps]
-        self.model = _nameless(model)
+        self._model = _nameless(model)
+        # Boosted trees would wake a thread for each core for a single row; the limit holds for the calling thread.
+        self._openmp = ThreadpoolController().select(user_api="openmp")
 
-    def matrix(self, columns: Mapping[str, Array]) -> Array:
+    def predict(self, columns: Mapping[str, Array]) -> Array:
+        """Return the model's predictions, one a row."""
+        return self._ask(self._model.predict, columns)
+
+    def chances(self, columns: Mapping[str, Array]) -> Array:
+        """Return a classifier's probabilities, rows by classes."""
+        return self._ask(self._model.predict_proba, columns)
+
+    def _ask(self, question: Callable[[Array], Array], columns: Mapping[str, Array]) -> Array:
+        with np.errstate(all="ignore"), self._openmp.limit(limits=1):
+            return question(self._matrix(columns))
+
+    def _matrix(self, columns: Mapping[str, Array]) -> Array:
         """Return what the model sees: float64, rows by features. Columns that are only dropped may be absent."""
         flowing: list[Array | None] = [columns.get(name) for name in self._inputs]
-        with np.errstate(all="ignore"):
-            for parts in self._stages:
-                flowing = _through(parts, flowing)
-            whole = np.column_stack([column for column in flowing if column is not None])
-            return np.clip(whole.astype(np.float64, copy=False), -LIMIT, LIMIT)
+        for parts in self._stages:
+            flowing = _through(parts, flowing)
+        whole = np.column_stack([column for column in flowing if column is not None])
+        return np.clip(whole.astype(np.float64, copy=False), -LIMIT, LIMIT)
 
 
 def _through(parts: list[_Part], flowing: list[Array | None]) -> list[Array | None]:
@@ -61,8 +77,17 @@ def _compiled(transformer: Any) -> list[_Part]:
         if (isinstance(fitted, str) and fitted == "drop") or not positions:
             continue
         passes = isinstance(fitted, str) or type(fitted).__name__ == "FunctionTransformer"
-        parts.append(_Part(None if passes else _nameless(fitted).transform, positions))
+        parts.append(_Part(None if passes else _transform_of(fitted), positions))
     return parts
+
+
+def _transform_of(fitted: Any) -> Callable[[Array], Array]:
+    """Return the step's own arithmetic where it declares one, else the transformer's method."""
+    name = f"{type(fitted).__module__}.{type(fitted).__qualname__}"
+    declared = next((step for step in steps().values() if name in step.types), None)
+    arithmetic = declared.arithmetic(fitted) if declared else None
+    transform: Callable[[Array], Array] = arithmetic or _nameless(fitted).transform
+    return transform
 
 
 def _nameless(fitted: Any) -> Any:

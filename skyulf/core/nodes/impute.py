@@ -1,5 +1,6 @@
 """Steps that fill missing cells."""
 
+from collections.abc import Callable
 from typing import Any, ClassVar, Literal, Self
 
 from pydantic import model_validator
@@ -47,3 +48,12 @@ class Impute(Step):
         from sklearn.impute import SimpleImputer
 
         return SimpleImputer(strategy=self.strategy, fill_value=self.fill_value, keep_empty_features=True)
+
+    @classmethod
+    def arithmetic(cls, fitted: Any) -> Callable[[Any], Any] | None:
+        """Fill numbers; text is left to the imputer."""
+        import numpy as np
+
+        if fitted.statistics_.dtype != np.float64:
+            return None
+        return lambda block: np.where(np.isnan(block), fitted.statistics_, block)

@@ -1,5 +1,6 @@
 """Steps that put numeric columns on one scale."""
 
+from collections.abc import Callable
 from typing import Any, ClassVar, Literal
 
 from skyulf.core.columns import Kind
@@ -36,3 +37,15 @@ class Scale(Step):
             "maxabs": preprocessing.MaxAbsScaler,
         }
         return scalers[self.method]()
+
+    @classmethod
+    def arithmetic(cls, fitted: Any) -> Callable[[Any], Any]:
+        """Shift and stretch, as the four scalers do."""
+        name = type(fitted).__name__
+        if name == "MinMaxScaler":
+            return lambda block: block * fitted.scale_ + fitted.min_
+        shift = {"StandardScaler": "mean_", "RobustScaler": "center_"}.get(name)
+        if shift is None:
+            return lambda block: block / fitted.scale_
+        centre = getattr(fitted, shift)
+        return lambda block: (block - centre) / fitted.scale_

@@ -87,4 +87,4 @@ def silent(stage: str, fraction: float, metrics: dict[str, float]) -> None:
 
 
 def trained(*specs: PipelineSpec, frame: pd.DataFrame, facts: list[ColumnFacts], seed: int = 1) -> FittedState:
-    return fit(specs, frame, facts, seed, silent, threads=2)
+    return fit(specs, frame, facts, seed, silent, threads=1)

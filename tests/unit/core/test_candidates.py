@@ -1,0 +1,134 @@
+"""Specs are completed and checked by the facts of the columns alone."""
+
+import pytest
+from helpers import FULL, LOGISTIC, spec, table
+
+from skyulf.core.candidates import check_spec, choose_candidates
+from skyulf.core.columns import ColumnFacts, kind_of
+
+ROWS = 100
+
+
+def column(name, type_="number", nulls=0, distinct=50, commonest=5, rarest=1):
+    return ColumnFacts(name=name, type=type_, nulls=nulls, distinct=distinct, commonest=commonest, rarest=rarest)
+
+
+Y = column("y", "string", distinct=2, commonest=60, rarest=40)
+X = column("x")
+COLOUR = column("colour", "string", distinct=4, commonest=40, rarest=10)
+NAME = column("name", "string", distinct=99, commonest=2)
+DAY = column("day", "date")
+
+
+def faults(columns, *args, rows=ROWS, **more):
+    return {fault.place: fault.message for fault in check_spec(spec(*args, **more), columns, rows)}
+
+
+@pytest.mark.parametrize(
+    ("facts", "kind"),
+    [
+        (X, "numeric"),
+        (column("b", "boolean", distinct=2), "numeric"),
+        (DAY, "datetime"),
+        (COLOUR, "categorical"),
+        (NAME, "text"),
+        (column("few", "string", distinct=20), "categorical"),
+        (column("sparse", "string", nulls=70, distinct=29), "text"),
+    ],
+)
+def test_kinds(facts, kind):
+    assert kind_of(facts, ROWS) == kind
+
+
+def test_a_bare_spec_gets_a_linear_candidate_and_gradient_boosting():
+    columns = [X, COLOUR, NAME, DAY, column("one", distinct=1), column("passenger_id", "integer", distinct=ROWS), Y]
+    chosen = choose_candidates(spec(), columns, ROWS)
+    assert [s.model.node for s in chosen.specs] == ["logistic_regression", "hist_gradient_boosting"]
+    assert set(dict(chosen.set_aside)) == {"name", "day", "one", "passenger_id"}
+    for candidate in chosen.specs:
+        assert candidate.steps[0].node == "drop_columns"
+        assert set(candidate.steps[0].columns) == {"name", "day", "one", "passenger_id"}
+        assert check_spec(candidate, columns, ROWS) == ()
+    assert check_spec(spec(), columns, ROWS) == ()
+
+
+def test_measurements_that_all_differ_are_kept():
+    columns = [column("income", "integer", distinct=ROWS), column("paid", "integer", distinct=ROWS), Y]
+    assert choose_candidates(spec(), columns, ROWS).set_aside == ()
+
+
+def test_what_is_given_is_kept():
+    assert choose_candidates(whole := spec(FULL, LOGISTIC), [X, COLOUR, Y], ROWS).specs == (whole,)
+    only_model = choose_candidates(spec(None, {"node": "random_forest"}), [X, COLOUR, Y], ROWS).specs
+    assert [s.model.node for s in only_model] == ["random_forest"]
+    assert [s.node for s in only_model[0].steps] == ["ordinal"]
+
+
+def test_given_steps_rule_out_models_that_cannot_take_what_they_leave():
+    gaps = column("gaps", nulls=5)
+    assert [s.model.node for s in choose_candidates(spec([], None), [gaps, Y], ROWS).specs] == [
+        "hist_gradient_boosting"
+    ]
+    assert faults([gaps, Y], [], None) == {}
+
+
+@pytest.mark.parametrize(
+    ("target", "more", "place"),
+    [
+        (column("z"), {}, "target"),
+        (column("y", "string", nulls=ROWS, distinct=0, rarest=0), {}, "target"),
+        (column("y", "string", distinct=1, rarest=ROWS), {}, "target"),
+        (column("y", "string", distinct=ROWS), {}, "target"),
+        (column("y", "string", distinct=4), {"task": "regression"}, "target"),
+        (column("y", "date", distinct=4), {}, "target"),
+        (column("y", "string", distinct=4, rarest=1), {}, "split.stratify"),
+        (column("y", "string", distinct=30, rarest=2), {}, "split.test_size"),
+    ],
+)
+def test_targets_that_cannot_be_learnt(target, more, place):
+    found = faults([X, target], **more)
+    assert list(found) == [place]
+
+
+def test_a_class_with_one_row_is_fine_without_stratifying():
+    assert faults([X, column("y", "string", distinct=4, rarest=1)], split={"stratify": False}) == {}
+
+
+def test_many_classes():
+    assert faults([X, column("y", "integer", distinct=1001, rarest=20)], rows=100_000).keys() == {"target"}
+    assert faults([X, column("y", "integer", distinct=1000, rarest=20)], rows=100_000) == {}
+
+
+@pytest.mark.parametrize(
+    ("columns", "steps", "places"),
+    [
+        ([Y], [], ["target"]),
+        ([X, COLOUR, Y], FULL, []),
+        ([X, Y], FULL, []),
+        ([X, COLOUR, Y], [], ["steps"]),
+        ([X, NAME, Y], FULL, ["steps"]),
+        ([X, DAY, Y], FULL, ["steps"]),
+        ([X, DAY, Y], [{"node": "drop_columns", "columns": "datetime"}], []),
+        ([X, Y], [{"node": "drop_columns", "columns": "all"}], ["steps"]),
+        ([X, Y], [{"node": "scale", "columns": ["w"]}], ["steps.0.columns.0"]),
+        ([X, Y], [{"node": "scale", "columns": ["y"]}], ["steps.0.columns.0"]),
+        ([X, COLOUR, Y], [*FULL, {"node": "scale", "columns": ["colour"]}], ["steps.4.columns.0"]),
+        ([X, COLOUR, Y], [{"node": "scale", "columns": "all"}], ["steps.0.columns"]),
+        ([X, COLOUR, Y], [{"node": "impute", "columns": ["colour"]}], ["steps.0.columns"]),
+        ([X, NAME, Y], [{"node": "one_hot", "columns": ["name"]}], []),
+        ([column("g", nulls=3), Y], [], ["steps"]),
+        ([column("g", nulls=3), Y], FULL, []),
+    ],
+)
+def test_steps_are_followed(columns, steps, places):
+    assert list(faults(columns, steps, LOGISTIC)) == places
+
+
+def test_too_few_rows():
+    assert faults([X, column("y", distinct=2)], rows=2, task="regression").keys() == {"split.test_size"}
+    assert faults([X, column("y", distinct=3)], rows=3, task="regression") == {}
+
+
+def test_the_check_agrees_with_a_real_table():
+    frame, facts = table()
+    assert check_spec(spec(FULL, LOGISTIC), facts, len(frame)) == ()

@@ -15,6 +15,7 @@ from eventsourcing.sqlite import (
     SQLiteConnectionPool,
     SQLiteCursor,
     SQLiteDatastore,
+    SQLiteTransaction,
 )
 
 from skyulf.adapters.stored import RestoreCheck, data_of, recorded_from, state_of, wrong_version
@@ -33,28 +34,28 @@ CommandKey = tuple[str, str, int]
 """(actor, command id, ordinal): what makes an event of a command unique."""
 
 
-class WriterConnection(SQLiteConnection):
-    """A connection whose writing transactions take the write lock at their beginning.
+class WriterTransaction(SQLiteTransaction):
+    """A transaction that takes the write lock at its beginning.
 
-    The library begins them deferred: reading and then writing beside another writer fails at once with
+    The library begins it deferred: reading and then writing beside another writer fails at once with
     "database is locked", whatever the time-out (SQLite, "Transactions", §2.2).
     """
+
+    def __enter__(self) -> SQLiteCursor:
+        cursor = self.connection.cursor()
+        cursor.execute("BEGIN IMMEDIATE")
+        return cursor
+
+
+class WriterConnection(SQLiteConnection):
+    """A connection whose writing transactions are `WriterTransaction`s."""
 
     @contextmanager
     def transaction(self, *, commit: bool) -> Iterator[SQLiteCursor]:
         """A cursor within a transaction, kept if ``commit`` and nothing is raised."""
-        if not commit:
-            with super().transaction(commit=False) as cursor:
-                yield cursor
-            return
-        cursor = self.cursor()
-        cursor.execute("BEGIN IMMEDIATE")
-        try:
+        kind = WriterTransaction if commit else SQLiteTransaction
+        with kind(self, commit=commit) as cursor, cursor:
             yield cursor
-        except BaseException:
-            self.rollback()
-            raise
-        self.commit()
 
 
 class WriterConnectionPool(SQLiteConnectionPool):
@@ -147,8 +148,9 @@ def select_page(
     part = "SELECT rowid, originator_id, originator_version, topic, state FROM events WHERE " + where
     if not types:
         return f"{part} ORDER BY rowid LIMIT ?", [*bounds, limit]
-    ranges = [f"SELECT * FROM ({part} AND {TYPE_OF_TOPIC}=? ORDER BY rowid LIMIT ?)"] * len(types)
-    parameters = [parameter for name in types for parameter in (*bounds, name, limit)]
+    distinct = dict.fromkeys(types)
+    ranges = [f"SELECT * FROM ({part} AND {TYPE_OF_TOPIC}=? ORDER BY rowid LIMIT ?)"] * len(distinct)
+    parameters = [parameter for name in distinct for parameter in (*bounds, name, limit)]
     return f"{' UNION ALL '.join(ranges)} ORDER BY rowid LIMIT ?", [*parameters, limit]
 
 

@@ -20,7 +20,7 @@ from skyulf.commands.base import Command, Context, Handler, Streams
 from skyulf.errors import CommandReused, PreconditionFailed, Unavailable
 from skyulf.events.base import DomainEvent, Metadata, Recorded, noun_of
 from skyulf.events.log import Append, AppendResult, EventLog, Write
-from skyulf.events.registry import EVOLVE, decode
+from skyulf.events.registry import EVOLVE, replay
 
 BATCH = 256
 """At most so many commands share a transaction."""
@@ -256,13 +256,9 @@ class CommandBus:
 
 def fold(stream: str, folded: Folded, events: Sequence[Recorded]) -> Folded:
     """The stream's state after ``events`` have been added to ``folded``."""
-    evolve = EVOLVE.get(noun_of(stream))
-    if evolve is None or not events:
+    if not events:
         return folded
-    state = folded.state
-    for recorded in events:
-        state = evolve(state, decode(recorded))
-    return Folded(state, events[-1].version, events[-1].position)
+    return Folded(replay(stream, folded.state, events), events[-1].version, events[-1].position)
 
 
 def ahead(stream: str, folded: Folded, events: Sequence[DomainEvent]) -> Folded:

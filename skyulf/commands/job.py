@@ -78,7 +78,7 @@ class CompleteJob(Command):
     spec: dict[str, Any]
     candidate_scores: tuple[CandidateScore, ...] = ()
     fingerprint_of_model: str
-    environment: dict[str, str]
+    environment: dict[str, Any]
     rows: dict[str, int]
     timings: dict[str, float]
     warnings: tuple[str, ...] = ()

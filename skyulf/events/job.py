@@ -62,12 +62,14 @@ class JobProgressed(DomainEvent):
 
 
 class CandidateScore(Value):
-    """How a candidate spec did in cross-validation on the training rows; ``score`` is better when higher."""
+    """How a candidate spec did in cross-validation on the training rows; scores are better when higher."""
 
+    candidate: int
     model: str
     metric: str
-    score: float | None
-    fold_scores: tuple[float | None, ...]
+    scores: tuple[float | None, ...]
+    mean: float | None
+    chosen: bool
 
 
 class ModelTrained(DomainEvent):
@@ -84,7 +86,7 @@ class ModelTrained(DomainEvent):
     spec: dict[str, Any]
     candidate_scores: tuple[CandidateScore, ...]
     fingerprint: str
-    environment: dict[str, str]
+    environment: dict[str, Any]
     rows: dict[str, int]
     timings: dict[str, float]
     warnings: tuple[str, ...]

@@ -1,13 +1,13 @@
 """Stored names and classes: ``"JobCreated@1"`` ⇄ ``JobCreated``, and the upcasters between an event's shapes."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, get_args
 
 import msgspec
 
 from skyulf.errors import SkyulfError
 from skyulf.events import dataset, deployment, job, model, pipeline
-from skyulf.events.base import DomainEvent, Recorded
+from skyulf.events.base import DomainEvent, Recorded, noun_of
 
 _UNIONS: Mapping[str, Any] = {
     "dataset": dataset.DatasetEvent,
@@ -37,6 +37,16 @@ UPCASTERS: Mapping[str, Upcaster] = {}
 
 class Undecodable(SkyulfError):
     """A stored event cannot be read by this code: its type or schema is unknown, or its data does not fit."""
+
+
+def replay(stream: str, state: Any, events: Iterable[Recorded]) -> Any:
+    """The state of the stream's noun once ``events`` have been added to ``state``; None where there are none."""
+    evolve = EVOLVE.get(noun_of(stream))
+    if evolve is None:
+        return state
+    for recorded in events:
+        state = evolve(state, decode(recorded))
+    return state
 
 
 def decode(recorded: Recorded) -> DomainEvent:

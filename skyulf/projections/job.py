@@ -51,7 +51,7 @@ class JobRow(Row, frozen=True, kw_only=True):
     model: str | None = None
     evaluation: str | None = None
     fingerprint: str | None = None
-    environment: dict[str, str] = {}
+    environment: dict[str, Any] = {}
     rows: dict[str, int] = {}
     timings: dict[str, float] = {}
     warnings: list[str] = []

@@ -1,0 +1,38 @@
+"""Events to workers straight from the log, followed from its head in the same process."""
+
+import threading
+from collections.abc import Sequence
+
+from skyulf.events.base import Recorded
+from skyulf.events.log import EventLog
+
+PAGE = 500
+
+
+class LogFeed:
+    """`EventFeed` over the log: what was recorded before it was made is not given."""
+
+    def __init__(self, log: EventLog, types: Sequence[str]) -> None:
+        self._log = log
+        self._types = types
+        self._after = log.head()
+        self._woken = threading.Event()
+        self._unsubscribe = log.subscribe(self._woken.set)
+
+    def poll(self, seconds: float) -> tuple[Recorded, ...]:
+        """See `EventFeed.poll`."""
+        self._woken.wait(seconds)
+        self._woken.clear()
+        page = self._log.read(self._after, PAGE, types=self._types)
+        self._after = page.position
+        if len(page.events) == PAGE:
+            self._woken.set()
+        return page.events
+
+    def wake(self) -> None:
+        """See `EventFeed.wake`."""
+        self._woken.set()
+
+    def close(self) -> None:
+        """See `EventFeed.close`."""
+        self._unsubscribe()

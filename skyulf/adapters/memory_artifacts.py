@@ -1,0 +1,41 @@
+"""Artifacts in memory, with files made on demand; for tests and throw-away systems."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from skyulf.artifacts import digest_of, hexadecimal
+from skyulf.errors import NotFound
+
+
+class MemoryArtifacts:
+    """`ArtifactStore` in memory."""
+
+    def __init__(self) -> None:
+        self._contents: dict[str, bytes] = {}
+        self._files = TemporaryDirectory(prefix="skyulf-artifacts-")
+
+    def put(self, source: Path) -> str:
+        """See `ArtifactStore.put`."""
+        digest = digest_of(source)
+        self._contents[digest] = source.read_bytes()
+        return digest
+
+    def path(self, digest: str) -> Path:
+        """See `ArtifactStore.path`."""
+        path = Path(self._files.name) / hexadecimal(digest)
+        if not path.exists():
+            path.write_bytes(self.read(digest))
+        return path
+
+    def read(self, digest: str) -> bytes:
+        """See `ArtifactStore.read`."""
+        hexadecimal(digest)
+        try:
+            return self._contents[digest]
+        except KeyError:
+            raise NotFound(f"there is no artifact {digest}") from None
+
+    def digests(self) -> Iterator[str]:
+        """See `ArtifactStore.digests`."""
+        yield from sorted(self._contents)

@@ -1,0 +1,15 @@
+"""The clock and the source of ids: the one place where the time is read and randomness is drawn."""
+
+from datetime import UTC, datetime
+
+import uuid_utils
+
+
+def now() -> datetime:
+    """The time, in UTC."""
+    return datetime.now(UTC)
+
+
+def new_id() -> str:
+    """A UUIDv7 (RFC 9562): unique, and in order of time."""
+    return str(uuid_utils.uuid7())

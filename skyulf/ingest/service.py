@@ -1,0 +1,67 @@
+"""Takes a file in: typed and counted in a sandbox, its table kept as an artifact."""
+
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from skyulf.artifacts import ArtifactStore
+from skyulf.errors import Invalid, Unavailable
+from skyulf.events.dataset import Column, Source
+from skyulf.ingest import Ingested, ingest_file
+from skyulf.reactions.sandbox import ChildCancelled, ChildDied, ChildFailed, ChildTimedOut, Limits, SandboxServer
+
+SECONDS = 900.0
+"""The longest that reading one file may take."""
+
+MEMORY = 2 << 30
+"""Bytes of memory that reading one file may take, whatever its size."""
+
+
+@dataclass(frozen=True, slots=True)
+class TakenIn:
+    """A file that was taken in: the digest of its bytes, the digest of its typed table, and facts of its columns."""
+
+    digest: str
+    artifact: str
+    rows: int
+    source: Source
+    columns: tuple[Column, ...]
+
+
+class IngestService:
+    """Takes files in, each in a sandbox of its own; blocks, so call it in a thread."""
+
+    def __init__(self, sandbox: SandboxServer, artifacts: ArtifactStore, scratch: Path) -> None:
+        self._sandbox = sandbox
+        self._artifacts = artifacts
+        self._scratch = scratch
+
+    def take_in(self, path: Path, filename: str) -> TakenIn:
+        """Take in the file at ``path``, which its sender calls ``filename``; raises `Invalid` and `Unavailable`."""
+        with tempfile.TemporaryDirectory(prefix="ingest-", dir=self._scratch) as folder:
+            table = Path(folder) / "table.parquet"
+            ingested = self._read(path, filename, table)
+            artifact = self._artifacts.put(table)
+        return TakenIn(
+            digest=ingested.digest,
+            artifact=artifact,
+            rows=ingested.rows,
+            source=Source(filename=filename, size=path.stat().st_size),
+            columns=tuple(Column.model_validate(asdict(facts)) for facts in ingested.columns),
+        )
+
+    def _read(self, path: Path, filename: str, table: Path) -> Ingested:
+        child = self._sandbox.fork()
+        limits = Limits(seconds=SECONDS, memory_bytes=MEMORY, threads=1)
+        try:
+            return child.run(ingest_file, str(path), filename, str(table), limits=limits)
+        except ChildFailed as failure:
+            if failure.error is not None:
+                raise failure.error from failure
+            if failure.kind == "memory":
+                raise Invalid("the file needs more memory than reading one may take; split it") from failure
+            raise Invalid(f"the file could not be read ({failure.type_name})") from failure
+        except ChildTimedOut as error:
+            raise Invalid(f"reading the file took longer than {SECONDS:g} s; split it") from error
+        except (ChildDied, ChildCancelled) as error:
+            raise Unavailable("the process that read the file died; send it again") from error

@@ -1,0 +1,118 @@
+"""What every repository does: get one by its id, and give lists in pages."""
+
+import base64
+import binascii
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Generic, TypeVar
+
+import msgspec
+
+from skyulf.errors import Fault, Invalid, NotFound, Unavailable
+from skyulf.projections.base import Projection, Row
+from skyulf.projections.store import Found, NotBuilt, Plain, ReadStore, Selection
+
+R = TypeVar("R", bound=Row)
+
+LARGEST_PAGE = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class PageRequest:
+    """Which part of a list is wanted; ``order`` is a name that the noun can be ordered by, ``-`` before it reverses."""
+
+    limit: int = 100
+    cursor: str | None = None
+    order: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PageOf(Generic[R]):
+    """Rows, and where to go on; ``next_cursor`` is None at the end."""
+
+    items: tuple[R, ...]
+    next_cursor: str | None
+
+
+class Cursor(msgspec.Struct, frozen=True, array_like=True):
+    """Where a list was left: the projection's version, what it was ordered by, and the last row's place."""
+
+    version: int
+    order: str
+    value: int | str
+    key: str
+
+
+class Repository(Generic[R]):
+    """Rows of one projection; raises `Unavailable` while it is being built for the first time."""
+
+    noun: ClassVar[str]
+    orders: ClassVar[Mapping[str, str]] = {"created_at": "created_position"}
+    """What a list may be ordered by, and the column for it; the first one is the default, newest first."""
+
+    def __init__(self, store: ReadStore, projection: Projection[R]) -> None:
+        self._store = store
+        self.projection = projection
+
+    def get(self, key: str) -> R:
+        """The row of that key; raises `NotFound`."""
+        row = self.find(key)
+        if row is None:
+            raise NotFound(f"there is no {self.noun} {key}")
+        return row
+
+    def find(self, key: str) -> R | None:
+        """The row of that key, or None."""
+        try:
+            found = self._store.get(self.projection, [key])
+        except NotBuilt as error:
+            raise Unavailable(error.detail) from error
+        return found.rows[0][1] if found.rows else None
+
+    def page(self, request: PageRequest, filters: Mapping[str, Plain | None] | None = None) -> PageOf[R]:
+        """A page of the rows whose columns equal the ``filters`` that are not None."""
+        name, descending = self._ordered(request.order)
+        column = self.orders[name]
+        after = self._after(request, name, descending)
+        selection = Selection(
+            order=column,
+            filters={field: value for field, value in (filters or {}).items() if value is not None},
+            descending=descending,
+            limit=request.limit + 1,
+            after=after,
+        )
+        try:
+            found = self._store.select(self.projection, selection)
+        except NotBuilt as error:
+            raise Unavailable(error.detail) from error
+        shown = found.rows[: request.limit]
+        return PageOf(tuple(row for _, row in shown), self._next(found, request, column, name, descending))
+
+    def _next(self, found: Found[R], request: PageRequest, column: str, name: str, descending: bool) -> str | None:
+        if len(found.rows) <= request.limit:
+            return None
+        key, row = found.rows[request.limit - 1]
+        cursor = Cursor(found.version, f"{'-' if descending else ''}{name}", getattr(row, column), key)
+        return base64.urlsafe_b64encode(msgspec.json.encode(cursor)).decode().rstrip("=")
+
+    def _ordered(self, order: str | None) -> tuple[str, bool]:
+        if order is None:
+            name = next(iter(self.orders))
+            return name, name == "created_at"
+        name = order.removeprefix("-")
+        if name not in self.orders:
+            allowed = ", ".join(self.orders)
+            raise Invalid("the list cannot be ordered so", [Fault("order", f"one of {allowed}, or with - before it")])
+        return name, order.startswith("-")
+
+    def _after(self, request: PageRequest, name: str, descending: bool) -> tuple[Plain, str] | None:
+        if request.cursor is None:
+            return None
+        try:
+            text = request.cursor.encode() + b"=" * (-len(request.cursor) % 4)
+            cursor = msgspec.json.decode(base64.urlsafe_b64decode(text), type=Cursor)
+        except (ValueError, binascii.Error) as error:
+            raise Invalid("the cursor is not one of ours", [Fault("cursor", "the next_cursor of a page")]) from error
+        if (cursor.version, cursor.order) != (self.projection.version, f"{'-' if descending else ''}{name}"):
+            raise Invalid("the cursor is of another list", [Fault("cursor", "begin the list again, or keep the order")])
+        return cursor.value, cursor.key

@@ -1,0 +1,25 @@
+"""Deployments, as they are shown."""
+
+from typing import ClassVar
+
+from skyulf.errors import NotFound
+from skyulf.projections.deployment import DEPLOYMENTS, DeploymentRow
+from skyulf.projections.store import ReadStore
+from skyulf.queries.base import Repository
+
+
+class DeploymentRepository(Repository[DeploymentRow]):
+    """Deployments, by stream; people name them."""
+
+    noun = "deployment"
+    orders: ClassVar = {"name": "name", "created_at": "created_position"}
+
+    def __init__(self, store: ReadStore) -> None:
+        super().__init__(store, DEPLOYMENTS)
+
+    def get_named(self, name: str) -> DeploymentRow:
+        """The deployment of that name; raises `NotFound`."""
+        row = self.find(f"deployment-{name}")
+        if row is None:
+            raise NotFound(f"there is no deployment {name}")
+        return row

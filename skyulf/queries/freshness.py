@@ -1,0 +1,66 @@
+"""Wait until a position is projected, without blocking the event loop."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from skyulf.errors import Fault, Invalid, Unavailable
+from skyulf.events.log import EventLog
+from skyulf.projections.base import Projection
+from skyulf.projections.store import NotBuilt, ReadStore
+
+LOOK = 0.05
+"""Seconds after which a waiter looks again, wake-up or not: the projector may run in another process."""
+
+
+class Freshness:
+    """Lets queries wait for what a command has written; ``seconds`` is the longest wait."""
+
+    def __init__(self, log: EventLog, store: ReadStore, seconds: float) -> None:
+        self._log = log
+        self._store = store
+        self._seconds = seconds
+        self._waiting: set[Callable[[], None]] = set()
+
+    def moved(self) -> None:
+        """Tell waiters that a projection has moved on; from any thread."""
+        for wake in tuple(self._waiting):
+            wake()
+
+    async def reach(self, projection: Projection[Any], position: int) -> None:
+        """Return once the projection has got to ``position``.
+
+        Raises `Invalid` at once when the log has no such position, and `Unavailable` when it takes too long.
+        """
+        if await asyncio.to_thread(self._reached, projection, position):
+            return
+        head = await asyncio.to_thread(self._log.head)
+        if position > head:
+            raise Invalid(
+                "the log has not got there", [Fault("min_position", f"at most {head}, the position of the last event")]
+            )
+        loop = asyncio.get_running_loop()
+        woken = asyncio.Event()
+
+        def wake() -> None:
+            loop.call_soon_threadsafe(woken.set)
+
+        self._waiting.add(wake)
+        try:
+            async with asyncio.timeout(self._seconds):
+                while not await asyncio.to_thread(self._reached, projection, position):
+                    woken.clear()
+                    try:
+                        await asyncio.wait_for(woken.wait(), LOOK)
+                    except TimeoutError:
+                        continue
+        except TimeoutError:
+            raise Unavailable(f"{projection.name} has not got to position {position} yet; ask again") from None
+        finally:
+            self._waiting.discard(wake)
+
+    def _reached(self, projection: Projection[Any], position: int) -> bool:
+        try:
+            return self._store.position(projection) >= position
+        except NotBuilt:
+            return False

@@ -1,0 +1,41 @@
+"""Jobs, as they are shown, and what is known of how good their models are."""
+
+from typing import Any
+
+import msgspec
+
+from skyulf.artifacts import ArtifactStore
+from skyulf.errors import NotFound
+from skyulf.events.job import JobStatus
+from skyulf.projections.job import JOBS, JobRow
+from skyulf.projections.store import ReadStore
+from skyulf.queries.base import PageRequest, Repository
+
+
+class JobRepository(Repository[JobRow]):
+    """Jobs, by id."""
+
+    noun = "job"
+
+    def __init__(self, store: ReadStore) -> None:
+        super().__init__(store, JOBS)
+
+    def find_by_status(self, status: JobStatus, limit: int) -> tuple[JobRow, ...]:
+        """Jobs of that status, the oldest first."""
+        return self.page(PageRequest(limit=limit, order="created_at"), {"status": status}).items
+
+
+class EvaluationService:
+    """The evaluation that a job left behind, from its artifact."""
+
+    def __init__(self, jobs: JobRepository, artifacts: ArtifactStore) -> None:
+        self._jobs = jobs
+        self._artifacts = artifacts
+
+    def get(self, job_id: str) -> dict[str, Any]:
+        """Metrics and what is shown beside them; raises `NotFound` while there is no model."""
+        job = self._jobs.get(job_id)
+        if job.evaluation is None:
+            raise NotFound(f"{job_id} is {job.status} and has no evaluation; a succeeded job has one")
+        evaluation: dict[str, Any] = msgspec.json.decode(self._artifacts.read(job.evaluation))
+        return {"job_id": job_id, "metrics": job.metrics, "candidate_scores": job.candidate_scores, **evaluation}

@@ -1,0 +1,78 @@
+"""What a sandbox does for a job: read the table, fit, write the model and its evaluation beside."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from skyulf.core.columns import ColumnFacts
+from skyulf.core.spec import parse_spec
+
+MODEL = "model.skops"
+EVALUATION = "evaluation.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One attempt at a job, as plain values: where the table is, and where the results go."""
+
+    table: str
+    folder: str
+    candidates: tuple[dict[str, Any], ...]
+    columns: tuple[dict[str, Any], ...]
+    seed: int
+    threads: int
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far an attempt has got; ``fraction`` of the whole, from 0 to 1."""
+
+    stage: str
+    fraction: float
+    metrics: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What an attempt came to; the files `MODEL` and `EVALUATION` stand in its folder."""
+
+    metrics: dict[str, float | None]
+    spec: dict[str, Any]
+    candidate_scores: list[dict[str, Any]]
+    fingerprint: str
+    environment: dict[str, Any]
+    rows: dict[str, int]
+    timings: dict[str, float]
+    warnings: tuple[str, ...]
+
+
+def train(send: Callable[[Progress], None], task: Task) -> Trained:
+    """Train in this process; raises `TrainingFailed` where the data or the spec is to blame."""
+    from skyulf.core.calculator import fit  # the libraries of learning are loaded in the sandbox only
+    from skyulf.core.formats import save_model
+    from skyulf.core.frame import read_frame
+
+    def report(stage: str, fraction: float, metrics: dict[str, float]) -> None:
+        send(Progress(stage, fraction, metrics))
+
+    report("load", 0.0, {})
+    candidates = [parse_spec(candidate) for candidate in task.candidates]
+    columns = [ColumnFacts(**column) for column in task.columns]
+    frame = read_frame(task.table, candidates[0].target)
+    state = fit(candidates, frame, columns, task.seed, report, task.threads)
+    folder = Path(task.folder)
+    save_model(state, folder / MODEL)
+    (folder / EVALUATION).write_bytes(orjson.dumps(state.evaluation, option=orjson.OPT_SERIALIZE_NUMPY))
+    return Trained(
+        metrics=state.metrics,
+        spec=state.spec.model_dump(mode="json"),
+        candidate_scores=state.candidate_scores,
+        fingerprint=state.fingerprint,
+        environment=state.environment,
+        rows=dict(state.rows),
+        timings=state.timings,
+        warnings=state.warnings,
+    )

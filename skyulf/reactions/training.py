@@ -1,0 +1,476 @@
+"""The worker: claims jobs, runs each in a sandbox, and reports what became of it, by commands only.
+
+An event is a wake-up: nothing depends on it but latency. Jobs that nobody was woken for are found in the queue at
+intervals, and jobs whose worker is gone (no lease) are reclaimed. Who may report on a job is decided by its
+attempt, not by the lease.
+"""
+
+import logging
+import shutil
+import tempfile
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Mapping
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from skyulf.artifacts import ArtifactStore
+from skyulf.commands.base import Command, Context
+from skyulf.commands.bus import Answer, CommandBus
+from skyulf.commands.job import CompleteJob, ConfirmCancelled, FailJob, ReclaimJob, ReportProgress, StartJob
+from skyulf.errors import NotAllowed, NotFound, SkyulfError, TrainingFailed, Unavailable
+from skyulf.events.base import Actor, Recorded
+from skyulf.events.dataset import DatasetState
+from skyulf.events.job import CandidateScore, JobState, Problem, ReclaimCause
+from skyulf.events.log import EventLog
+from skyulf.events.registry import replay
+from skyulf.reactions.sandbox import (
+    Child,
+    ChildCancelled,
+    ChildDied,
+    ChildFailed,
+    ChildTimedOut,
+    Limits,
+    SandboxServer,
+)
+from skyulf.reactions.trainer import EVALUATION, MODEL, Progress, Task, Trained, train
+
+WAKING = ("JobCreated", "JobRetried", "JobReclaimed", "JobCancelRequested")
+"""The types of event that the worker's feed gives."""
+
+LEASE = 15.0
+"""Seconds after which a lease that is not taken again has lapsed."""
+
+TICK = 1.0
+"""Seconds between two looks at the queue, and between two reports of progress."""
+
+OFFERS = 1_000
+"""At most so many waiting jobs are remembered; the queue knows the others."""
+
+REPORT_TRIES = 6
+
+logger = logging.getLogger(__name__)
+
+
+class EventFeed(Protocol):
+    """Events as they happen; one may be missed or come twice."""
+
+    def poll(self, seconds: float) -> tuple[Recorded, ...]:
+        """New events, or none after ``seconds`` or a `wake`."""
+        ...
+
+    def wake(self) -> None:
+        """Let a `poll` return at once."""
+        ...
+
+    def close(self) -> None:
+        """Stop following."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A job that runs, as far as the queue knows, and its attempt."""
+
+    job_id: str
+    attempt: int
+
+
+class JobQueue(Protocol):
+    """Jobs by status, the oldest first; it may lag behind the log."""
+
+    def waiting(self, limit: int) -> tuple[str, ...]:
+        """Ids of jobs that wait to be claimed."""
+        ...
+
+    def running(self, limit: int) -> tuple[Running, ...]:
+        """Jobs that run."""
+        ...
+
+
+class Leases(Protocol):
+    """Who is at work on what, for as long as it says so: tells a lost worker from a slow one."""
+
+    def take(self, job_id: str, attempt: int) -> None:
+        """Hold the lease, or hold it on, for `LEASE` seconds."""
+        ...
+
+    def release(self, job_id: str, attempt: int) -> None:
+        """Give the lease up."""
+        ...
+
+    def held(self, job_id: str, attempt: int) -> bool:
+        """Whether someone holds it."""
+        ...
+
+
+@dataclass(slots=True)
+class Attempt:
+    """An attempt at a job that this worker holds, and the child that works on it."""
+
+    job_id: str
+    number: int
+    child: Child
+    job: JobState
+    stage: str = "start"
+    reported: float = 0.0
+    fenced: bool = False
+
+
+@dataclass(slots=True)
+class Held:
+    """The attempts of this worker, by job; guarded by ``lock``."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    attempts: dict[str, Attempt] = field(default_factory=dict)
+
+    def add(self, attempt: Attempt) -> None:
+        """Hold an attempt from now on."""
+        with self.lock:
+            self.attempts[attempt.job_id] = attempt
+
+    def drop(self, attempt: Attempt) -> None:
+        """Hold it no longer."""
+        with self.lock:
+            self.attempts.pop(attempt.job_id, None)
+
+    def all(self) -> tuple[Attempt, ...]:
+        """What is held now."""
+        with self.lock:
+            return tuple(self.attempts.values())
+
+    def get(self, job_id: str) -> Attempt | None:
+        """The attempt at that job, if this worker holds it."""
+        with self.lock:
+            return self.attempts.get(job_id)
+
+
+class Worker:
+    """Trains jobs in ``slots`` sandboxes at once; ``name`` is how events call this worker."""
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        log: EventLog,
+        bus: CommandBus,
+        feed: EventFeed,
+        queue: JobQueue,
+        leases: Leases,
+        sandbox: SandboxServer,
+        artifacts: ArtifactStore,
+        scratch: Path,
+        slots: int,
+        threads: int,
+    ) -> None:
+        self._actor = Actor(id=name, kind="worker")
+        self._log = log
+        self._bus = bus
+        self._feed = feed
+        self._queue = queue
+        self._leases = leases
+        self._sandbox = sandbox
+        self._artifacts = artifacts
+        self._scratch = scratch
+        self._threads = threads
+        self._held = Held()
+        self._offers: OrderedDict[str, None] = OrderedDict()
+        self._offered = threading.Condition()
+        self._stopping = threading.Event()
+        self._threads_running = [threading.Thread(target=self._dispatch, name="worker", daemon=True)]
+        for number in range(slots):
+            self._threads_running.append(threading.Thread(target=self._slot, name=f"slot-{number}", daemon=True))
+
+    def start(self) -> None:
+        """Begin to claim jobs."""
+        for thread in self._threads_running:
+            thread.start()
+
+    def close(self) -> None:
+        """Stop claiming, stop what runs and hand it back."""
+        self._stopping.set()
+        self._feed.wake()
+        for attempt in self._held.all():
+            attempt.child.kill()
+        with self._offered:
+            self._offered.notify_all()
+        for thread in self._threads_running:
+            thread.join()
+        self._feed.close()
+
+    # What wakes the worker
+
+    def _dispatch(self) -> None:
+        looked = 0.0
+        while not self._stopping.is_set():
+            try:
+                for recorded in self._feed.poll(TICK):
+                    self._take(recorded)
+                if time.monotonic() - looked >= TICK:
+                    looked = time.monotonic()
+                    self._look()
+            except Exception:
+                logger.exception("the worker could not look for work; it looks again")
+                self._stopping.wait(TICK)
+
+    def _take(self, recorded: Recorded) -> None:
+        if recorded.type == "JobCancelRequested":
+            self._cancel(recorded.stream)
+        else:
+            self._offer(recorded.stream)
+
+    def _look(self) -> None:
+        """Hold on to what runs here, see to what was asked of it, and find what nobody was woken for."""
+        for attempt in self._held.all():
+            self._leases.take(attempt.job_id, attempt.number)
+            job = self._job(attempt.job_id)
+            if job is None or job.attempt != attempt.number or job.status != "running":
+                attempt.fenced = True
+                attempt.child.kill()
+            elif job.cancel_requested:
+                attempt.child.kill()
+        for job_id in self._queue.waiting(OFFERS):
+            self._offer(job_id)
+        for running in self._queue.running(OFFERS):
+            if not self._leases.held(running.job_id, running.attempt):
+                self._reclaim(running.job_id, running.attempt, "worker_lost")
+
+    def _offer(self, job_id: str) -> None:
+        with self._offered:
+            if len(self._offers) < OFFERS:
+                self._offers.setdefault(job_id)
+            self._offered.notify()
+
+    def _cancel(self, job_id: str) -> None:
+        attempt = self._held.get(job_id)
+        if attempt is not None:
+            attempt.child.kill()
+
+    # What a slot does
+
+    def _slot(self) -> None:
+        child: Child | None = None
+        while not self._stopping.is_set():
+            try:
+                if child is None or not child.alive:
+                    child = self._sandbox.fork()
+                job_id = self._next()
+                if job_id is not None and self._work(job_id, child):
+                    child = None
+            except Exception:
+                logger.exception("a slot of the worker failed; it begins anew")
+                child = None
+                self._stopping.wait(TICK)
+        if child is not None:
+            child.kill()
+
+    def _next(self) -> str | None:
+        with self._offered:
+            self._offered.wait_for(lambda: self._offers or self._stopping.is_set(), TICK)
+            if self._stopping.is_set() or not self._offers:
+                return None
+            return self._offers.popitem(last=False)[0]
+
+    def _work(self, job_id: str, child: Child) -> bool:
+        """Claim a job and see it through; whether the child was used up."""
+        job = self._job(job_id)
+        if job is None or job.status != "created":
+            return False
+        attempt = Attempt(job_id, job.attempt + 1, child, job)
+        # Held before it is claimed: a cancel or a stop that follows the claim at once finds it.
+        self._leases.take(job_id, attempt.number)
+        self._held.add(attempt)
+        try:
+            if self._stopping.is_set() or not self._claimed(attempt):
+                return False
+            self._run(attempt)
+            return True
+        finally:
+            self._held.drop(attempt)
+            self._leases.release(job_id, attempt.number)
+
+    def _claimed(self, attempt: Attempt) -> bool:
+        try:
+            self._send(StartJob(id=attempt.job_id, attempt=attempt.number, worker=self._actor.id)).result()
+        except NotAllowed:
+            return False
+        return True
+
+    def _run(self, attempt: Attempt) -> None:
+        folder = Path(tempfile.mkdtemp(prefix="job-", dir=self._scratch))
+        try:
+            report = self._outcome(attempt, folder)
+            if report is not None:
+                self._report(report)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _outcome(self, attempt: Attempt, folder: Path) -> Command | None:
+        """Run the attempt; the command that says what became of it, or None when nobody wants to know any more."""
+        created = attempt.job.created
+        limits = Limits(created.limits.seconds, created.limits.memory_bytes, self._threads)
+        try:
+            task = self._task(attempt, folder)
+            trained: Trained = attempt.child.run(
+                train, task, limits=limits, on_message=lambda progress: self._progress(attempt, progress)
+            )
+            return self._completed(attempt, trained, folder)
+        except ChildCancelled:
+            return self._stopped(attempt)
+        except ChildDied:
+            return ReclaimJob(id=attempt.job_id, attempt=attempt.number, cause="sandbox_died")
+        except ChildTimedOut:
+            return self._failed(attempt, time_limit(created.limits.seconds))
+        except ChildFailed as failure:
+            return self._failed(attempt, *self._explained(attempt, failure, folder))
+        except SkyulfError as error:
+            problem = Problem(type="not-trained", title="The job could not be run", detail=error.detail)
+            return self._failed(attempt, problem)
+
+    def _task(self, attempt: Attempt, folder: Path) -> Task:
+        created = attempt.job.created
+        dataset: DatasetState | None = replay(created.dataset_id, None, self._events(created.dataset_id))
+        if dataset is None:
+            raise NotFound(f"there is no dataset {created.dataset_id}")
+        version = dataset.versions[created.dataset_version - 1]
+        return Task(
+            table=str(self._artifacts.path(created.dataset_artifact)),
+            folder=str(folder),
+            candidates=created.candidates,
+            columns=tuple(column.model_dump() for column in version.columns),
+            seed=created.seed,
+            threads=self._threads,
+        )
+
+    def _progress(self, attempt: Attempt, progress: Progress) -> None:
+        attempt.stage = progress.stage
+        if time.monotonic() - attempt.reported < TICK:
+            return
+        attempt.reported = time.monotonic()
+        command = ReportProgress(
+            id=attempt.job_id,
+            attempt=attempt.number,
+            stage=progress.stage,
+            fraction=progress.fraction,
+            metrics=dict(progress.metrics),
+        )
+
+        def settled(answer: Future[Answer]) -> None:
+            if isinstance(answer.exception(), NotAllowed):
+                attempt.fenced = True
+                # Not here: this runs in the thread that commits commands.
+                threading.Thread(target=attempt.child.kill, name="fence", daemon=True).start()
+
+        with suppress(Unavailable):  # the next report will do
+            self._send(command).add_done_callback(settled)
+
+    def _completed(self, attempt: Attempt, trained: Trained, folder: Path) -> CompleteJob:
+        model = self._artifacts.put(folder / MODEL)
+        evaluation = self._artifacts.put(folder / EVALUATION)
+        candidates = attempt.job.created.candidates
+        return CompleteJob(
+            id=attempt.job_id,
+            attempt=attempt.number,
+            model=model,
+            evaluation=evaluation,
+            metrics=trained.metrics,
+            spec=trained.spec,
+            candidate_scores=tuple(candidate_score(score, candidates) for score in trained.candidate_scores),
+            fingerprint_of_model=trained.fingerprint,
+            environment=trained.environment,
+            rows=trained.rows,
+            timings=trained.timings,
+            warnings=trained.warnings,
+            model_name=attempt.job.created.model_name,
+        )
+
+    def _stopped(self, attempt: Attempt) -> Command | None:
+        """The child was killed from here: because of a cancel, because others have the job, or to stop."""
+        if attempt.fenced:
+            return None
+        job = self._job(attempt.job_id)
+        if job is not None and job.cancel_requested:
+            return ConfirmCancelled(id=attempt.job_id, attempt=attempt.number)
+        return ReclaimJob(id=attempt.job_id, attempt=attempt.number, cause="handed_back")
+
+    @staticmethod
+    def _failed(attempt: Attempt, problem: Problem, traceback: str | None = None) -> FailJob:
+        return FailJob(id=attempt.job_id, attempt=attempt.number, problem=problem, traceback=traceback)
+
+    def _explained(self, attempt: Attempt, failure: ChildFailed, folder: Path) -> tuple[Problem, str | None]:
+        """Why a task failed, without data values; what may hold some goes into an artifact."""
+        if failure.kind == "memory":
+            return out_of_memory(attempt.job.created.limits.memory_bytes), None
+        if failure.kind == "domain" and isinstance(failure.error, SkyulfError):
+            title = "The data or the spec cannot be trained" if isinstance(failure.error, TrainingFailed) else "Refused"
+            return Problem(type="training-failed", title=title, detail=failure.error.detail), None
+        path = folder / "traceback.txt"
+        path.write_text(failure.traceback, encoding="utf-8")
+        detail = f"{failure.type_name} in the stage {attempt.stage}; the traceback is kept as an artifact."
+        problem = Problem(type="training-error", title="A library failed on this data and spec", detail=detail)
+        return problem, self._artifacts.put(path)
+
+    # What it says and knows
+
+    def _send(self, command: Command) -> Future[Answer]:
+        return self._bus.send(command, Context(actor=self._actor, correlation_id=command.id))
+
+    def _report(self, command: Command) -> None:
+        """Send a result until it is taken or refused; if the log stays away, the job is reclaimed later."""
+        for number in range(REPORT_TRIES):
+            try:
+                self._send(command).result()
+                return
+            except NotAllowed as refusal:
+                logger.info("a result was refused: %s", refusal.detail)
+                return
+            except Unavailable:
+                time.sleep(min(0.1 * 2**number, 2.0))
+        logger.error("the result of %s could not be recorded; it will be trained again", command.id)
+
+    def _reclaim(self, job_id: str, attempt: int, cause: ReclaimCause) -> None:
+        try:
+            self._send(ReclaimJob(id=job_id, attempt=attempt, cause=cause)).result()
+        except SkyulfError as refusal:
+            logger.debug("%s needs no reclaiming: %s", job_id, refusal.detail)
+
+    def _events(self, stream: str) -> tuple[Recorded, ...]:
+        return self._log.load({stream: 0})[stream]
+
+    def _job(self, job_id: str) -> JobState | None:
+        state: JobState | None = replay(job_id, None, self._events(job_id))
+        return state
+
+
+def candidate_score(score: Mapping[str, Any], candidates: tuple[dict[str, Any], ...]) -> CandidateScore:
+    """A candidate's score as it is recorded."""
+    return CandidateScore(
+        candidate=score["candidate"],
+        model=candidates[score["candidate"]]["model"]["node"],
+        metric=score["metric"],
+        scores=tuple(score["scores"]),
+        mean=score["mean"],
+        chosen=score["chosen"],
+    )
+
+
+def time_limit(seconds: int) -> Problem:
+    """The job took longer than it may."""
+    return Problem(
+        type="time-limit",
+        title="The job took too long",
+        detail=f"It was stopped after its limit of {seconds} s; allow more time, or use a smaller model.",
+    )
+
+
+def out_of_memory(memory_bytes: int) -> Problem:
+    """The job needed more memory than it may have."""
+    return Problem(
+        type="memory-limit",
+        title="The job needed too much memory",
+        detail=f"It met its limit of {memory_bytes // (1 << 20)} MiB; allow more, or use fewer columns or rows.",
+    )

@@ -1,0 +1,204 @@
+"""The composition root: settings → a running system. The only module that knows the adapters."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from skyulf.adapters.data_dir import DataDirectory, Owner
+from skyulf.adapters.job_queue import RowsJobQueue
+from skyulf.adapters.leases import MemoryLeases
+from skyulf.adapters.local_artifacts import LocalArtifacts
+from skyulf.adapters.log_feed import LogFeed
+from skyulf.adapters.memory_artifacts import MemoryArtifacts
+from skyulf.adapters.memory_log import MemoryEventLog
+from skyulf.adapters.memory_read_store import MemoryReadStore
+from skyulf.adapters.read_store import SqlReadStore
+from skyulf.adapters.sqlite_log import SqliteEventLog
+from skyulf.adapters.system import new_id, now
+from skyulf.artifacts import ArtifactStore
+from skyulf.commands import COMMANDS
+from skyulf.commands.bus import CommandBus
+from skyulf.errors import Misconfigured, NotFound
+from skyulf.events.log import EventLog
+from skyulf.ingest.service import IngestService
+from skyulf.projections import PROJECTIONS
+from skyulf.projections.projector import Projector
+from skyulf.projections.store import ReadStore
+from skyulf.queries.dataset import DatasetRepository, DatasetVersionRepository
+from skyulf.queries.deployment import DeploymentRepository
+from skyulf.queries.freshness import Freshness
+from skyulf.queries.job import EvaluationService, JobRepository
+from skyulf.queries.model import ModelRepository, ModelVersionRepository
+from skyulf.queries.pipeline import PipelineRepository
+from skyulf.queries.projection import ProjectionRepository
+from skyulf.reactions.sandbox import SandboxServer
+from skyulf.reactions.training import WAKING, Worker
+from skyulf.serving import PredictionService
+from skyulf.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Queries:
+    """Everything that can be asked of the read side."""
+
+    datasets: DatasetRepository
+    dataset_versions: DatasetVersionRepository
+    pipelines: PipelineRepository
+    jobs: JobRepository
+    evaluations: EvaluationService
+    models: ModelRepository
+    model_versions: ModelVersionRepository
+    deployments: DeploymentRepository
+    projections: ProjectionRepository
+    freshness: Freshness
+
+
+class Runtime:
+    """A whole system in this process; `start` begins its roles, `close` ends them in order."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.directory = DataDirectory(settings.data_dir)
+        self.directory.own()
+        self.log = make_log(settings, self.directory)
+        self.store = make_read_store(settings, self.directory)
+        self.artifacts = make_artifacts(settings, self.directory)
+        self.sandbox = SandboxServer()
+        self.bus = CommandBus(self.log, COMMANDS, now, new_id)
+        self.projector = Projector(self.log, self.store, PROJECTIONS)
+        self.queries = make_queries(self.log, self.store, self.artifacts, settings)
+        self.projector.on_advance(self.queries.freshness.moved)
+        self.ingest = IngestService(self.sandbox, self.artifacts, self.directory.scratch)
+        self.predictions = PredictionService(self.log, self.artifacts, self.sandbox, settings.predict_seconds)
+        self.worker = Worker(
+            name=f"worker-{new_id()}",
+            log=self.log,
+            bus=self.bus,
+            feed=LogFeed(self.log, WAKING),
+            queue=RowsJobQueue(self.queries.jobs),
+            leases=MemoryLeases(),
+            sandbox=self.sandbox,
+            artifacts=self.artifacts,
+            scratch=self.directory.scratch,
+            slots=settings.worker_slots,
+            threads=settings.training_threads,
+        )
+
+    def start(self) -> None:
+        """Begin to project, to train and to warm the sandbox."""
+        self.sandbox.start()
+        self.projector.start()
+        self.worker.start()
+
+    def close(self) -> None:
+        """Hand back what runs, settle what was sent, and let go of everything."""
+        self.worker.close()
+        self.sandbox.close()
+        self.projector.close()
+        self.bus.close()
+        self.store.close()
+        self.log.close()
+        self.directory.release()
+
+
+@contextmanager
+def running(settings: Settings) -> Iterator[Runtime]:
+    """A started system that is closed at the end of the block."""
+    runtime = Runtime(settings)
+    try:
+        runtime.start()
+        yield runtime
+    finally:
+        runtime.close()
+
+
+def owner_of(data_dir: Path) -> Owner | None:
+    """The process that owns an embedded data directory now, or None."""
+    return DataDirectory(data_dir).owner()
+
+
+@contextmanager
+def reading(settings: Settings) -> Iterator[tuple[EventLog, ArtifactStore]]:
+    """The log and the artifacts of a data directory, read beside the process that owns it.
+
+    Raises `NotFound` when there is no log there.
+    """
+    directory = DataDirectory(settings.data_dir)
+    if not directory.events.exists():
+        raise NotFound(f"{settings.data_dir} holds no events; name a directory with --data-dir")
+    log = SqliteEventLog(directory.events, new_id, read_only=True)
+    try:
+        yield log, make_artifacts(settings, directory)
+    finally:
+        log.close()
+
+
+@contextmanager
+def restoring(settings: Settings) -> Iterator[tuple[EventLog, ArtifactStore]]:
+    """The log and the artifacts of a data directory that is to be filled, owned meanwhile."""
+    directory = DataDirectory(settings.data_dir)
+    directory.own()
+    try:
+        log = make_log(settings, directory)
+        try:
+            yield log, make_artifacts(settings, directory)
+        finally:
+            log.close()
+    finally:
+        directory.release()
+
+
+def make_log(settings: Settings, directory: DataDirectory) -> EventLog:
+    """The event log that ``SKYULF_DATABASE_URL`` names; a SQLite file by default."""
+    match urlsplit(settings.database_url).scheme:
+        case "":
+            return SqliteEventLog(directory.events, new_id)
+        case "memory":
+            return MemoryEventLog(new_id)
+        case scheme:
+            raise unknown("SKYULF_DATABASE_URL", scheme, "memory://, or nothing for SQLite files in the data directory")
+
+
+def make_read_store(settings: Settings, directory: DataDirectory) -> ReadStore:
+    """The read models beside the log."""
+    if urlsplit(settings.database_url).scheme == "memory":
+        return MemoryReadStore()
+    return SqlReadStore(f"sqlite:///{directory.rows.absolute()}")
+
+
+def make_artifacts(settings: Settings, directory: DataDirectory) -> ArtifactStore:
+    """The artifact store that ``SKYULF_ARTIFACTS_URL`` names; a folder by default."""
+    url = urlsplit(settings.artifacts_url)
+    match url.scheme:
+        case "":
+            return LocalArtifacts(directory.artifacts)
+        case "file":
+            return LocalArtifacts(Path(url.path))
+        case "memory":
+            return MemoryArtifacts()
+        case scheme:
+            raise unknown("SKYULF_ARTIFACTS_URL", scheme, "file://, memory://, or nothing for the data directory")
+
+
+def unknown(setting: str, scheme: str, known: str) -> Misconfigured:
+    """The error for a URL whose scheme has no adapter."""
+    return Misconfigured(f"{setting}: {scheme}:// is not supported by this version; use {known}")
+
+
+def make_queries(log: EventLog, store: ReadStore, artifacts: ArtifactStore, settings: Settings) -> Queries:
+    """The read side over a store."""
+    jobs = JobRepository(store)
+    return Queries(
+        datasets=DatasetRepository(store),
+        dataset_versions=DatasetVersionRepository(store),
+        pipelines=PipelineRepository(store),
+        jobs=jobs,
+        evaluations=EvaluationService(jobs, artifacts),
+        models=ModelRepository(store),
+        model_versions=ModelVersionRepository(store),
+        deployments=DeploymentRepository(store),
+        projections=ProjectionRepository(log, store),
+        freshness=Freshness(log, store, settings.position_seconds),
+    )

@@ -22,6 +22,13 @@ class _Part(NamedTuple):
     positions: tuple[int, ...]
 
 
+class _Stage(NamedTuple):
+    """A ColumnTransformer: its parts in the order of their output, and whether it takes an array, not a frame."""
+
+    parts: list[_Part]
+    by_position: bool
+
+
 class Walk:
     """A fitted pipeline's steps and model, made to act on arrays: the same numbers as on a DataFrame.
 
@@ -51,15 +58,18 @@ class Walk:
     def _matrix(self, columns: Mapping[str, Array]) -> Array:
         """Return what the model sees: float64, rows by features. Columns that are only dropped may be absent."""
         flowing: list[Array | None] = [columns.get(name) for name in self._inputs]
-        for parts in self._stages:
-            flowing = _through(parts, flowing)
+        for stage in self._stages:
+            flowing = _through(stage, flowing)
         whole = np.column_stack([column for column in flowing if column is not None])
         return np.clip(whole.astype(np.float64, copy=False), -LIMIT, LIMIT)
 
 
-def _through(parts: list[_Part], flowing: list[Array | None]) -> list[Array | None]:
+def _through(stage: _Stage, flowing: list[Array | None]) -> list[Array | None]:
+    if stage.by_position and any(column is None or column.dtype == object for column in flowing):
+        # The pipeline was fitted on one array of objects here, and its encoders have learnt objects from it.
+        flowing = [column if column is None else column.astype(object) for column in flowing]
     after: list[Array | None] = []
-    for transform, positions in parts:
+    for transform, positions in stage.parts:
         chosen = [flowing[at] for at in positions]
         if transform is None:
             after += chosen
@@ -69,7 +79,7 @@ def _through(parts: list[_Part], flowing: list[Array | None]) -> list[Array | No
     return after
 
 
-def _compiled(transformer: Any) -> list[_Part]:
+def _compiled(transformer: Any) -> _Stage:
     names = {name: at for at, name in enumerate(getattr(transformer, "feature_names_in_", ()))}
     parts = []
     for _, fitted, columns in transformer.transformers_:
@@ -78,7 +88,7 @@ def _compiled(transformer: Any) -> list[_Part]:
             continue
         passes = isinstance(fitted, str) or type(fitted).__name__ == "FunctionTransformer"
         parts.append(_Part(None if passes else _transform_of(fitted), positions))
-    return parts
+    return _Stage(parts, by_position=not names)
 
 
 def _transform_of(fitted: Any) -> Callable[[Array], Array]:

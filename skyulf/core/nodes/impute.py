@@ -56,4 +56,9 @@ class Impute(Step):
 
         if fitted.statistics_.dtype != np.float64:
             return None
-        return lambda block: np.where(np.isnan(block), fitted.statistics_, block)
+
+        def fill(block: Any) -> Any:
+            numbers = block.astype(np.float64, copy=False)
+            return np.where(np.isnan(numbers), fitted.statistics_, numbers)
+
+        return fill

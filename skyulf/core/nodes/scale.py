@@ -41,11 +41,16 @@ class Scale(Step):
     @classmethod
     def arithmetic(cls, fitted: Any) -> Callable[[Any], Any]:
         """Shift and stretch, as the four scalers do."""
-        name = type(fitted).__name__
-        if name == "MinMaxScaler":
-            return lambda block: block * fitted.scale_ + fitted.min_
-        shift = {"StandardScaler": "mean_", "RobustScaler": "center_"}.get(name)
-        if shift is None:
-            return lambda block: block / fitted.scale_
-        centre = getattr(fitted, shift)
-        return lambda block: (block - centre) / fitted.scale_
+        import numpy as np
+
+        shift = {"StandardScaler": "mean_", "RobustScaler": "center_"}.get(type(fitted).__name__)
+        centre = getattr(fitted, shift) if shift else None
+        stretches = type(fitted).__name__ == "MinMaxScaler"
+
+        def scaled(block: Any) -> Any:
+            numbers = block.astype(np.float64, copy=False)
+            if stretches:
+                return numbers * fitted.scale_ + fitted.min_
+            return (numbers if centre is None else numbers - centre) / fitted.scale_
+
+        return scaled

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from eventsourcing.persistence import PersistenceError, StoredEvent
+from eventsourcing.persistence import ConnectionPoolClosedError, PersistenceError, StoredEvent
 from eventsourcing.sqlite import (
     SQLiteApplicationRecorder,
     SQLiteConnection,
@@ -61,10 +61,26 @@ class WriterConnection(SQLiteConnection):
 class WriterConnectionPool(SQLiteConnectionPool):
     """Connections that are durable: a commit has reached the disk when it returns (``synchronous=FULL``)."""
 
+    _closing = False
+
     def _create_connection(self) -> WriterConnection:
         connection = super()._create_connection()._sqlite_conn  # noqa: SLF001 - the library offers no hook
         connection.execute("PRAGMA synchronous=FULL")
         return WriterConnection(connection, max_age=self.max_age)
+
+    def get_connection(self, timeout: float | None = None, *, is_writer: bool | None = None) -> SQLiteConnection:
+        """Hand out a connection, unless the pool is being closed."""
+        if self._closing:
+            raise ConnectionPoolClosedError
+        return super().get_connection(timeout, is_writer=is_writer)
+
+    def close(self) -> None:
+        """Close once every connection has been given back: SQLite crashes a process that closes one in use."""
+        self._closing = True
+        with self._put_condition:
+            if not self._closed:
+                self._put_condition.wait_for(lambda: not self._in_use, timeout=LOCK_TIMEOUT)
+        super().close()
 
 
 class EnvelopeDatastore(SQLiteDatastore):

@@ -64,6 +64,7 @@ class Runtime:
         self.directory.own()
         self.log = make_log(settings, self.directory)
         self.store = make_read_store(settings, self.directory)
+        self.head_at_start = self.log.head()
         self.artifacts = make_artifacts(settings, self.directory)
         self.sandbox = SandboxServer()
         self.bus = CommandBus(self.log, COMMANDS, now, new_id)

@@ -166,6 +166,12 @@ class PredictionService:
                 )
             return self._child
 
+    def active(self, stream: str, version: int) -> Target | None:
+        """What a deployment served when its stream was at ``version``; None when retired."""
+        events = self._log.load({stream: 0})[stream][:version]
+        state: DeploymentState | None = replay(stream, None, events)
+        return state.active if state else None
+
     def _target(self, name: str) -> Target:
         """What is served now under the name, by the log."""
         stream = f"deployment-{name}"

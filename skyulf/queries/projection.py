@@ -41,9 +41,9 @@ class ProjectionRepository:
         """The status of the projection of that name, which exists."""
         return self._status(name, self._log.head())
 
-    def at_head(self) -> bool:
-        """Whether every projection has what the log has."""
-        return all(status.status == "live" and status.lag == 0 for status in self.all())
+    def reached(self, position: int) -> bool:
+        """Whether every projection is live and has got to ``position``."""
+        return all(status.status == "live" and status.position >= position for status in self.all())
 
     def _status(self, name: str, head: int) -> ProjectionStatus:
         projection = next(projection for projection in PROJECTIONS if projection.name == name)

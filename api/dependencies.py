@@ -1,0 +1,142 @@
+"""Every ``Depends()`` provider, in one place; tests override them."""
+
+import asyncio
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Annotated, Any, TypeVar
+
+from fastapi import Depends, Header, Query, Request
+
+from api.security import LOCAL_ACTOR
+from skyulf.commands.base import Command, Context
+from skyulf.commands.bus import Answer
+from skyulf.errors import Fault, Invalid, NotFound
+from skyulf.projections import PROJECTIONS
+from skyulf.projections.base import Row
+from skyulf.queries.base import LARGEST_PAGE, PageRequest, Repository
+from skyulf.runtime import Runtime
+
+TRACEPARENT = re.compile(r"^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$")
+"""W3C Trace Context, version 00; what does not fit is left out, and the trace begins anew."""
+
+KEY_LENGTH = 255
+
+R = TypeVar("R", bound=Row)
+T = TypeVar("T")
+
+
+def get_runtime(request: Request) -> Runtime:
+    """The running system."""
+    runtime: Runtime = request.app.state.runtime
+    return runtime
+
+
+RuntimeDep = Annotated[Runtime, Depends(get_runtime)]
+
+
+def get_context(
+    idempotency_key: Annotated[str | None, Header(description="Makes sending the command again harmless.")] = None,
+    if_match: Annotated[str | None, Header(description="The ETag that the thing must still have.")] = None,
+    traceparent: Annotated[str | None, Header(include_in_schema=False)] = None,
+) -> Context:
+    """Who sends a command, and the circumstances; the reason is added by routes that take one."""
+    return Context(
+        actor=LOCAL_ACTOR,
+        command_id=_command_id(idempotency_key),
+        traceparent=traceparent if traceparent and TRACEPARENT.match(traceparent) else None,
+        if_match=_version(if_match),
+    )
+
+
+ContextDep = Annotated[Context, Depends(get_context)]
+
+
+def _command_id(header: str | None) -> str | None:
+    """The key, quoted (as the IETF draft has it) or bare."""
+    if header is None:
+        return None
+    key = header.strip()
+    if len(key) >= 2 and key[0] == key[-1] == '"':
+        key = key[1:-1]
+    if not key or len(key) > KEY_LENGTH or not key.isprintable() or not key.isascii():
+        raise Invalid(
+            "the Idempotency-Key cannot be used",
+            [Fault("Idempotency-Key", f"1 to {KEY_LENGTH} printable ASCII characters")],
+        )
+    return key
+
+
+NO_VERSION = -1
+"""A version that no stream has: an ETag that is not one of ours matches nothing."""
+
+
+def _version(header: str | None) -> int | None:
+    """The version in an If-Match header: ``"5"`` or ``5``; ``*`` asks for nothing."""
+    if header is None or header.strip() == "*":
+        return None
+    tag = header.strip().strip('"')
+    return int(tag) if tag.isascii() and tag.isdigit() and len(tag) < 18 else NO_VERSION
+
+
+def get_page(
+    limit: Annotated[int, Query(ge=1, le=LARGEST_PAGE, description="The most items on the page.")] = 100,
+    cursor: Annotated[str | None, Query(max_length=2000, description="The next_cursor of the page before.")] = None,
+    order: Annotated[str | None, Query(max_length=50, description="A field to order by; - before it reverses.")] = None,
+) -> PageRequest:
+    """Which part of a list is wanted."""
+    return PageRequest(limit, cursor, order)
+
+
+PageDep = Annotated[PageRequest, Depends(get_page)]
+
+
+def get_min_position(
+    min_position: Annotated[
+        int | None, Query(ge=0, lt=2**63, description="Wait until the answer holds what this position recorded.")
+    ] = None,
+    as_of: Annotated[str | None, Query(max_length=100, description="Not supported yet.")] = None,
+) -> int | None:
+    """The position that a query must have got to."""
+    if as_of is not None:
+        raise Invalid("past states cannot be asked for yet", [Fault("as_of", "leave it out")])
+    return min_position
+
+
+MinPositionDep = Annotated[int | None, Depends(get_min_position)]
+
+
+def replace_reason(context: Context, reason: str | None) -> Context:
+    """The context with why the caller does it."""
+    return replace(context, reason=reason)
+
+
+async def send(runtime: Runtime, command: Command, context: Context) -> Answer:
+    """Hand a command in and wait for its answer without blocking the event loop."""
+    return await asyncio.wrap_future(runtime.bus.send(command, context))
+
+
+async def read(runtime: Runtime, repository: Repository[Any], min_position: int | None, query: Callable[[], T]) -> T:
+    """Answer a query in a thread, once its projection has got to ``min_position``."""
+    if min_position is not None:
+        await runtime.queries.freshness.reach(repository.projection, min_position)
+    return await asyncio.to_thread(query)
+
+
+async def read_one(
+    runtime: Runtime, repository: Repository[R], min_position: int | None, stream: str, query: Callable[[], T]
+) -> T:
+    """Answer a query for one thing; one that is recorded but not projected yet is waited for, not denied."""
+    try:
+        return await read(runtime, repository, min_position, query)
+    except NotFound:
+        if not (await asyncio.to_thread(runtime.log.load, {stream: 0}))[stream]:
+            raise
+        return await read(runtime, repository, await asyncio.to_thread(runtime.log.head), query)
+
+
+async def read_fresh_all(runtime: Runtime, min_position: int | None) -> None:
+    """Wait until every projection has got to ``min_position``."""
+    if min_position is not None:
+        for projection in PROJECTIONS:
+            await runtime.queries.freshness.reach(projection, min_position)

@@ -1,0 +1,175 @@
+"""Datasets: upload, list, show."""
+
+import asyncio
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import Depends, Request, Response
+from pydantic import ValidationError
+from starlette.datastructures import FormData, UploadFile
+from starlette.exceptions import HTTPException
+
+from api.dependencies import ContextDep, MinPositionDep, PageDep, RuntimeDep, read, read_one, send
+from api.routes.base import StrictRequest, not_modified, problems, router
+from api.schemas.base import Page, answered
+from api.schemas.dataset import DatasetAnswer, DatasetFromUri, DatasetListed, DatasetOut
+from skyulf.commands.bus import Answer
+from skyulf.commands.dataset import AddDatasetVersion, CreateDataset
+from skyulf.errors import Fault, Invalid, NotFound
+from skyulf.events.dataset import DatasetVersionAdded
+from skyulf.events.registry import decode
+from skyulf.ingest.service import TakenIn
+from skyulf.runtime import Runtime
+
+routes = router("dataset")
+
+UPLOAD: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "properties": {
+                        "file": {"type": "string", "format": "binary", "description": "CSV or Parquet, by its name."},
+                        "name": {"type": "string", "minLength": 1, "maxLength": 200},
+                    },
+                }
+            },
+            "application/json": {"schema": DatasetFromUri.model_json_schema()},
+        },
+    }
+}
+
+LONGEST_NAME = 200
+
+
+async def get_upload(request: Request) -> FormData:
+    """The parts of an upload. A ``uri`` in JSON is understood, and refused: no place is allowed yet."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind == "application/json":
+        raise Invalid("datasets are not read from URIs yet", [Fault("uri", await _uri_fault(request))])
+    if kind != "multipart/form-data":
+        raise HTTPException(415, "send multipart/form-data with a part called file, or JSON with name and uri")
+    try:
+        return await request.form(max_files=1, max_fields=10)
+    except HTTPException as error:
+        raise Invalid("the upload cannot be read", [Fault("body", str(error.detail))]) from error
+
+
+async def _uri_fault(request: Request) -> str:
+    try:
+        DatasetFromUri.model_validate(await StrictRequest(request.scope, request.receive).json())
+    except (ValidationError, ValueError):
+        return "an object with name and uri"
+    return "no root or host is allowed by the settings; upload the file"
+
+
+UploadDep = Annotated[FormData, Depends(get_upload)]
+
+
+@routes.post("/datasets", status_code=201, response_model=DatasetAnswer, openapi_extra=UPLOAD, responses=problems(415))
+async def create_dataset(form: UploadDep, runtime: RuntimeDep, context: ContextDep, response: Response) -> Any:
+    """Upload a file as a new dataset. Its name decides how it is read; its bytes make its digest."""
+    upload = _file(form)
+    given = form.get("name")
+    name = given.strip() if isinstance(given, str) else Path(upload.filename or "").stem
+    if not 1 <= len(name) <= LONGEST_NAME:
+        raise Invalid("the dataset has no usable name", [Fault("name", f"1 to {LONGEST_NAME} characters")])
+    taken = await _take_in(runtime, upload)
+    answer = await send(runtime, CreateDataset(name=name, **_members(taken)), context)
+    response.headers["Location"] = f"/v1/datasets/{answer.id}"
+    return _shown(answer, response)
+
+
+@routes.post(
+    "/datasets/{dataset_id}/versions",
+    status_code=201,
+    response_model=DatasetAnswer,
+    openapi_extra=UPLOAD,
+    responses=problems(412, 415),
+)
+async def add_dataset_version(
+    dataset_id: str, form: UploadDep, runtime: RuntimeDep, context: ContextDep, response: Response
+) -> Any:
+    """Upload a file as a new version of a dataset."""
+    upload = _file(form)
+    if not (await asyncio.to_thread(runtime.log.load, {dataset_id: 0}))[dataset_id]:
+        raise NotFound(f"there is no dataset {dataset_id}")
+    taken = await _take_in(runtime, upload)
+    answer = await send(runtime, AddDatasetVersion(id=dataset_id, **_members(taken)), context)
+    response.headers["Location"] = f"/v1/datasets/{answer.id}"
+    return _shown(answer, response)
+
+
+def _file(form: FormData) -> UploadFile:
+    upload = form.get("file")
+    if not isinstance(upload, UploadFile) or not upload.filename:
+        raise Invalid("there is no file in the upload", [Fault("file", "a part called file, with a file name")])
+    return upload
+
+
+async def _take_in(runtime: Runtime, upload: UploadFile) -> TakenIn:
+    def work() -> TakenIn:
+        with tempfile.NamedTemporaryFile(prefix="upload-", dir=runtime.directory.scratch) as copy:
+            shutil.copyfileobj(upload.file, copy, 1 << 20)
+            copy.flush()
+            return runtime.ingest.take_in(Path(copy.name), Path(upload.filename or "").name)
+
+    return await asyncio.to_thread(work)
+
+
+def _members(taken: TakenIn) -> dict[str, Any]:
+    return {
+        "digest": taken.digest,
+        "artifact": taken.artifact,
+        "rows": taken.rows,
+        "source": taken.source,
+        "columns": taken.columns,
+    }
+
+
+def _shown(answer: Answer, response: Response) -> dict[str, Any]:
+    added = decode(answer.events[-1])
+    assert isinstance(added, DatasetVersionAdded)
+    response.headers["ETag"] = f'"{answer.version}"'
+    return {
+        **answered(answer),
+        "dataset_version": added.dataset_version,
+        "digest": added.digest,
+        "rows": added.rows,
+        "columns": [column.model_dump() for column in added.columns],
+    }
+
+
+@routes.get("/datasets", response_model=Page[DatasetListed])
+async def list_datasets(
+    runtime: RuntimeDep, page: PageDep, min_position: MinPositionDep, name: str | None = None
+) -> Any:
+    """List datasets, the newest first."""
+    repository = runtime.queries.datasets
+    return await read(runtime, repository, min_position, lambda: repository.page(page, {"name": name}))
+
+
+@routes.get("/datasets/{dataset_id}", response_model=DatasetOut, responses={304: {"description": "Not modified."}})
+async def show_dataset(
+    dataset_id: str, runtime: RuntimeDep, min_position: MinPositionDep, request: Request, response: Response
+) -> Any:
+    """Show a dataset with the columns of its newest version."""
+    queries = runtime.queries
+    row = await read_one(runtime, queries.datasets, min_position, dataset_id, lambda: queries.datasets.get(dataset_id))
+    if not_modified(request, response, row.version):
+        return Response(status_code=304, headers=dict(response.headers))
+    versions = queries.dataset_versions
+    newest = await read_one(
+        runtime,
+        versions,
+        min_position,
+        dataset_id,
+        lambda: versions.get_version(dataset_id, row.dataset_version),
+    )
+    listed = DatasetListed.model_validate(row).model_dump()
+    return {**listed, "filename": newest.filename, "size": newest.size, "columns": newest.columns}

@@ -1,0 +1,113 @@
+"""Deployments: roll out, roll back, retire, predict."""
+
+import asyncio
+from typing import Any
+
+from fastapi import Request, Response
+from starlette.exceptions import HTTPException
+
+from api.dependencies import ContextDep, MinPositionDep, PageDep, RuntimeDep, read, read_one, replace_reason, send
+from api.routes.base import not_modified, problems, router
+from api.routes.model import ReasonQuery
+from api.schemas.base import Page, answered
+from api.schemas.deployment import DeployIn, DeploymentAnswer, DeploymentOut, PredictIn, PredictOut
+from api.schemas.model import ReasonIn
+from skyulf.commands.base import Command, Context, Name
+from skyulf.commands.deployment import Deploy, RetireDeployment, RollBackDeployment
+from skyulf.runtime import Runtime
+
+routes = router("deployment")
+
+
+async def _sent(runtime: Runtime, command: Command, context: Context, response: Response) -> dict[str, Any]:
+    """Send a command; what the deployment serves once it is done is read from the log."""
+    answer = await send(runtime, command, context)
+    response.headers["ETag"] = f'"{answer.version}"'
+    if any(recorded.type == "DeploymentCreated" for recorded in answer.events):
+        response.status_code = 201
+        response.headers["Location"] = f"/v1/deployments/{answer.id.removeprefix('deployment-')}"
+    active = await asyncio.to_thread(runtime.predictions.active, answer.id, answer.version)
+    return {
+        **answered(answer),
+        "model": active.model if active else None,
+        "model_version": active.model_version if active else None,
+    }
+
+
+@routes.put(
+    "/deployments/{name}",
+    response_model=DeploymentAnswer,
+    responses={201: {"model": DeploymentAnswer, "description": "The deployment is new."}, **problems(409, 412)},
+)
+async def deploy(name: Name, body: DeployIn, runtime: RuntimeDep, context: ContextDep, response: Response) -> Any:
+    """Serve a version of a model under a name, from the next prediction on."""
+    command = Deploy(id=f"deployment-{name}", model=body.model, model_version=body.model_version, alias=body.alias)
+    return await _sent(runtime, command, replace_reason(context, body.reason), response)
+
+
+@routes.post("/deployments/{name}/rollback", response_model=DeploymentAnswer, responses=problems(409, 412))
+async def roll_back(
+    name: Name, runtime: RuntimeDep, context: ContextDep, response: Response, body: ReasonIn | None = None
+) -> Any:
+    """Serve again what was served before the last roll-out."""
+    why = replace_reason(context, body.reason if body else None)
+    return await _sent(runtime, RollBackDeployment(id=f"deployment-{name}"), why, response)
+
+
+@routes.delete("/deployments/{name}", response_model=DeploymentAnswer, responses=problems(412))
+async def retire(
+    name: Name,
+    runtime: RuntimeDep,
+    context: ContextDep,
+    response: Response,
+    body: ReasonIn | None = None,
+    reason: ReasonQuery = None,
+) -> Any:
+    """Serve nothing under this name any more."""
+    why = replace_reason(context, reason or (body.reason if body else None))
+    return await _sent(runtime, RetireDeployment(id=f"deployment-{name}"), why, response)
+
+
+@routes.get("/deployments", response_model=Page[DeploymentOut])
+async def list_deployments(
+    runtime: RuntimeDep,
+    page: PageDep,
+    min_position: MinPositionDep,
+    status: str | None = None,
+    model: str | None = None,
+) -> Any:
+    """List deployments, by name."""
+    repository = runtime.queries.deployments
+    filters = {"status": status, "model": model}
+    return await read(runtime, repository, min_position, lambda: repository.page(page, filters))
+
+
+@routes.get("/deployments/{name}", response_model=DeploymentOut, responses={304: {"description": "Not modified."}})
+async def show_deployment(
+    name: Name, runtime: RuntimeDep, min_position: MinPositionDep, request: Request, response: Response
+) -> Any:
+    """Show a deployment, its one active version and its history."""
+    repository = runtime.queries.deployments
+    row = await read_one(runtime, repository, min_position, f"deployment-{name}", lambda: repository.get_named(name))
+    if not_modified(request, response, row.version):
+        return Response(status_code=304, headers=dict(response.headers))
+    return row
+
+
+@routes.post(
+    "/deployments/{name}/predict",
+    responses={200: {"model": PredictOut}, **problems(409, 415)},
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": PredictIn.model_json_schema()}},
+        }
+    },
+)
+async def predict(name: Name, request: Request, runtime: RuntimeDep) -> Response:
+    """Predict rows with what is deployed. The body goes to the model's process as it is, and its answer back."""
+    kind = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        raise HTTPException(415, 'send application/json: {"rows": [{column: value, …}, …]}')
+    answer = await runtime.predictions.predict(name, await request.body())
+    return Response(answer, media_type="application/json")

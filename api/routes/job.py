@@ -1,0 +1,90 @@
+"""Jobs: submit, cancel, retry, watch, evaluate."""
+
+from typing import Any
+
+from fastapi import Request, Response
+
+from api.dependencies import ContextDep, MinPositionDep, PageDep, RuntimeDep, read, read_one, replace_reason, send
+from api.routes.base import not_modified, problems, router
+from api.routes.stream import EVENT_PAGE, page_of_events
+from api.schemas.base import CommandAnswer, Page, answered
+from api.schemas.job import CancelIn, EvaluationOut, JobIn, JobOut
+from skyulf.commands.base import Command, Context
+from skyulf.commands.job import CancelJob, CreateJob, RetryJob
+from skyulf.events.job import JobStatus, Limits
+from skyulf.runtime import Runtime
+
+routes = router("job")
+
+
+async def _sent(runtime: Runtime, command: Command, context: Context, response: Response) -> dict[str, Any]:
+    answer = await send(runtime, command, context)
+    response.headers["ETag"] = f'"{answer.version}"'
+    response.headers["Location"] = f"/v1/jobs/{answer.id}"
+    return answered(answer)
+
+
+@routes.post("/jobs", status_code=202, response_model=CommandAnswer, responses=problems(409))
+async def create_job(body: JobIn, runtime: RuntimeDep, context: ContextDep, response: Response) -> Any:
+    """Ask for a training. The spec is checked against the dataset's columns before anything is queued."""
+    limits = Limits(seconds=runtime.settings.job_seconds, memory_bytes=runtime.settings.job_memory_bytes)
+    return await _sent(runtime, CreateJob(**body.model_dump(), limits=limits), context, response)
+
+
+@routes.post("/jobs/{job_id}/cancel", status_code=202, response_model=CommandAnswer, responses=problems(412))
+async def cancel_job(
+    job_id: str, runtime: RuntimeDep, context: ContextDep, response: Response, body: CancelIn | None = None
+) -> Any:
+    """Cancel a job: one that waits at once, one that runs as soon as its work is killed; one that has ended stays so."""
+    reason = body.reason if body else None
+    return await _sent(runtime, CancelJob(id=job_id), replace_reason(context, reason), response)
+
+
+@routes.post("/jobs/{job_id}/retry", status_code=202, response_model=CommandAnswer, responses=problems(409, 412))
+async def retry_job(job_id: str, runtime: RuntimeDep, context: ContextDep, response: Response) -> Any:
+    """Let a failed or cancelled job wait again."""
+    return await _sent(runtime, RetryJob(id=job_id), context, response)
+
+
+@routes.get("/jobs", response_model=Page[JobOut])
+async def list_jobs(
+    runtime: RuntimeDep,
+    page: PageDep,
+    min_position: MinPositionDep,
+    status: JobStatus | None = None,
+    model_name: str | None = None,
+    dataset_id: str | None = None,
+    pipeline_id: str | None = None,
+) -> Any:
+    """List jobs, the newest first."""
+    repository = runtime.queries.jobs
+    filters = {"status": status, "model_name": model_name, "dataset_id": dataset_id, "pipeline_id": pipeline_id}
+    found = await read(runtime, repository, min_position, lambda: repository.page(page, filters))
+    return {"items": [JobOut.of(row) for row in found.items], "next_cursor": found.next_cursor}
+
+
+@routes.get("/jobs/{job_id}", response_model=JobOut, responses={304: {"description": "Not modified."}})
+async def show_job(
+    job_id: str, runtime: RuntimeDep, min_position: MinPositionDep, request: Request, response: Response
+) -> Any:
+    """Show a job."""
+    repository = runtime.queries.jobs
+    row = await read_one(runtime, repository, min_position, job_id, lambda: repository.get(job_id))
+    if not_modified(request, response, row.version):
+        return Response(status_code=304, headers=dict(response.headers))
+    return JobOut.of(row)
+
+
+@routes.get("/jobs/{job_id}/events", responses=EVENT_PAGE)
+async def list_job_events(job_id: str, runtime: RuntimeDep, min_position: MinPositionDep) -> Response:
+    """List everything that happened to a job, as CloudEvents in order."""
+    repository = runtime.queries.jobs
+    await read_one(runtime, repository, min_position, job_id, lambda: repository.get(job_id))
+    return await page_of_events(runtime, 0, None, (), job_id)
+
+
+@routes.get("/jobs/{job_id}/evaluation", response_model=EvaluationOut)
+async def show_evaluation(job_id: str, runtime: RuntimeDep, min_position: MinPositionDep) -> Any:
+    """Show how good a job's model was on rows that it had not seen."""
+    queries = runtime.queries
+    return await read_one(runtime, queries.jobs, min_position, job_id, lambda: queries.evaluations.get(job_id))

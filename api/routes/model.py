@@ -1,0 +1,127 @@
+"""Models: versions, aliases, files."""
+
+import asyncio
+from typing import Annotated, Any
+
+from fastapi import Path, Query, Request, Response
+from fastapi.responses import FileResponse
+
+from api.dependencies import ContextDep, MinPositionDep, PageDep, RuntimeDep, read, read_one, replace_reason, send
+from api.routes.base import not_modified, problems, router
+from api.schemas.base import CommandAnswer, Page, Reason, answered
+from api.schemas.model import AliasAnswer, AliasIn, ModelOut, ModelVersionOut, ReasonIn
+from skyulf.commands.base import Name
+from skyulf.commands.model import RemoveModelAlias, RetireModelVersion, SetModelAlias
+from skyulf.errors import Fault, Invalid
+from skyulf.events.model import ModelAliasSet
+from skyulf.events.registry import decode
+
+routes = router("model")
+
+Number = Annotated[int, Path(ge=1, lt=2**31)]
+ReasonQuery = Annotated[Reason | None, Query(description="Why; it may stand in the body instead.")]
+
+
+@routes.put(
+    "/models/{name}/aliases/{alias}",
+    response_model=AliasAnswer,
+    responses={201: {"model": AliasAnswer, "description": "The alias is new."}, **problems(409, 412)},
+)
+async def set_alias(
+    name: Name, alias: Name, body: AliasIn, runtime: RuntimeDep, context: ContextDep, response: Response
+) -> Any:
+    """Let an alias mean a version of the model."""
+    command = SetModelAlias(id=f"model-{name}", alias=alias, model_version=body.model_version)
+    answer = await send(runtime, command, replace_reason(context, body.reason))
+    response.headers["ETag"] = f'"{answer.version}"'
+    event = decode(answer.events[0]) if answer.events else None
+    if isinstance(event, ModelAliasSet) and event.before is None:
+        response.status_code = 201
+        response.headers["Location"] = f"/v1/models/{name}"
+    return {**answered(answer), "alias": alias, "model_version": body.model_version}
+
+
+@routes.delete("/models/{name}/aliases/{alias}", response_model=CommandAnswer, responses=problems(412))
+async def remove_alias(
+    name: Name,
+    alias: Name,
+    runtime: RuntimeDep,
+    context: ContextDep,
+    response: Response,
+    body: ReasonIn | None = None,
+    reason: ReasonQuery = None,
+) -> Any:
+    """Let an alias mean nothing any more."""
+    why = reason or (body.reason if body else None)
+    answer = await send(runtime, RemoveModelAlias(id=f"model-{name}", alias=alias), replace_reason(context, why))
+    response.headers["ETag"] = f'"{answer.version}"'
+    return answered(answer)
+
+
+@routes.delete("/models/{name}/versions/{number}", response_model=CommandAnswer, responses=problems(409, 412))
+async def retire_version(
+    name: Name,
+    number: Number,
+    runtime: RuntimeDep,
+    context: ContextDep,
+    response: Response,
+    body: ReasonIn | None = None,
+    reason: ReasonQuery = None,
+) -> Any:
+    """Retire a version: it may no longer be deployed or given an alias. A reason is required."""
+    why = reason or (body.reason if body else None)
+    if why is None:
+        raise Invalid("retiring a version needs a reason", [Fault("reason", "a sentence, in the query or the body")])
+    command = RetireModelVersion(id=f"model-{name}", model_version=number)
+    answer = await send(runtime, command, replace_reason(context, why))
+    response.headers["ETag"] = f'"{answer.version}"'
+    return answered(answer)
+
+
+@routes.get("/models", response_model=Page[ModelOut])
+async def list_models(runtime: RuntimeDep, page: PageDep, min_position: MinPositionDep) -> Any:
+    """List models, by name."""
+    repository = runtime.queries.models
+    return await read(runtime, repository, min_position, lambda: repository.page(page))
+
+
+@routes.get("/models/{name}", response_model=ModelOut, responses={304: {"description": "Not modified."}})
+async def show_model(
+    name: Name, runtime: RuntimeDep, min_position: MinPositionDep, request: Request, response: Response
+) -> Any:
+    """Show a model."""
+    repository = runtime.queries.models
+    row = await read_one(runtime, repository, min_position, f"model-{name}", lambda: repository.get_named(name))
+    if not_modified(request, response, row.version):
+        return Response(status_code=304, headers=dict(response.headers))
+    return row
+
+
+@routes.get("/models/{name}/versions", response_model=Page[ModelVersionOut])
+async def list_versions(name: Name, runtime: RuntimeDep, page: PageDep, min_position: MinPositionDep) -> Any:
+    """List the versions of a model."""
+    models, versions = runtime.queries.models, runtime.queries.model_versions
+    await read_one(runtime, models, min_position, f"model-{name}", lambda: models.get_named(name))
+    return await read(runtime, versions, min_position, lambda: versions.page(page, {"model": name}))
+
+
+@routes.get("/models/{name}/versions/{number}", response_model=ModelVersionOut)
+async def show_version(name: Name, number: Number, runtime: RuntimeDep, min_position: MinPositionDep) -> Any:
+    """Show a version of a model."""
+    versions = runtime.queries.model_versions
+    return await read_one(runtime, versions, min_position, f"model-{name}", lambda: versions.get_version(name, number))
+
+
+@routes.get(
+    "/models/{name}/versions/{number}/artifact",
+    response_class=FileResponse,
+    responses={200: {"content": {"application/octet-stream": {}}, "description": "The model's file (skops)."}},
+)
+async def download_version(
+    name: Name, number: Number, runtime: RuntimeDep, min_position: MinPositionDep
+) -> FileResponse:
+    """Download the file of a version; its SHA-256 is the version's ``artifact``."""
+    versions = runtime.queries.model_versions
+    row = await read_one(runtime, versions, min_position, f"model-{name}", lambda: versions.get_version(name, number))
+    path = await asyncio.to_thread(runtime.artifacts.path, row.artifact)
+    return FileResponse(path, media_type="application/octet-stream", filename=f"{name}-{number}.skops")

@@ -1,0 +1,44 @@
+"""Projections: how far they are, rebuilds, parked events; and the server's health."""
+
+import asyncio
+from typing import Annotated, Any
+
+from fastapi import Path
+
+from api.dependencies import MinPositionDep, RuntimeDep, read_fresh_all
+from api.routes.base import router
+from api.schemas.projection import ProjectionList, ProjectionOut, RebuildAnswer, ReleaseAnswer
+
+routes = router("projection")
+
+ProjectionName = Annotated[str, Path(max_length=100)]
+
+
+@routes.get("/projections", response_model=ProjectionList)
+async def list_projections(runtime: RuntimeDep, min_position: MinPositionDep) -> Any:
+    """List the projections, how far each is, and what is parked."""
+    await read_fresh_all(runtime, min_position)
+    return {"items": await asyncio.to_thread(runtime.queries.projections.all)}
+
+
+@routes.get("/projections/{name}", response_model=ProjectionOut)
+async def show_projection(name: ProjectionName, runtime: RuntimeDep, min_position: MinPositionDep) -> Any:
+    """Show one projection."""
+    projection = runtime.projector.projection(name)
+    if min_position is not None:
+        await runtime.queries.freshness.reach(projection, min_position)
+    return await asyncio.to_thread(runtime.queries.projections.get, name)
+
+
+@routes.post("/projections/{name}/rebuild", status_code=202, response_model=RebuildAnswer)
+async def rebuild(name: ProjectionName, runtime: RuntimeDep) -> Any:
+    """Build the projection's rows anew beside the live ones, which are read until the new ones have caught up."""
+    build = await asyncio.to_thread(runtime.projector.request_rebuild, name)
+    return {"name": name, "build": build.number}
+
+
+@routes.post("/projections/{name}/parked/{key:path}/retry", response_model=ReleaseAnswer)
+async def retry_parked(name: ProjectionName, key: str, runtime: RuntimeDep) -> Any:
+    """Fold the parked events of a key again, in order."""
+    released = await asyncio.to_thread(runtime.projector.retry_parked, name, key)
+    return {"name": name, "key": key, "released": released}

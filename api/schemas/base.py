@@ -1,0 +1,62 @@
+"""What requests and responses of every noun share."""
+
+from typing import Annotated, Any, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict, StringConstraints
+
+from skyulf.commands.bus import Answer
+
+T = TypeVar("T")
+
+Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000)]
+"""Why someone did something, in their words; it stands in the audit trail for ever."""
+
+
+class Request(BaseModel):
+    """Base of request bodies: unknown fields and non-finite numbers are refused, types are not guessed."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, strict=True)
+
+
+class Response(BaseModel):
+    """Base of responses, made from rows; non-finite numbers become null."""
+
+    model_config = ConfigDict(from_attributes=True, ser_json_inf_nan="null")
+
+
+class CommandAnswer(Response):
+    """What became of a command: the thing's id, the version of its stream, and the position to read from."""
+
+    id: str
+    version: int
+    position: int
+
+
+class Page(Response, Generic[T]):
+    """Part of a list; ``next_cursor`` is null at its end."""
+
+    items: list[T]
+    next_cursor: str | None
+
+
+class FaultOut(BaseModel):
+    """One thing wrong with a request."""
+
+    place: str
+    message: str
+
+
+class Problem(BaseModel):
+    """An error, as RFC 9457 has it."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: list[FaultOut] | None = None
+    current_version: int | None = None
+
+
+def answered(answer: Answer) -> dict[str, Any]:
+    """The members of every command's answer."""
+    return {"id": answer.id, "version": answer.version, "position": answer.position}

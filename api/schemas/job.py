@@ -1,0 +1,102 @@
+"""Jobs over HTTP."""
+
+from datetime import datetime
+from typing import Any, Self
+
+from pydantic import Field, model_validator
+
+from api.schemas.base import Reason, Request, Response
+from skyulf.commands.base import Name
+from skyulf.events.job import JobStatus
+from skyulf.projections.job import JobRow
+
+
+class JobIn(Request):
+    """A training to be done, by a pipeline or by a spec given here."""
+
+    dataset_id: str = Field(min_length=1, max_length=200)
+    dataset_version: int | None = Field(default=None, ge=1, lt=2**31)
+    pipeline_id: str | None = Field(default=None, min_length=1, max_length=200)
+    spec: dict[str, Any] | None = None
+    model_name: Name | None = None
+    seed: int = Field(default=0, ge=0, lt=2**32)
+
+    @model_validator(mode="after")
+    def one_of_two(self) -> Self:
+        """See that there is either a pipeline or a spec."""
+        if (self.pipeline_id is None) == (self.spec is None):
+            raise ValueError("give either pipeline_id or spec")
+        return self
+
+
+class CancelIn(Request):
+    """Why a job is cancelled."""
+
+    reason: Reason | None = None
+
+
+class ProgressOut(Response):
+    """How far a job has got; ``fraction`` of the whole, from 0 to 1."""
+
+    stage: str | None
+    fraction: float
+
+
+class JobError(Response):
+    """Why a job failed."""
+
+    type: str
+    title: str
+    detail: str
+
+
+class JobOut(Response):
+    """A job; ``spec`` becomes the chosen one once there is a model, ``asked_spec`` stays what was asked for."""
+
+    id: str
+    version: int
+    status: JobStatus
+    attempt: int
+    progress: ProgressOut
+    cancel_requested: bool
+    dataset_id: str
+    dataset_version: int
+    pipeline_id: str | None
+    spec: dict[str, Any]
+    asked_spec: dict[str, Any]
+    set_aside: list[tuple[str, str]]
+    seed: int
+    model_name: str | None
+    model_version: int | None
+    metrics: dict[str, float | None] | None
+    candidate_scores: list[dict[str, Any]]
+    rows: dict[str, int]
+    fingerprint: str | None
+    environment: dict[str, Any]
+    timings: dict[str, float]
+    warnings: list[str]
+    error: JobError | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+    @classmethod
+    def of(cls, row: JobRow) -> Self:
+        """The job that a row shows."""
+        members = {name: getattr(row, name) for name in cls.model_fields if name not in ("progress", "error")}
+        error = None
+        if row.error is not None:
+            error = {**row.error, "type": f"urn:skyulf:problem:{row.error['type']}"}
+        return cls.model_validate(
+            {**members, "progress": {"stage": row.stage, "fraction": row.fraction}, "error": error}
+        )
+
+
+class EvaluationOut(Response):
+    """How good a job's model was on rows that it had not seen; what is in it depends on the task."""
+
+    job_id: str
+    metrics: dict[str, float | None]
+    candidate_scores: list[dict[str, Any]]
+
+    model_config = {"extra": "allow"}

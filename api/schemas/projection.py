@@ -1,0 +1,47 @@
+"""Projections over HTTP."""
+
+from api.schemas.base import Response
+
+
+class ParkedOut(Response):
+    """An event that waits: the first of its key failed (``error``), the others stand behind it."""
+
+    position: int
+    key: str
+    stream: str
+    error: str | None
+    attempts: int
+
+
+class ProjectionOut(Response):
+    """How far a projection is, and what is parked."""
+
+    name: str
+    version: int
+    status: str
+    position: int
+    lag: int
+    build: int
+    rebuild_position: int | None
+    parked: list[ParkedOut]
+
+
+class ProjectionList(Response):
+    """Every projection."""
+
+    items: list[ProjectionOut]
+
+
+class RebuildAnswer(Response):
+    """A rebuild that is under way: the number of its build."""
+
+    name: str
+    build: int
+
+
+class ReleaseAnswer(Response):
+    """How many parked events of a key were folded."""
+
+    name: str
+    key: str
+    released: int

@@ -1,0 +1,74 @@
+"""Follow the log from an event loop: many readers, one read for all that stand at the same place."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+
+from skyulf.events.cloudevents import to_json
+from skyulf.events.log import EventLog, Page
+
+PAGE = 200
+
+LOOK = 1.0
+"""Seconds after which a reader looks again without a wake-up: another process may have appended."""
+
+Place = tuple[int, tuple[str, ...], str | None]
+
+
+class EventTail:
+    """Feeds of events as CloudEvents; belongs to the event loop that opens it."""
+
+    def __init__(self, log: EventLog) -> None:
+        self._log = log
+        self._news = asyncio.Event()
+        self._reads: dict[Place, asyncio.Task[tuple[Page, list[tuple[int, str]]]]] = {}
+        self._closed = False
+        self._unsubscribe: Callable[[], None] = lambda: None
+        self._woken = False
+
+    def open(self) -> None:
+        """Begin to hear of appends, in the running event loop."""
+        loop = asyncio.get_running_loop()
+
+        def wake() -> None:
+            if not self._woken:  # many appends before the loop comes to it are one piece of news
+                self._woken = True
+                loop.call_soon_threadsafe(self._wake)
+
+        self._unsubscribe = self._log.subscribe(wake)
+
+    def close(self) -> None:
+        """End every feed."""
+        self._unsubscribe()
+        self._closed = True
+        self._wake()
+
+    async def follow(self, after: int, types: tuple[str, ...], stream: str | None) -> AsyncIterator[tuple[int, str]]:
+        """Every event above ``after`` that is asked for, with its position, as JSON; ends only with `close`."""
+        while not self._closed:
+            news = self._news
+            page, events = await self._read((after, types, stream))
+            for event in events:
+                yield event
+            after = page.position
+            if not events:
+                try:
+                    await asyncio.wait_for(news.wait(), LOOK)
+                except TimeoutError:
+                    self._reads.pop((after, types, stream), None)
+
+    async def _read(self, place: Place) -> tuple[Page, list[tuple[int, str]]]:
+        task = self._reads.get(place)
+        if task is None:
+            task = self._reads[place] = asyncio.create_task(asyncio.to_thread(self._page, place))
+        return await asyncio.shield(task)
+
+    def _page(self, place: Place) -> tuple[Page, list[tuple[int, str]]]:
+        after, types, stream = place
+        page = self._log.read(after, PAGE, types, stream)
+        return page, [(event.position, to_json(event).decode()) for event in page.events]
+
+    def _wake(self) -> None:
+        self._woken = False
+        self._reads.clear()
+        self._news.set()
+        self._news = asyncio.Event()

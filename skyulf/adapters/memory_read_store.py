@@ -96,7 +96,7 @@ class MemoryReadStore:
     def drop_build(self, projection: Projection[Any], number: int) -> None:
         """See `ReadStore.drop_build`."""
         with self._lock:
-            del self._builds[projection.name][number]
+            self._builds[projection.name].pop(number, None)
 
     @contextmanager
     def batch(self, projection: Projection[Any], number: int) -> Iterator[MemoryBatch]:

@@ -35,7 +35,7 @@ async def create_job(body: JobIn, runtime: RuntimeDep, context: ContextDep, resp
 async def cancel_job(
     job_id: str, runtime: RuntimeDep, context: ContextDep, response: Response, body: CancelIn | None = None
 ) -> Any:
-    """Cancel a job: one that waits at once, one that runs as soon as its work is killed; one that has ended stays so."""
+    """Cancel a job: one that waits at once, one that runs once its work is killed; one that has ended stays so."""
     reason = body.reason if body else None
     return await _sent(runtime, CancelJob(id=job_id), replace_reason(context, reason), response)
 

@@ -60,6 +60,7 @@ class Runtime:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        refuse_unsupported(settings)
         self.directory = DataDirectory(settings.data_dir)
         self.directory.own()
         self.log = make_log(settings, self.directory)
@@ -181,6 +182,12 @@ def make_artifacts(settings: Settings, directory: DataDirectory) -> ArtifactStor
             return MemoryArtifacts()
         case scheme:
             raise unknown("SKYULF_ARTIFACTS_URL", scheme, "file://, memory://, or nothing for the data directory")
+
+
+def refuse_unsupported(settings: Settings) -> None:
+    """Raise `Misconfigured` for a setting that asks for what this version has not."""
+    if settings.kafka_bootstrap:
+        raise Misconfigured("SKYULF_KAFKA_BOOTSTRAP: this version follows the log in process; leave it unset")
 
 
 def unknown(setting: str, scheme: str, known: str) -> Misconfigured:

@@ -98,6 +98,7 @@ class Runtime:
         """Hand back what runs, settle what was sent, and let go of everything."""
         self.worker.close()
         self.sandbox.close()
+        self.ingest.close()
         self.projector.close()
         self.bus.close()
         self.store.close()

@@ -119,7 +119,7 @@ async def _take_in(runtime: Runtime, upload: UploadFile) -> TakenIn:
             copy.flush()
             return runtime.ingest.take_in(Path(copy.name), Path(upload.filename or "").name)
 
-    return await asyncio.to_thread(work)
+    return await asyncio.get_running_loop().run_in_executor(runtime.ingest.threads, work)
 
 
 def _members(taken: TakenIn) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Takes a file in: typed and counted in a sandbox, its table kept as an artifact."""
 
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -28,13 +29,26 @@ class TakenIn:
     columns: tuple[Column, ...]
 
 
+AT_ONCE = 4
+"""At most so many files are read at once; others wait."""
+
+
 class IngestService:
-    """Takes files in, each in a sandbox of its own; blocks, so call it in a thread."""
+    """Takes files in, each in a sandbox of its own.
+
+    It blocks for as long as a file takes: call it in ``threads``, which are its own, so that many large uploads do
+    not take those that queries are answered in.
+    """
 
     def __init__(self, sandbox: SandboxServer, artifacts: ArtifactStore, scratch: Path) -> None:
         self._sandbox = sandbox
         self._artifacts = artifacts
         self._scratch = scratch
+        self.threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="ingest")
+
+    def close(self) -> None:
+        """Take no more files in, and wait for those under way; the sandbox ends them first."""
+        self.threads.shutdown(cancel_futures=True)
 
     def take_in(self, path: Path, filename: str) -> TakenIn:
         """Take in the file at ``path``, which its sender calls ``filename``; raises `Invalid` and `Unavailable`."""

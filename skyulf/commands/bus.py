@@ -70,9 +70,13 @@ class Sent:
 
 @dataclass(slots=True)
 class Batch:
-    """The states that the commands of one batch have led to so far, and what they would write."""
+    """The states that the commands of one batch have led to so far, and what they would write.
 
-    streams: dict[str, Folded]
+    ``unread`` are the streams that cannot be decoded: they stop the commands that read them, and no others.
+    """
+
+    streams: dict[str, Folded] = field(default_factory=dict)
+    unread: dict[str, Exception] = field(default_factory=dict)
     commands: set[tuple[str, str]] = field(default_factory=set)
     appends: list[tuple[Sent, Append]] = field(default_factory=list)
     settled: list[tuple[Sent, Answer | Exception]] = field(default_factory=list)
@@ -153,7 +157,7 @@ class CommandBus:
             return []
 
     def _attempt(self, commands: list[Sent]) -> list[Sent]:
-        batch = Batch(self._load({stream for sent in commands for stream in sent.handler.reads(sent.command)}))
+        batch = self._load({stream for sent in commands for stream in sent.handler.reads(sent.command)})
         for sent in commands:
             self._decide_one(sent, batch)
         results = self._log.append([append for _, append in batch.appends]) if batch.appends else []
@@ -166,10 +170,16 @@ class CommandBus:
             resolve(sent, outcome)
         return batch.again
 
-    def _load(self, streams: Iterable[str]) -> dict[str, Folded]:
+    def _load(self, streams: Iterable[str]) -> Batch:
         known = {stream: self._cached(stream) for stream in streams}
         news = self._log.load({stream: folded.version for stream, folded in known.items()})
-        return {stream: fold(stream, known[stream], events) for stream, events in news.items()}
+        batch = Batch()
+        for stream, events in news.items():
+            try:
+                batch.streams[stream] = fold(stream, known[stream], events)
+            except Exception as error:  # noqa: BLE001 - whatever a stored event holds, other streams go on
+                batch.unread[stream] = error
+        return batch
 
     def _cached(self, stream: str) -> Folded:
         try:
@@ -197,10 +207,13 @@ class CommandBus:
             if earlier := self._log.command(*key):
                 return answer_again(sent, earlier)
             batch.commands.add(key)
+        reads = sent.handler.reads(command)
+        for stream in reads:
+            if stream in batch.unread:
+                raise batch.unread[stream]
         subject = batch.streams[command.id]
         if context.if_match is not None and context.if_match != subject.version:
             raise PreconditionFailed(command.id, context.if_match, subject.version)
-        reads = sent.handler.reads(command)
         states = Streams({stream: batch.streams[stream].state for stream in reads})
         decided = sent.handler.decide(command, states)
         if not decided:

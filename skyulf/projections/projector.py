@@ -33,7 +33,7 @@ class Projector:
         self._log = log
         self._store = store
         self._projections = {projection.name: projection for projection in projections}
-        self._advanced: list[Callable[[], None]] = []
+        self._advanced: list[Callable[[str, int], None]] = []
         self._wake = threading.Event()
         self._rebuild = threading.Event()
         self._stopping = threading.Event()
@@ -60,8 +60,8 @@ class Projector:
         for thread in self._threads:
             thread.join()
 
-    def on_advance(self, call: Callable[[], None]) -> None:
-        """Call ``call`` from the projector's thread whenever live rows have moved on."""
+    def on_advance(self, call: Callable[[str, int], None]) -> None:
+        """Call ``call(name, position)`` from the projector's threads whenever live rows have got to a position."""
         self._advanced.append(call)
 
     def prepare(self) -> None:
@@ -114,8 +114,8 @@ class Projector:
             moved = self._advance(projection, build)
             build = self._build(projection, build.number)
             if not moved and self._store.promote(projection, build):
+                self._tell(name, build.position)
                 break
-        self._tell()
 
     def retry_parked(self, name: str, key: str) -> int:
         """Fold the parked events of a key again, in order; how many were released.
@@ -130,7 +130,6 @@ class Projector:
             if not waiting:
                 raise NotFound(f"nothing is parked under {key} in {name}")
             released = self._release(projection, batch, waiting)
-        self._tell()
         if released == 0:
             raise Invalid(f"the event at position {waiting[0].position} still cannot be folded into {name}")
         return released
@@ -198,12 +197,12 @@ class Projector:
                 fold_page(projection, batch, page.events)
             batch.advance(page.position)
         if build.live:
-            self._tell()
+            self._tell(projection.name, page.position)
         return True
 
-    def _tell(self) -> None:
+    def _tell(self, name: str, position: int) -> None:
         for call in self._advanced:
-            call()
+            call(name, position)
 
 
 def fold_page(projection: Projection[Any], batch: BuildBatch, events: Sequence[Recorded]) -> None:

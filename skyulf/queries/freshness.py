@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from skyulf.errors import Fault, Invalid, Unavailable
@@ -20,10 +21,12 @@ class Freshness:
         self._log = log
         self._store = store
         self._seconds = seconds
+        self._positions: dict[str, int] = {}
         self._waiting: set[Callable[[], None]] = set()
 
-    def moved(self) -> None:
-        """Tell waiters that a projection has moved on; from any thread."""
+    def moved(self, projection: str, position: int) -> None:
+        """Tell waiters that a projection's live rows have got to a position; from any thread."""
+        self._positions[projection] = position
         for wake in tuple(self._waiting):
             wake()
 
@@ -32,7 +35,7 @@ class Freshness:
 
         Raises `Invalid` at once when the log has no such position, and `Unavailable` when it takes too long.
         """
-        if await asyncio.to_thread(self._reached, projection, position):
+        if await self._reached(projection, position):
             return
         head = await asyncio.to_thread(self._log.head)
         if position > head:
@@ -48,19 +51,23 @@ class Freshness:
         self._waiting.add(wake)
         try:
             async with asyncio.timeout(self._seconds):
-                while not await asyncio.to_thread(self._reached, projection, position):
-                    woken.clear()
-                    try:
+                while not await self._reached(projection, position):
+                    with suppress(TimeoutError):
                         await asyncio.wait_for(woken.wait(), LOOK)
-                    except TimeoutError:
-                        continue
+                    woken.clear()
         except TimeoutError:
             raise Unavailable(f"{projection.name} has not got to position {position} yet; ask again") from None
         finally:
             self._waiting.discard(wake)
 
-    def _reached(self, projection: Projection[Any], position: int) -> bool:
+    async def _reached(self, projection: Projection[Any], position: int) -> bool:
+        """Ask what the projector told last, and else the store: the projector may be in another process."""
+        if self._positions.get(projection.name, 0) >= position:
+            return True
+        return await asyncio.to_thread(self._stored, projection) >= position
+
+    def _stored(self, projection: Projection[Any]) -> int:
         try:
-            return self._store.position(projection) >= position
+            return self._store.position(projection)
         except NotBuilt:
-            return False
+            return -1

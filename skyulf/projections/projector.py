@@ -69,14 +69,14 @@ class Projector:
 
         A build that is further than the log belongs to another log; it is made anew as well.
         """
-        head = self._log.head()
         for projection in self._projections.values():
             builds = self._store.builds(projection.name)
+            head = self._log.head()  # looked at last: another projector may be taking the builds further meanwhile
             for build in builds:
-                if not build.live and (build.version != projection.version or build.position > head):
+                of_this_code = build.version == projection.version
+                if build.position > head or not (of_this_code or build.live):
                     self._store.drop_build(projection, build.number)
-            live = next((build for build in builds if build.live), None)
-            if live is None or live.version != projection.version or live.position > head:
+            if self._live(projection) is None:
                 self.request_rebuild(projection.name)
 
     def request_rebuild(self, name: str) -> Build:
@@ -208,25 +208,18 @@ class Projector:
 def fold_page(projection: Projection[Any], batch: BuildBatch, events: Sequence[Recorded]) -> None:
     """Fold a page of events into the rows that it touches, and park what cannot be folded, with all behind it."""
     waiting = {parked.key for parked in batch.parked()}
-    touched: list[tuple[Recorded, DomainEvent, str]] = []
-    parked: list[Parked] = []
-    for recorded in events:
-        try:
-            event = decode(recorded)
-            key = projection.key(recorded, event)
-        except Exception as error:  # noqa: BLE001 - whatever a stored event holds, the others go on
-            waiting.add(recorded.stream)
-            parked.append(Parked(recorded.position, recorded.stream, recorded.stream, describe(error), 1))
-            continue
-        touched.append((recorded, event, key))
+    touched = [(recorded, *located(projection, recorded)) for recorded in events]
     rows: dict[str, Row | None] = dict(batch.rows(list({key for _, _, key in touched})))
     changed: set[str] = set()
+    parked: list[Parked] = []
     for recorded, event, key in touched:
         behind = key if key in waiting else recorded.stream if recorded.stream in waiting else None
         if behind is not None:
             parked.append(Parked(recorded.position, behind, recorded.stream, None, 0))
             continue
         try:
+            if isinstance(event, Exception):
+                raise event
             rows[key] = projection.fold(rows.get(key), event, recorded)
             changed.add(key)
         except Exception as error:  # noqa: BLE001 - a fold may fail in any way; its key waits, the others go on
@@ -236,6 +229,15 @@ def fold_page(projection: Projection[Any], batch: BuildBatch, events: Sequence[R
         logger.error("%s: %d events parked, the first at position %d", projection.name, len(parked), parked[0].position)
         batch.park(parked)
     batch.save({key: rows[key] for key in changed})
+
+
+def located(projection: Projection[Any], recorded: Recorded) -> tuple[DomainEvent | Exception, str]:
+    """The event and its key; of one that cannot be decoded, why not, and its stream, which is all that is known."""
+    try:
+        event = decode(recorded)
+        return event, projection.key(recorded, event)
+    except Exception as error:  # noqa: BLE001 - whatever a stored event holds, the others go on
+        return error, recorded.stream
 
 
 def describe(error: Exception) -> str:

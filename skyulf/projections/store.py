@@ -119,7 +119,7 @@ class ReadStore(Protocol):
         ...
 
     def drop_build(self, projection: Projection[Any], number: int) -> None:
-        """Give up a build that is not live."""
+        """Give up a build; without a live one, nothing can be read until another is."""
         ...
 
     def batch(self, projection: Projection[Any], number: int) -> AbstractContextManager[BuildBatch]:

@@ -63,3 +63,12 @@ def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Calla
 def store(open_store: Callable[[], ReadStore]) -> ReadStore:
     """An empty read store of the adapter under test."""
     return open_store()
+
+
+@pytest.fixture(params=STORES)
+def twins(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[list[ReadStore]]:
+    """Two processes' views of one database of rows; in memory they share the store."""
+    path = tmp_path / "views.db"
+    with ExitStack() as stack:
+        first = stack.enter_context(closing(STORES[request.param](path)))
+        yield [first, first if request.param == "memory" else stack.enter_context(closing(STORES[request.param](path)))]

@@ -1,15 +1,14 @@
 """What every ReadStore does, whichever database holds it."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import STORES
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import inspect, update
@@ -293,15 +292,6 @@ def test_pages_over_ties_skip_and_repeat_nothing(
         after = (getattr(row, order), key)
     wanted = [item for item in rows.items() if all(getattr(item[1], column) == v for column, v in filters.items())]
     assert seen == sorted(wanted, key=lambda item: (getattr(item[1], order), item[0]), reverse=descending)
-
-
-@pytest.fixture(params=STORES)
-def twins(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[list[ReadStore]]:
-    """Two projectors' views of one database: in memory they share the store."""
-    with ExitStack() as stack:
-        first = stack.enter_context(closing(STORES[request.param](tmp_path / "views.db")))
-        shared = request.param == "memory"
-        yield [first, first if shared else stack.enter_context(closing(STORES[request.param](tmp_path / "views.db")))]
 
 
 def test_batches_of_two_projectors_follow_one_another(twins: list[ReadStore]) -> None:

@@ -1,0 +1,161 @@
+"""Histories of everything that can happen, made by commands and their deciders, so that each is a possible one."""
+
+from collections.abc import Callable
+from typing import Any
+
+from builders import COLUMNS, LIMITS, NOW, PROBLEM, RESULT, SPEC, metadata
+from hypothesis import strategies as st
+
+from skyulf.commands import COMMANDS
+from skyulf.commands.base import Command, Streams
+from skyulf.commands.dataset import AddDatasetVersion, CreateDataset
+from skyulf.commands.deployment import Deploy, RetireDeployment, RollBackDeployment
+from skyulf.commands.job import (
+    CancelJob,
+    CompleteJob,
+    ConfirmCancelled,
+    CreateJob,
+    FailJob,
+    ReclaimJob,
+    ReportProgress,
+    RetryJob,
+    StartJob,
+)
+from skyulf.commands.model import RemoveModelAlias, RetireModelVersion, SetModelAlias
+from skyulf.commands.pipeline import ArchivePipeline, CreatePipeline, RevisePipeline
+from skyulf.errors import SkyulfError
+from skyulf.events.base import noun_of
+from skyulf.events.dataset import Source
+from skyulf.events.log import Append, EventLog, Write
+from skyulf.events.registry import EVOLVE
+
+INGESTED: dict[str, Any] = {
+    "digest": "sha256:digest",
+    "artifact": "sha256:table",
+    "rows": 100,
+    "source": Source(filename="irises.csv", size=4_000),
+    "columns": COLUMNS,
+}
+
+NAMES = ("irises", "roses")
+
+
+class Historian:
+    """Writes down what becomes of one command after the other; what is refused leaves no trace."""
+
+    def __init__(self, log: EventLog) -> None:
+        self.log = log
+        self.states: dict[str, Any] = {}
+        self.versions: dict[str, int] = {}
+        self.sent = 0
+
+    def do(self, command: Command) -> None:
+        self.sent += 1
+        handler = COMMANDS[type(command)]
+        reads = handler.reads(command)
+        try:
+            decided = handler.decide(command, Streams({stream: self.states.get(stream) for stream in reads}))
+        except SkyulfError:
+            return
+        writes = tuple(
+            Write(stream, self.versions.get(stream, 0), tuple(event for at, event in decided if at == stream))
+            for stream in dict.fromkeys(at for at, _ in decided)
+        )
+        if not writes:
+            return
+        at = NOW.replace(microsecond=self.sent % 1_000_000)
+        (result,) = self.log.append([Append(writes, metadata(f"sent-{self.sent}", recorded_at=at, reason="why"))])
+        assert isinstance(result, tuple), result
+        for stream, event in decided:
+            self.states[stream] = EVOLVE[noun_of(stream)](self.states.get(stream), event)
+            self.versions[stream] = self.versions.get(stream, 0) + 1
+
+    def attempt(self, job: str) -> int:
+        """The job's present attempt."""
+        return self.states[job].attempt if job in self.states else 0
+
+    def model_of(self, job: str) -> str | None:
+        name: str | None = self.states[job].created.model_name if job in self.states else None
+        return name
+
+
+Step = tuple[str, int, int]
+
+
+def command(historian: Historian, step: Step) -> Command:
+    """The command that a step stands for: what, to which of a few things, and one more number."""
+    what, which, more = step
+    job, name = f"job-{which}", NAMES[which % 2]
+    attempt = historian.attempt(job)
+    spec = {**SPEC, "target": "y", "split": {"test_size": 0.1 + more / 10}}
+    made: dict[str, Callable[[], Command]] = {
+        "dataset": lambda: CreateDataset(id=f"dataset-{which}", name=f"data {more}", **INGESTED),
+        "data": lambda: AddDatasetVersion(id=f"dataset-{which}", **INGESTED),
+        "pipeline": lambda: CreatePipeline(id=f"pipeline-{which}", name=f"flow {more}", spec=spec),
+        "revise": lambda: RevisePipeline(id=f"pipeline-{which}", name=f"flow {more}", spec=spec),
+        "archive": lambda: ArchivePipeline(id=f"pipeline-{which}"),
+        "job": lambda: CreateJob(
+            id=job,
+            dataset_id="dataset-1",
+            spec=SPEC,
+            seed=more,
+            model_name=name if which != 3 else None,
+            limits=LIMITS,
+        ),
+        "start": lambda: StartJob(id=job, worker=f"worker-{more}", attempt=attempt + 1),
+        "progress": lambda: ReportProgress(
+            id=job, attempt=attempt, stage="fit", fraction=more / 5, metrics={"loss": 0.5} if more > 2 else {}
+        ),
+        "complete": lambda: CompleteJob(
+            id=job,
+            attempt=attempt,
+            fingerprint_of_model=f"f{more}",
+            model_name=historian.model_of(job),
+            **RESULT,
+        ),
+        "fail": lambda: FailJob(id=job, attempt=attempt, problem=PROBLEM),
+        "reclaim": lambda: ReclaimJob(
+            id=job, attempt=attempt, cause=("worker_lost", "sandbox_died", "handed_back")[more % 3]
+        ),
+        "cancel": lambda: CancelJob(id=job),
+        "stopped": lambda: ConfirmCancelled(id=job, attempt=attempt),
+        "retry": lambda: RetryJob(id=job),
+        "alias": lambda: SetModelAlias(id=f"model-{name}", alias="best", model_version=more),
+        "unalias": lambda: RemoveModelAlias(id=f"model-{name}", alias="best"),
+        "retire": lambda: RetireModelVersion(id=f"model-{name}", model_version=more),
+        "deploy": lambda: Deploy(id="deployment-shop", model=name, model_version=more),
+        "back": lambda: RollBackDeployment(id="deployment-shop"),
+        "undeploy": lambda: RetireDeployment(id="deployment-shop"),
+    }
+    return made[what]()
+
+
+ONCE = ["dataset", "pipeline", "job"]
+OFTEN = ["start", "progress", "complete", "fail", "reclaim", "retry", "deploy", "alias"]
+RARELY = ["data", "revise", "archive", "cancel", "stopped", "unalias", "retire", "back", "undeploy"]
+
+PRELUDE: list[Step] = [(what, which, 1) for which in (1, 2, 3) for what in ONCE]
+
+STEPS = st.lists(st.tuples(st.sampled_from(OFTEN * 2 + RARELY), st.integers(1, 3), st.integers(0, 5)), max_size=60)
+"""What happens after a few datasets, pipelines and jobs have been made."""
+
+FULL: list[Step] = [
+    *PRELUDE,
+    ("data", 1, 0),
+    ("revise", 1, 3),
+    ("archive", 2, 0),
+    *[("start", 1, 1), ("progress", 1, 3), ("complete", 1, 1)],
+    *[("start", 3, 2), ("progress", 3, 1), ("reclaim", 3, 0), ("start", 3, 4), ("fail", 3, 0), ("retry", 3, 0)],
+    *[("start", 3, 1), ("cancel", 3, 0), ("stopped", 3, 0)],
+    *[("cancel", 2, 0), ("retry", 2, 0), ("start", 2, 5), ("complete", 2, 2)],
+    *[("alias", 1, 1), ("deploy", 1, 1), ("deploy", 2, 1), ("back", 1, 0), ("undeploy", 1, 0), ("unalias", 1, 0)],
+    ("retire", 1, 1),
+]
+"""A history in which every type of event occurs."""
+
+
+def written_history(log: EventLog, steps: list[Step]) -> Historian:
+    historian = Historian(log)
+    for step in steps:
+        historian.do(command(historian, step))
+    return historian

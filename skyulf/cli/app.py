@@ -1,0 +1,248 @@
+"""The commands, their arguments and their help: one table of everything that ``skyulf`` can be asked."""
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    name="skyulf",
+    help="Machine learning on tables, whose database is its audit log.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+events = typer.Typer(no_args_is_help=True, help="Look at, save and restore the event log.")
+projections = typer.Typer(no_args_is_help=True, help="See how far the read models are, and rebuild them.")
+app.add_typer(events, name="events")
+app.add_typer(projections, name="projections")
+
+
+class Task(StrEnum):
+    """What a model predicts: one of some classes, or a number."""
+
+    classification = "classification"
+    regression = "regression"
+
+
+DataDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--data-dir",
+        metavar="DIR",
+        help="Where everything is kept. Default: SKYULF_DATA_DIR, else ./.skyulf",
+        show_default=False,
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on the standard output.")]
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"skyulf {version('skyulf')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+) -> None:
+    """Machine learning on tables, whose database is its audit log."""
+
+
+@app.command()
+def serve(
+    data_dir: DataDir = None,
+    host: Annotated[
+        str | None,
+        typer.Option(help="Address to listen on. Default: SKYULF_HOST, else 127.0.0.1", show_default=False),
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            min=0, max=65535, help="Port; 0 is a free one. Default: SKYULF_PORT, else 8000", show_default=False
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Run the whole system in this process, until Ctrl-C or SIGTERM."""
+    from skyulf.cli.screen import speaking
+    from skyulf.cli.serve import run
+    from skyulf.settings import load_settings
+
+    with speaking(as_json) as screen:
+        run(screen, load_settings(data_dir=data_dir, host=host, port=port))
+
+
+@app.command()
+def train(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="CSV or Parquet.")],
+    target: Annotated[str, typer.Option(metavar="COLUMN", help="The column to predict.")],
+    task: Annotated[
+        Task | None, typer.Option(help="What kind of target it is; told from the column when left out.")
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option(help="The model's name. Default: the file's name.", show_default=False)
+    ] = None,
+    spec: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, readable=True, metavar="FILE.json", help="A pipeline spec."),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Rules every random choice.")] = 0,
+    deploy: Annotated[
+        bool | None,
+        typer.Option(
+            "--deploy/--no-deploy",
+            help="Serve this version under the model's name. Default: only the first version is.",
+            show_default=False,
+        ),
+    ] = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Turn a file into an evaluated, registered model: ingest, train, compare, register, deploy."""
+    from skyulf.cli.screen import speaking
+    from skyulf.cli.train import Order, run
+    from skyulf.settings import load_settings
+
+    order = Order(file, target, task.value if task else None, name, spec, seed, deploy)
+    with speaking(as_json) as screen:
+        run(screen, load_settings(data_dir=data_dir), order)
+
+
+@app.command()
+def predict(
+    name: Annotated[str, typer.Argument(help="The deployment's name.")],
+    file: Annotated[
+        Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="Rows: CSV, JSON or JSON lines.")
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE.csv", help="Write all rows and their predictions there."),
+    ] = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Predict the rows of a file with what is deployed under a name."""
+    from skyulf.cli.predict import run
+    from skyulf.cli.screen import speaking
+    from skyulf.settings import load_settings
+
+    with speaking(as_json) as screen:
+        run(screen, load_settings(data_dir=data_dir), name, file, output)
+
+
+@events.command("tail")
+def tail(
+    after: Annotated[
+        int | None, typer.Option(min=0, metavar="N", help="Every event above this position.", show_default=False)
+    ] = None,
+    types: Annotated[
+        list[str] | None, typer.Option("--type", metavar="TYPE", help="Only such events; may be given several times.")
+    ] = None,
+    stream: Annotated[str | None, typer.Option(metavar="ID", help="Only events of this thing.")] = None,
+    count: Annotated[
+        int | None,
+        typer.Option("-n", min=0, metavar="N", help="Begin with the last N. Default: 20", show_default=False),
+    ] = None,
+    follow: Annotated[
+        bool, typer.Option("--follow/--no-follow", "-f", help="Go on as things happen, until Ctrl-C.")
+    ] = True,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Show the newest events, and those to come; beside a running server or without one."""
+    from skyulf.cli.screen import speaking
+    from skyulf.cli.tail import Wanted, known, run
+    from skyulf.settings import load_settings
+
+    with speaking(as_json) as screen:
+        wanted = Wanted(known(types or []), stream, after, count)
+        run(screen, load_settings(data_dir=data_dir), wanted, follow)
+
+
+@events.command("export")
+def export(
+    file: Annotated[Path, typer.Argument(dir_okay=False, help="Where to; replaced once the export is complete.")],
+    with_artifacts: Annotated[
+        bool, typer.Option("--with-artifacts", help="Copy tables, models and evaluations into FILE.artifacts/ too.")
+    ] = False,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Save every event as a line of JSON (a CloudEvent); beside a running server or without one."""
+    from skyulf.cli.screen import speaking
+    from skyulf.cli.transfer import export as run
+    from skyulf.settings import load_settings
+
+    with speaking(as_json) as screen:
+        run(screen, load_settings(data_dir=data_dir), file, with_artifacts)
+
+
+@events.command("replay")
+def replay(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="What export wrote.")],
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Fill an empty data directory with exported events, and with the artifacts beside them."""
+    from skyulf.cli.screen import speaking
+    from skyulf.cli.transfer import replay as run
+    from skyulf.settings import load_settings
+
+    with speaking(as_json) as screen:
+        run(screen, load_settings(data_dir=data_dir), file)
+
+
+@projections.command("list")
+def list_projections(data_dir: DataDir = None, as_json: Json = False) -> None:
+    """Show how far each projection is, and whether anything is parked."""
+    from skyulf.cli.projections import show
+    from skyulf.cli.screen import speaking
+    from skyulf.settings import load_settings
+
+    with speaking(as_json) as screen:
+        show(screen, load_settings(data_dir=data_dir))
+
+
+@projections.command("rebuild")
+def rebuild_projections(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME]...", help="Default: all.", show_default=False)
+    ] = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Build projections anew from the log, beside those that are read meanwhile."""
+    from skyulf.cli.projections import rebuild
+    from skyulf.cli.screen import speaking
+    from skyulf.settings import load_settings
+
+    with speaking(as_json) as screen:
+        rebuild(screen, load_settings(data_dir=data_dir), names or [])
+
+
+@projections.command("parked")
+def parked_events(data_dir: DataDir = None, as_json: Json = False) -> None:
+    """Show the events that a projection could not take, and those that wait behind them."""
+    from skyulf.cli.projections import show_parked
+    from skyulf.cli.screen import speaking
+    from skyulf.settings import load_settings
+
+    with speaking(as_json) as screen:
+        show_parked(screen, load_settings(data_dir=data_dir))
+
+
+def main() -> None:
+    """Run the command that the arguments name."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a terminal that lacks a sign shows ? for it
+    app()

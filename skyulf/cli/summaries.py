@@ -1,0 +1,76 @@
+"""Events in a few words: what a person reads in a list of them."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+Data = Mapping[str, Any]
+
+
+def _target(target: Data | None) -> str:
+    return f"{target['model']}:{target['model_version']}" if target else "nothing"
+
+
+def _dataset_version(data: Data) -> str:
+    source = data["source"]["filename"]
+    return f"version {data['dataset_version']}: {data['rows']:,} rows, {len(data['columns'])} columns, {source}"
+
+
+def _job(data: Data) -> str:
+    spec, name = data["spec"], data["model_name"]
+    models = " or ".join(candidate["model"]["node"] for candidate in data["candidates"])
+    return f"{spec['task']} of {spec['target']}: {models}" + (f" → {name}" if name else "")
+
+
+def _trained(data: Data) -> str:
+    metrics = [f"{name} {value:.4g}" for name, value in data["metrics"].items() if value is not None]
+    version = f"version {data['model_version']}, " if data["model_version"] else ""
+    return f"{version}{data['spec']['model']['node']}: {', '.join(metrics[:2])}"
+
+
+def _specified(data: Data) -> str:
+    spec = data["spec"]
+    parts = [step["node"] for step in spec.get("steps") or ()]
+    parts += [spec["model"]["node"]] if spec.get("model") else []
+    return f"{data['name']}: {' → '.join(parts)}" if parts else str(data["name"])
+
+
+SUMMARIES: Mapping[str, Callable[[Data], str]] = {
+    "DatasetCreated": lambda data: data["name"],
+    "DatasetVersionAdded": _dataset_version,
+    "PipelineCreated": _specified,
+    "PipelineRevised": _specified,
+    "PipelineArchived": lambda _: "",
+    "JobCreated": _job,
+    "JobStarted": lambda data: f"attempt {data['attempt']}",
+    "JobProgressed": lambda data: f"{data['stage']}, {data['fraction']:.0%}",
+    "ModelTrained": _trained,
+    "JobFailed": lambda data: f"{data['problem']['title']}: {data['problem']['detail']}",
+    "JobCancelRequested": lambda _: "",
+    "JobCancelled": lambda _: "",
+    "JobReclaimed": lambda data: f"attempt {data['attempt']}: {data['cause'].replace('_', ' ')}",
+    "JobRetried": lambda _: "",
+    "ModelVersionRegistered": lambda data: f"version {data['model_version']}: {data['estimator']}",
+    "ModelAliasSet": lambda data: f"{data['alias']} → {data['after']}",
+    "ModelAliasRemoved": lambda data: f"{data['alias']} meant {data['before']}",
+    "ModelVersionRetired": lambda data: f"version {data['model_version']}",
+    "DeploymentCreated": lambda _: "",
+    "DeploymentRolledOut": lambda data: f"{_target(data['before'])} → {_target(data['after'])}",
+    "DeploymentRolledBack": lambda data: f"{_target(data['before'])} → {_target(data['after'])}",
+    "DeploymentRetired": lambda _: "",
+}
+"""What each type of event says of its data."""
+
+
+def summarize(event_type: str, data: Data, reason: str | None = None) -> str:
+    """What happened, and why if someone said so; no words for events of another version's making."""
+    try:
+        words = SUMMARIES[event_type](data)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        words = ""
+    return " · ".join(part for part in (words, f"“{reason}”" if reason else "") if part)
+
+
+def short_id(text: str, kept: int = 8) -> str:
+    """An id with the middle of its number left out: what differs from one to the next stands at its end."""
+    noun, _, rest = text.partition("-")
+    return f"{noun}-…{rest[-kept:]}" if len(rest) == 36 and rest.count("-") == 4 else text

@@ -117,7 +117,9 @@ class Attempt:
     child: Child
     job: JobState
     stage: str = "start"
+    unreported: Progress | None = None
     reported: float = 0.0
+    telling: threading.Lock = field(default_factory=threading.Lock)
     fenced: bool = False
 
 
@@ -199,7 +201,8 @@ class Worker:
         with self._offered:
             self._offered.notify_all()
         for thread in self._threads_running:
-            thread.join()
+            if thread.ident is not None:  # closed before it was started, or while it was
+                thread.join()
         self._feed.close()
 
     # What wakes the worker
@@ -233,6 +236,8 @@ class Worker:
                 attempt.child.kill()
             elif job.cancel_requested:
                 attempt.child.kill()
+            else:
+                self._tell(attempt)
         for job_id in self._queue.waiting(OFFERS):
             self._offer(job_id)
         for running in self._queue.running(OFFERS):
@@ -348,9 +353,23 @@ class Worker:
 
     def _progress(self, attempt: Attempt, progress: Progress) -> None:
         attempt.stage = progress.stage
-        if time.monotonic() - attempt.reported < TICK:
-            return
-        attempt.reported = time.monotonic()
+        attempt.unreported = progress
+        self._tell(attempt)
+
+    def _tell(self, attempt: Attempt) -> None:
+        """Report how far the attempt has got, unless that was done a moment ago: then the next look does it.
+
+        The stage that takes long is begun soon after the others, and must not be the one that nobody hears of.
+        """
+        with attempt.telling:
+            progress = attempt.unreported
+            if progress is None or time.monotonic() - attempt.reported < TICK:
+                return
+            attempt.unreported = None
+            attempt.reported = time.monotonic()
+            self._send_progress(attempt, progress)
+
+    def _send_progress(self, attempt: Attempt, progress: Progress) -> None:
         command = ReportProgress(
             id=attempt.job_id,
             attempt=attempt.number,

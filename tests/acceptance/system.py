@@ -1,0 +1,320 @@
+"""Real servers as processes of their own: started on a data directory, asked over HTTP, killed, started again."""
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+import psutil
+import pytest
+
+T = TypeVar("T")
+
+PATIENCE = 90.0
+"""Seconds to wait for what is bound to come, on a machine that is busy with other things."""
+
+TINY = b"x,y,colour,label\n" + b"".join(
+    b"%d,%d,%s,%s\n" % (n, n * 7 % 13, (b"red", b"green", b"")[n % 3], (b"yes", b"no")[n % 2]) for n in range(60)
+)
+"""A table that is trained on in no time."""
+
+QUICK = {
+    "task": "classification",
+    "target": "label",
+    "steps": [
+        {"node": "impute", "columns": "numeric"},
+        {"node": "one_hot", "columns": "categorical"},
+    ],
+    "model": {"node": "logistic_regression"},
+}
+
+ROWS = [{"x": 3, "y": 4, "colour": "red"}, {"x": None, "y": 11.5, "colour": None}, {"x": 8, "y": 1, "colour": "mauve"}]
+"""Rows that a model of `QUICK` on `TINY` predicts: with gaps, and with a category that it never saw."""
+
+ENDED = ("succeeded", "failed", "cancelled")
+
+LISTS = ("datasets", "pipelines", "jobs", "models", "deployments")
+
+
+def forest(trees: int) -> dict[str, Any]:
+    """A spec for `TINY` whose training takes as long as one likes: some 700 trees a second."""
+    return {
+        **QUICK,
+        "steps": [{"node": "ordinal", "columns": "categorical"}],
+        "model": {"node": "random_forest", "params": {"n_estimators": trees}},
+    }
+
+
+def eventually(look: Callable[[], T | None], seconds: float = PATIENCE, every: float = 0.02) -> T:
+    """What ``look`` finds, once it finds something."""
+    deadline = time.monotonic() + seconds
+    while not (found := look()):
+        if time.monotonic() > deadline:
+            pytest.fail(f"not within {seconds:g} s: {look.__qualname__}")
+        time.sleep(every)
+    return found
+
+
+class Server:
+    """One server process. All that it starts has its ``TMPDIR``, by which nothing left behind can hide."""
+
+    def __init__(self, data_dir: Path, work: Path, settings: Mapping[str, object]) -> None:
+        work.mkdir(parents=True)
+        self.temporary = work / "tmp"
+        self.temporary.mkdir()
+        self._told, self._said = work / "told.json", work / "said.txt"
+        environment = {**os.environ, "TMPDIR": str(self.temporary)}
+        environment |= {f"SKYULF_{name.upper()}": str(value) for name, value in settings.items()}
+        command = [sys.executable, "-m", "skyulf", "serve", "--data-dir", str(data_dir), "--port", "0", "--json"]
+        with self._told.open("wb") as told, self._said.open("wb") as said:
+            self.process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=told, stderr=said, env=environment, start_new_session=True
+            )
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    @property
+    def alive(self) -> bool:
+        return self.process.poll() is None
+
+    @property
+    def url(self) -> str | None:
+        """Where it answers, once it does."""
+        told = self._told.read_text()
+        return str(json.loads(told)["url"]) if told.endswith("\n") else None
+
+    def said(self) -> str:
+        """What it wrote for people."""
+        return self._said.read_text(errors="replace")
+
+    def processes(self) -> list[psutil.Process]:
+        """Every living process that this server started, whoever is its parent now."""
+        mark = str(self.temporary)
+        found = []
+        for process in psutil.process_iter():
+            try:
+                ours = process.pid != self.pid and process.environ().get("TMPDIR") == mark
+                if ours and process.status() != psutil.STATUS_ZOMBIE:
+                    found.append(process)
+            except (psutil.NoSuchProcess, psutil.AccessDenied):
+                continue
+        return found
+
+    def fork_server(self) -> psutil.Process | None:
+        """The process that the children are forked from."""
+        return next((process for process in self.processes() if parent(process) == self.pid), None)
+
+    def children(self) -> list[psutil.Process]:
+        """The children that jobs, uploads and predictions run in, or wait for."""
+        return [process for process in self.processes() if parent(process) not in (None, self.pid)]
+
+    def training(self) -> psutil.Process | None:
+        """The child that trains a job or reads a file: of those that live, only such a one has a memory limit."""
+        for process in self.children():
+            try:
+                if process.rlimit(psutil.RLIMIT_AS)[0] != psutil.RLIM_INFINITY:
+                    return process
+            except psutil.NoSuchProcess:
+                continue
+        return None
+
+    def kill(self) -> None:
+        """``kill -9`` of the server alone; then nothing that it started may live for longer than two seconds."""
+        self.process.kill()
+        self.process.wait()
+        eventually(lambda: not self.processes(), seconds=2.0)
+
+    def stop(self, seconds: float = 15.0) -> int:
+        """Ask the server to end; its exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        code = self.process.wait(seconds)
+        eventually(lambda: not self.processes(), seconds=2.0)
+        return code
+
+
+def parent(process: psutil.Process) -> int | None:
+    try:
+        return process.ppid()
+    except psutil.NoSuchProcess:
+        return None
+
+
+class System:
+    """A data directory, and the server that is on it now, if any."""
+
+    def __init__(self, root: Path, **settings: object) -> None:
+        self.root = root
+        self.data_dir = root / "data"
+        self.settings = settings
+        self._runs = 0
+        self._server: Server | None = None
+        self._client = httpx.Client(timeout=PATIENCE, limits=httpx.Limits(max_connections=100))
+
+    def __enter__(self) -> "System":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.close()
+        if self._server is not None:
+            self._server.process.kill()
+            self._server.process.wait()
+
+    @property
+    def server(self) -> Server:
+        assert self._server is not None
+        return self._server
+
+    def spawn(self) -> Server:
+        """Start a server, without waiting for it."""
+        self._runs += 1
+        self._server = Server(self.data_dir, self.root / f"run-{self._runs}", self.settings)
+        return self._server
+
+    def start(self) -> "System":
+        """Start a server and wait until it is ready."""
+        self.spawn()
+        eventually(self.ready_or_over)
+        assert self.server.alive, self.server.said()
+        return self
+
+    def ready_or_over(self) -> bool:
+        """Whether the server is ready to be asked, or has ended."""
+        if not self.server.alive:
+            return True
+        try:
+            return self.server.url is not None and self.ask("GET", "/health/ready").status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def restart(self) -> None:
+        """Stop the server in order, and start another."""
+        assert self.server.stop() == 0
+        self.start()
+
+    # Over HTTP
+
+    def ask(self, method: str, path: str, **options: Any) -> httpx.Response:
+        """Any request; `httpx.ConnectError` while no server answers."""
+        url = self.server.url
+        if url is None:
+            raise httpx.ConnectError("no server answers yet")
+        return self._client.request(method, f"{url}{path}", **options)
+
+    def get(self, path: str, **params: Any) -> Any:
+        """The JSON of a 200."""
+        answer = self.ask("GET", path, params=params)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def send(self, method: str, path: str, body: Any = None, **options: Any) -> dict[str, Any]:
+        """A command that must be taken; its answer."""
+        answer = self.ask(method, path, json=body, **options)
+        assert answer.status_code in (200, 201, 202), answer.text
+        taken: dict[str, Any] = answer.json()
+        return taken
+
+    def upload(self, content: bytes = TINY, name: str = "tiny") -> str:
+        """Upload a CSV; the dataset's id."""
+        taken = self.send("POST", "/v1/datasets", files={"file": (f"{name}.csv", io.BytesIO(content))})
+        return str(taken["id"])
+
+    def submit(self, dataset: str, spec: Mapping[str, Any] = QUICK, **more: Any) -> str:
+        """Create a job; its id."""
+        return str(self.send("POST", "/v1/jobs", {"dataset_id": dataset, "spec": spec, **more})["id"])
+
+    def job(self, job_id: str, min_position: int | None = None) -> dict[str, Any]:
+        answer = self.get(f"/v1/jobs/{job_id}", **({} if min_position is None else {"min_position": min_position}))
+        assert isinstance(answer, dict)
+        return answer
+
+    def cancel(self, job_id: str) -> dict[str, Any]:
+        return self.send("POST", f"/v1/jobs/{job_id}/cancel")
+
+    def wait(self, job_id: str, *statuses: str, attempt: int | None = None) -> dict[str, Any]:
+        """The job, once it has one of the statuses (by default: has ended), at that attempt."""
+        wanted = statuses or ENDED
+
+        def job_is_there() -> dict[str, Any] | None:
+            job = self.job(job_id)
+            there = job["status"] in wanted and attempt in (None, job["attempt"])
+            return job if there else None
+
+        return eventually(job_is_there)
+
+    def begun(self, job_id: str, attempt: int = 1) -> psutil.Process:
+        """The child that works on the job, once the attempt has begun."""
+        self.wait(job_id, "running", attempt=attempt)
+        return eventually(self.server.training)
+
+    def trained(self, dataset: str, spec: Mapping[str, Any] = QUICK, **more: Any) -> dict[str, Any]:
+        """A job that has succeeded."""
+        job = self.wait(self.submit(dataset, spec, **more))
+        assert job["status"] == "succeeded", job["error"]
+        return job
+
+    def serve(self, deployment: str = "live", **more: Any) -> str:
+        """Train a model on `TINY` and deploy it; the dataset's id."""
+        dataset = self.upload()
+        self.trained(dataset, model_name="tiny", **more)
+        self.send("PUT", f"/v1/deployments/{deployment}", {"model": "tiny", "model_version": 1, "reason": "first"})
+        return dataset
+
+    def predict(self, rows: Any = ROWS, deployment: str = "live") -> httpx.Response:
+        return self.ask("POST", f"/v1/deployments/{deployment}/predict", json={"rows": rows})
+
+    def events(self, after: int = 0, **filters: Any) -> list[dict[str, Any]]:
+        """Every event there is, in order."""
+        found: list[dict[str, Any]] = []
+        while page := self.get("/v1/events", after=after, limit=1000, **filters):
+            found += page
+            after = page[-1]["position"]
+        return found
+
+    def stream(self, stream: str) -> list[dict[str, Any]]:
+        return self.events(stream=stream)
+
+    def listed(self, noun: str, path: str | None = None) -> list[dict[str, Any]]:
+        """Every item of a list, page by page."""
+        items: list[dict[str, Any]] = []
+        page = self.get(path or f"/v1/{noun}", limit=1000)
+        items += page["items"]
+        while page["next_cursor"]:
+            page = self.get(path or f"/v1/{noun}", limit=1000, cursor=page["next_cursor"])
+            items += page["items"]
+        return items
+
+    def everything(self) -> dict[str, Any]:
+        """All lists and every single thing, as JSON."""
+        found: dict[str, Any] = {noun: self.listed(noun) for noun in LISTS}
+        for noun in LISTS:
+            for item in found[noun]:
+                path = f"/v1/{noun}/{item.get('id') if noun in ('datasets', 'pipelines', 'jobs') else item['name']}"
+                found[path] = self.get(path)
+        for model in found["models"]:
+            path = f"/v1/models/{model['name']}/versions"
+            found[path] = self.listed("versions", path)
+        return found
+
+
+def kinds(events: list[dict[str, Any]]) -> list[str]:
+    """The types of events, without the prefix."""
+    return [str(event["type"]).removeprefix("skyulf.") for event in events]
+
+
+def cpu_seconds(processes: list[psutil.Process]) -> Iterator[float]:
+    """What each process that lives has used."""
+    for process in processes:
+        try:
+            times = process.cpu_times()
+        except psutil.NoSuchProcess:
+            continue
+        yield times.user + times.system

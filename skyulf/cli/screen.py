@@ -71,7 +71,7 @@ class Screen:
     def note(self, text: str | Text, style: str = "") -> None:
         """Say something on the way."""
         if not self.as_json:
-            self.err.print(text, style=style)
+            self.err.print(text, style=style, soft_wrap=True)
 
     def document(self, content: Any) -> None:
         """Print the result for a program."""
@@ -116,10 +116,11 @@ class Screen:
             self.document(problem)
             return
         title, detail = str(problem["title"]), str(problem.get("detail") or "")
-        self.err.print(Text.assemble((f"{title}: " if detail else title, "bold red"), detail))
+        self.err.print(Text.assemble((f"{title}: " if detail else title, "bold red"), detail), soft_wrap=True)
         for fault in problem.get("errors") or ():
             place = fault.get("place")
-            self.err.print(Text.assemble("  ", (f"{place}: " if place else "", "bold"), str(fault.get("message"))))
+            words = Text.assemble("  ", (f"{place}: " if place else "", "bold"), str(fault.get("message")))
+            self.err.print(words, soft_wrap=True)
 
 
 class Move:

@@ -68,7 +68,7 @@ def run(screen: Screen, settings: Settings) -> None:
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     for number in SIGNALS:
         signal.signal(number, _stopped_early)
-    with closing(listen(settings.host, settings.port)) as listener, screen.busy("starting"):
+    with closing(listen(settings.host, settings.port)) as listener:
         url = url_of(listener)
         runtime = _own(settings)
         try:

@@ -39,7 +39,7 @@ def dataset(screen: Screen, file: Path, answer: dict[str, Any]) -> None:
 
 def guess(screen: Screen, target: str, task: str, because: str) -> None:
     """Tell which task was taken, and why."""
-    screen.show(labelled("task", (task, "bold"), f"  guessed: {target} holds {because}; --task says otherwise"))
+    screen.show(labelled("task", (task, "bold"), f"  guessed: {target} holds {because}; --task overrides"))
 
 
 def result(screen: Screen, job: dict[str, Any]) -> None:

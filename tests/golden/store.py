@@ -1,0 +1,121 @@
+"""Store an example, and the shape, of every event that has none yet; what is stored already is never touched.
+
+Run it as ``python tests/golden/store.py`` after adding an event or raising a SCHEMA number.
+"""
+
+import hashlib
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from builders import COLUMNS, PROBLEM, SPEC, full_metadata, job_created, model_trained, record, registered, target
+
+from skyulf.events import cloudevents
+from skyulf.events.base import DomainEvent
+from skyulf.events.dataset import DatasetCreated, DatasetVersionAdded, Source
+from skyulf.events.deployment import (
+    DeploymentCreated,
+    DeploymentRetired,
+    DeploymentRolledBack,
+    DeploymentRolledOut,
+)
+from skyulf.events.job import (
+    JobCancelled,
+    JobCancelRequested,
+    JobFailed,
+    JobProgressed,
+    JobReclaimed,
+    JobRetried,
+    JobStarted,
+)
+from skyulf.events.model import ModelAliasRemoved, ModelAliasSet, ModelVersionRetired
+from skyulf.events.pipeline import PipelineArchived, PipelineCreated, PipelineRevised
+from skyulf.events.registry import EVENTS
+
+EXAMPLES: dict[str, list[DomainEvent]] = {
+    "dataset-1": [
+        DatasetCreated(name="irises"),
+        DatasetVersionAdded(
+            dataset_version=1,
+            digest="sha256:aa",
+            artifact="sha256:bb",
+            rows=100,
+            source=Source(filename="irises.csv", size=4_000),
+            columns=COLUMNS,
+        ),
+    ],
+    "pipeline-1": [
+        PipelineCreated(name="flowers", spec=SPEC),
+        PipelineRevised(name="roses", spec=SPEC),
+        PipelineArchived(),
+    ],
+    "job-1": [
+        job_created(model_name="irises", pipeline_id="pipeline-1", set_aside=(("id", "an identifier"),)),
+        JobStarted(worker="worker-1", attempt=1),
+        JobProgressed(attempt=1, stage="fit", fraction=0.5, metrics={"accuracy": 0.5, "roc_auc": None}),
+        model_trained(model_name="irises", model_version=1),
+        JobFailed(attempt=1, problem=PROBLEM, traceback="sha256:cc"),
+        JobCancelRequested(),
+        JobCancelled(),
+        JobReclaimed(attempt=1, cause="worker_lost", begun=True),
+        JobRetried(),
+    ],
+    "model-irises": [
+        registered(1),
+        ModelAliasSet(alias="champion", before=None, after=1),
+        ModelAliasRemoved(alias="champion", before=1),
+        ModelVersionRetired(model_version=1),
+    ],
+    "deployment-shop": [
+        DeploymentCreated(),
+        DeploymentRolledOut(before=target(1), after=target(2), alias="champion"),
+        DeploymentRolledBack(before=target(2), after=target(1)),
+        DeploymentRetired(),
+    ],
+}
+"""One event of every class, with nothing left out; an example of a new class is added here."""
+
+HERE = Path(__file__).parent
+SHAPES = HERE / "shapes.json"
+
+
+def shape(cls: type[DomainEvent]) -> str:
+    """SHA-256 over the event's JSON schema, prose left out."""
+    text = json.dumps(without_prose(cls.model_json_schema()), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def without_prose(schema: Any) -> Any:
+    """The schema without titles and descriptions; fields that are called so are kept."""
+    if isinstance(schema, list):
+        return [without_prose(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    kept = {}
+    for key, part in schema.items():
+        if key in ("properties", "$defs"):
+            kept[key] = {name: without_prose(field) for name, field in part.items()}
+        elif key not in ("title", "description"):
+            kept[key] = without_prose(part)
+    return kept
+
+
+def main() -> None:
+    """Write what is missing."""
+    shapes = json.loads(SHAPES.read_text()) if SHAPES.exists() else {}
+    for stream, events in EXAMPLES.items():
+        for version, event in enumerate(events, start=1):
+            path = HERE / f"{event.stored_name()}.json"
+            if not path.exists():
+                recorded = record(event, 40 + version, stream, version, metadata=full_metadata(), ordinal=0)
+                path.write_bytes(cloudevents.to_json(recorded) + b"\n")
+    for cls in EVENTS.values():
+        shapes.setdefault(cls.stored_name(), shape(cls))
+    SHAPES.write_text(json.dumps(dict(sorted(shapes.items())), indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

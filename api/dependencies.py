@@ -11,7 +11,7 @@ from fastapi import Depends, Header, Query, Request
 from api.security import LOCAL_ACTOR
 from skyulf.commands.base import Command, Context
 from skyulf.commands.bus import Answer
-from skyulf.errors import Fault, Invalid, NotFound
+from skyulf.errors import Fault, Invalid, NotFound, PreconditionFailed
 from skyulf.projections import PROJECTIONS
 from skyulf.projections.base import Row
 from skyulf.queries.base import LARGEST_PAGE, PageRequest, Repository
@@ -67,16 +67,31 @@ def _command_id(header: str | None) -> str | None:
     return key
 
 
+OWN_TAG = re.compile(r'"([0-9]{1,17})"|([0-9]{1,17})')
+"""An ETag of ours, quoted or bare; a weak one never matches (RFC 9110, 13.1.1)."""
+
 NO_VERSION = -1
 """A version that no stream has: an ETag that is not one of ours matches nothing."""
 
 
 def _version(header: str | None) -> int | None:
-    """The version in an If-Match header: ``"5"`` or ``5``; ``*`` asks for nothing."""
+    """The version in an If-Match header: ``"5"`` or ``5``, alone or among tags that are not ours.
+
+    ``*`` asks that the thing exists, which every command but one does of itself: `need_existing`.
+    """
     if header is None or header.strip() == "*":
         return None
-    tag = header.strip().strip('"')
-    return int(tag) if tag.isascii() and tag.isdigit() and len(tag) < 18 else NO_VERSION
+    tags = [tag.strip() for tag in header.split(",")]
+    ours = {int(match[1] or match[2]) for tag in tags if (match := OWN_TAG.fullmatch(tag))}
+    return ours.pop() if len(ours) == 1 else NO_VERSION
+
+
+async def need_existing(runtime: Runtime, stream: str, if_match: str | None) -> None:
+    """Raise `PreconditionFailed` when ``If-Match: *`` asks for a thing that is not there, and could be made."""
+    if if_match is None or if_match.strip() != "*":
+        return
+    if not (await asyncio.to_thread(runtime.log.load, {stream: 0}))[stream]:
+        raise PreconditionFailed(stream, NO_VERSION, 0)
 
 
 def get_page(

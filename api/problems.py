@@ -1,20 +1,26 @@
 """Domain errors → ``application/problem+json`` (RFC 9457), in one table."""
 
 import logging
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
 from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse
+from starlette.requests import ClientDisconnect
+from starlette.responses import JSONResponse, Response
 
 from skyulf import errors
 
 MEDIA_TYPE = "application/problem+json"
 
 MOST_FAULTS = 20
+
+LONGEST_PLACE = 200
+"""Characters; a place may hold a name that the caller made up."""
 
 logger = logging.getLogger(__name__)
 
@@ -63,19 +69,49 @@ def of_validation_error(request: Request, error: Exception) -> JSONResponse:  # 
 
 
 def _faults(found: Sequence[Any]) -> list[dict[str, str]]:
-    return [
-        {"place": ".".join(str(part) for part in fault["loc"]), "message": str(fault["msg"])}
-        for fault in found[:MOST_FAULTS]
-    ]
+    return [_fault(fault) for fault in found[:MOST_FAULTS]]
+
+
+def _fault(found: Mapping[str, Any]) -> dict[str, str]:
+    if found["type"] == "json_invalid":
+        _, at = found["loc"]
+        return {"place": "body", "message": f"not JSON: {found['ctx']['error']}, at character {at}"}
+    place = ".".join(str(part) for part in found["loc"])
+    return {"place": place[:LONGEST_PLACE], "message": str(found["msg"]).removeprefix("Value error, ")}
 
 
 def of_http_exception(request: Request, error: Exception) -> JSONResponse:
     """The problem of a route that is not there, a method that it does not take, and the like."""
     assert isinstance(error, HTTPException)
     status = HTTPStatus(error.status_code)
+    headers = dict(error.headers or {})
+    if status == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(sorted(methods_at(request)))
     detail = error.detail if error.detail != status.phrase else f"{request.method} {request.url.path}"
     slug = status.phrase.lower().replace(" ", "-")
-    return problem(error.status_code, slug, status.phrase, detail, error.headers)
+    return problem(error.status_code, slug, status.phrase, detail, headers)
+
+
+def methods_at(request: Request) -> set[str]:
+    """The methods that a path takes; Starlette names those of the first route alone that fits the path."""
+    path = request.url.path
+    return {
+        method.upper()
+        for template, methods in request.app.openapi()["paths"].items()
+        if _pattern(template).fullmatch(path)
+        for method in methods
+    }
+
+
+@cache
+def _pattern(template: str) -> re.Pattern[str]:
+    parts = re.split(r"\{\w+\}", template)
+    return re.compile("[^/]+".join(re.escape(part) for part in parts))
+
+
+async def of_disconnect(request: Request, error: Exception) -> Response:  # noqa: ARG001 - a handler's signature
+    """Nothing: who sent half a request and went away hears no answer."""
+    return Response(status_code=400)
 
 
 def of_fault(request: Request, error: Exception) -> JSONResponse:
@@ -89,4 +125,19 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(errors.SkyulfError, of_domain_error)
     app.add_exception_handler(RequestValidationError, of_validation_error)
     app.add_exception_handler(HTTPException, of_http_exception)
+    app.add_exception_handler(ClientDisconnect, of_disconnect)
     app.add_exception_handler(Exception, of_fault)
+    app.openapi = partial(described, FastAPI.openapi, app)  # type: ignore[method-assign]
+
+
+def described(describe: Callable[[FastAPI], dict[str, Any]], app: FastAPI) -> dict[str, Any]:
+    """The app's description, in which errors are problems alone: FastAPI documents every model as plain JSON too."""
+    fresh = app.openapi_schema is None
+    document = describe(app)
+    if fresh:
+        for methods in document["paths"].values():
+            for operation in methods.values():
+                for response in operation["responses"].values():
+                    if MEDIA_TYPE in response.get("content", {}):
+                        response["content"].pop("application/json", None)
+    return document

@@ -57,7 +57,8 @@ class PreconditionFailed(SkyulfError):
     """The thing has changed since the version that the caller named in If-Match."""
 
     def __init__(self, stream: str, expected: int, actual: int) -> None:
-        super().__init__(f"{stream} is at version {actual}, not at {expected} as If-Match asked; read it again")
+        asked = f"{expected} as" if expected >= 0 else "what"
+        super().__init__(f"{stream} is at version {actual}, not at {asked} If-Match asked; read it again")
         self.current_version = actual
 
 

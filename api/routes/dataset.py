@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 import tempfile
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,7 +13,7 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 
 from api.dependencies import ContextDep, MinPositionDep, PageDep, RuntimeDep, read, read_one, send
-from api.routes.base import StrictRequest, not_modified, problems, router
+from api.routes.base import NOT_MODIFIED, StrictRequest, media_type, not_modified, problems, router
 from api.schemas.base import Page, answered
 from api.schemas.dataset import DatasetAnswer, DatasetFromUri, DatasetListed, DatasetOut
 from skyulf.commands.bus import Answer
@@ -46,18 +47,27 @@ UPLOAD: dict[str, Any] = {
 
 LONGEST_NAME = 200
 
+LONGEST_FILENAME = 255
 
-async def get_upload(request: Request) -> FormData:
-    """The parts of an upload. A ``uri`` in JSON is understood, and refused: no place is allowed yet."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+async def get_upload(request: Request) -> AsyncIterator[FormData]:
+    """The parts of an upload, which Starlette keeps in temporary files of its own until the answer is given.
+
+    A ``uri`` in JSON is understood, and refused: no place is allowed yet.
+    """
+    kind = media_type(request)
     if kind == "application/json":
         raise Invalid("datasets are not read from URIs yet", [Fault("uri", await _uri_fault(request))])
     if kind != "multipart/form-data":
         raise HTTPException(415, "send multipart/form-data with a part called file, or JSON with name and uri")
     try:
-        return await request.form(max_files=1, max_fields=10)
+        form = await request.form(max_files=1, max_fields=10)
     except HTTPException as error:
         raise Invalid("the upload cannot be read", [Fault("body", str(error.detail))]) from error
+    try:
+        yield form
+    finally:
+        await form.close()
 
 
 async def _uri_fault(request: Request) -> str:
@@ -71,14 +81,16 @@ async def _uri_fault(request: Request) -> str:
 UploadDep = Annotated[FormData, Depends(get_upload)]
 
 
-@routes.post("/datasets", status_code=201, response_model=DatasetAnswer, openapi_extra=UPLOAD, responses=problems(415))
+@routes.post(
+    "/datasets", status_code=201, response_model=DatasetAnswer, openapi_extra=UPLOAD, responses=problems(412, 415)
+)
 async def create_dataset(form: UploadDep, runtime: RuntimeDep, context: ContextDep, response: Response) -> Any:
     """Upload a file as a new dataset. Its name decides how it is read; its bytes make its digest."""
     upload = _file(form)
     given = form.get("name")
     name = given.strip() if isinstance(given, str) else Path(upload.filename or "").stem
-    if not 1 <= len(name) <= LONGEST_NAME:
-        raise Invalid("the dataset has no usable name", [Fault("name", f"1 to {LONGEST_NAME} characters")])
+    if not 1 <= len(name) <= LONGEST_NAME or "\0" in name:
+        raise Invalid("the dataset has no usable name", [Fault("name", f"1 to {LONGEST_NAME} characters, no U+0000")])
     taken = await _take_in(runtime, upload)
     answer = await send(runtime, CreateDataset(name=name, **_members(taken)), context)
     response.headers["Location"] = f"/v1/datasets/{answer.id}"
@@ -109,6 +121,9 @@ def _file(form: FormData) -> UploadFile:
     upload = form.get("file")
     if not isinstance(upload, UploadFile) or not upload.filename:
         raise Invalid("there is no file in the upload", [Fault("file", "a part called file, with a file name")])
+    if len(upload.filename) > LONGEST_FILENAME or not upload.filename.isprintable():
+        wanted = f"a file name of at most {LONGEST_FILENAME} printable characters"
+        raise Invalid("the file's name cannot be used", [Fault("file", wanted)])
     return upload
 
 
@@ -154,7 +169,7 @@ async def list_datasets(
     return await read(runtime, repository, min_position, lambda: repository.page(page, {"name": name}))
 
 
-@routes.get("/datasets/{dataset_id}", response_model=DatasetOut, responses={304: {"description": "Not modified."}})
+@routes.get("/datasets/{dataset_id}", response_model=DatasetOut, responses=NOT_MODIFIED)
 async def show_dataset(
     dataset_id: str, runtime: RuntimeDep, min_position: MinPositionDep, request: Request, response: Response
 ) -> Any:

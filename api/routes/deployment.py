@@ -4,10 +4,19 @@ import asyncio
 from typing import Any
 
 from fastapi import Request, Response
-from starlette.exceptions import HTTPException
 
-from api.dependencies import ContextDep, MinPositionDep, PageDep, RuntimeDep, read, read_one, replace_reason, send
-from api.routes.base import not_modified, problems, router
+from api.dependencies import (
+    ContextDep,
+    MinPositionDep,
+    PageDep,
+    RuntimeDep,
+    need_existing,
+    read,
+    read_one,
+    replace_reason,
+    send,
+)
+from api.routes.base import NOT_MODIFIED, need_json, not_modified, problems, router
 from api.routes.model import ReasonQuery
 from api.schemas.base import Page, answered
 from api.schemas.deployment import DeployIn, DeploymentAnswer, DeploymentOut, PredictIn, PredictOut
@@ -37,15 +46,18 @@ async def _sent(runtime: Runtime, command: Command, context: Context, response: 
 @routes.put(
     "/deployments/{name}",
     response_model=DeploymentAnswer,
-    responses={201: {"model": DeploymentAnswer, "description": "The deployment is new."}, **problems(409, 412)},
+    responses={201: {"model": DeploymentAnswer, "description": "The deployment is new."}, **problems(409, 412, 415)},
 )
-async def deploy(name: Name, body: DeployIn, runtime: RuntimeDep, context: ContextDep, response: Response) -> Any:
+async def deploy(
+    name: Name, body: DeployIn, runtime: RuntimeDep, context: ContextDep, request: Request, response: Response
+) -> Any:
     """Serve a version of a model under a name, from the next prediction on."""
+    await need_existing(runtime, f"deployment-{name}", request.headers.get("if-match"))
     command = Deploy(id=f"deployment-{name}", model=body.model, model_version=body.model_version, alias=body.alias)
     return await _sent(runtime, command, replace_reason(context, body.reason), response)
 
 
-@routes.post("/deployments/{name}/rollback", response_model=DeploymentAnswer, responses=problems(409, 412))
+@routes.post("/deployments/{name}/rollback", response_model=DeploymentAnswer, responses=problems(409, 412, 415))
 async def roll_back(
     name: Name, runtime: RuntimeDep, context: ContextDep, response: Response, body: ReasonIn | None = None
 ) -> Any:
@@ -54,7 +66,7 @@ async def roll_back(
     return await _sent(runtime, RollBackDeployment(id=f"deployment-{name}"), why, response)
 
 
-@routes.delete("/deployments/{name}", response_model=DeploymentAnswer, responses=problems(412))
+@routes.delete("/deployments/{name}", response_model=DeploymentAnswer, responses=problems(412, 415))
 async def retire(
     name: Name,
     runtime: RuntimeDep,
@@ -82,7 +94,7 @@ async def list_deployments(
     return await read(runtime, repository, min_position, lambda: repository.page(page, filters))
 
 
-@routes.get("/deployments/{name}", response_model=DeploymentOut, responses={304: {"description": "Not modified."}})
+@routes.get("/deployments/{name}", response_model=DeploymentOut, responses=NOT_MODIFIED)
 async def show_deployment(
     name: Name, runtime: RuntimeDep, min_position: MinPositionDep, request: Request, response: Response
 ) -> Any:
@@ -106,8 +118,6 @@ async def show_deployment(
 )
 async def predict(name: Name, request: Request, runtime: RuntimeDep) -> Response:
     """Predict rows with what is deployed. The body goes to the model's process as it is, and its answer back."""
-    kind = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
-    if kind != "application/json":
-        raise HTTPException(415, 'send application/json: {"rows": [{column: value, …}, …]}')
+    need_json(request)
     answer = await runtime.predictions.predict(name, await request.body())
     return Response(answer, media_type="application/json")

@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import Request, Response
 
 from api.dependencies import ContextDep, MinPositionDep, PageDep, RuntimeDep, read, read_one, replace_reason, send
-from api.routes.base import not_modified, problems, router
+from api.routes.base import NOT_MODIFIED, not_modified, problems, router
 from api.routes.stream import EVENT_PAGE, page_of_events
 from api.schemas.base import CommandAnswer, Page, answered
 from api.schemas.job import CancelIn, EvaluationOut, JobIn, JobOut
@@ -24,14 +24,14 @@ async def _sent(runtime: Runtime, command: Command, context: Context, response: 
     return answered(answer)
 
 
-@routes.post("/jobs", status_code=202, response_model=CommandAnswer, responses=problems(409))
+@routes.post("/jobs", status_code=202, response_model=CommandAnswer, responses=problems(409, 412, 415))
 async def create_job(body: JobIn, runtime: RuntimeDep, context: ContextDep, response: Response) -> Any:
     """Ask for a training. The spec is checked against the dataset's columns before anything is queued."""
     limits = Limits(seconds=runtime.settings.job_seconds, memory_bytes=runtime.settings.job_memory_bytes)
     return await _sent(runtime, CreateJob(**body.model_dump(), limits=limits), context, response)
 
 
-@routes.post("/jobs/{job_id}/cancel", status_code=202, response_model=CommandAnswer, responses=problems(412))
+@routes.post("/jobs/{job_id}/cancel", status_code=202, response_model=CommandAnswer, responses=problems(412, 415))
 async def cancel_job(
     job_id: str, runtime: RuntimeDep, context: ContextDep, response: Response, body: CancelIn | None = None
 ) -> Any:
@@ -63,7 +63,7 @@ async def list_jobs(
     return {"items": [JobOut.of(row) for row in found.items], "next_cursor": found.next_cursor}
 
 
-@routes.get("/jobs/{job_id}", response_model=JobOut, responses={304: {"description": "Not modified."}})
+@routes.get("/jobs/{job_id}", response_model=JobOut, responses=NOT_MODIFIED)
 async def show_job(
     job_id: str, runtime: RuntimeDep, min_position: MinPositionDep, request: Request, response: Response
 ) -> Any:
@@ -83,8 +83,14 @@ async def list_job_events(job_id: str, runtime: RuntimeDep, min_position: MinPos
     return await page_of_events(runtime, 0, None, (), job_id)
 
 
-@routes.get("/jobs/{job_id}/evaluation", response_model=EvaluationOut)
-async def show_evaluation(job_id: str, runtime: RuntimeDep, min_position: MinPositionDep) -> Any:
-    """Show how good a job's model was on rows that it had not seen."""
-    queries = runtime.queries
-    return await read_one(runtime, queries.jobs, min_position, job_id, lambda: queries.evaluations.get(job_id))
+@routes.get("/jobs/{job_id}/evaluation", response_model=EvaluationOut, responses=NOT_MODIFIED)
+async def show_evaluation(
+    job_id: str, runtime: RuntimeDep, min_position: MinPositionDep, request: Request, response: Response
+) -> Any:
+    """Show how good a job's model was on rows that it had not seen; its ETag is the job's."""
+    jobs, evaluations = runtime.queries.jobs, runtime.queries.evaluations
+    row = await read_one(runtime, jobs, min_position, job_id, lambda: jobs.get(job_id))
+    evaluation = await read_one(runtime, jobs, min_position, job_id, lambda: evaluations.get(job_id))
+    if not_modified(request, response, row.version):
+        return Response(status_code=304, headers=dict(response.headers))
+    return evaluation

@@ -5,9 +5,10 @@ from typing import Annotated, Any
 
 from fastapi import Path, Query, Request, Response
 from fastapi.responses import FileResponse
+from starlette.types import Receive, Scope, Send
 
 from api.dependencies import ContextDep, MinPositionDep, PageDep, RuntimeDep, read, read_one, replace_reason, send
-from api.routes.base import not_modified, problems, router
+from api.routes.base import NOT_MODIFIED, not_modified, problems, router
 from api.schemas.base import CommandAnswer, Page, Reason, answered
 from api.schemas.model import AliasAnswer, AliasIn, ModelOut, ModelVersionOut, ReasonIn
 from skyulf.commands.base import Name
@@ -22,10 +23,19 @@ Number = Annotated[int, Path(ge=1, lt=2**31)]
 ReasonQuery = Annotated[Reason | None, Query(description="Why; it may stand in the body instead.")]
 
 
+class WholeFile(FileResponse):
+    """A file that is sent whole: what the library answers to a range that it cannot read is not a problem document."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the file, whatever range is asked for."""
+        headers = [pair for pair in scope["headers"] if pair[0] != b"range"]
+        await super().__call__({**scope, "headers": headers}, receive, send)
+
+
 @routes.put(
     "/models/{name}/aliases/{alias}",
     response_model=AliasAnswer,
-    responses={201: {"model": AliasAnswer, "description": "The alias is new."}, **problems(409, 412)},
+    responses={201: {"model": AliasAnswer, "description": "The alias is new."}, **problems(409, 412, 415)},
 )
 async def set_alias(
     name: Name, alias: Name, body: AliasIn, runtime: RuntimeDep, context: ContextDep, response: Response
@@ -41,7 +51,7 @@ async def set_alias(
     return {**answered(answer), "alias": alias, "model_version": body.model_version}
 
 
-@routes.delete("/models/{name}/aliases/{alias}", response_model=CommandAnswer, responses=problems(412))
+@routes.delete("/models/{name}/aliases/{alias}", response_model=CommandAnswer, responses=problems(412, 415))
 async def remove_alias(
     name: Name,
     alias: Name,
@@ -58,7 +68,7 @@ async def remove_alias(
     return answered(answer)
 
 
-@routes.delete("/models/{name}/versions/{number}", response_model=CommandAnswer, responses=problems(409, 412))
+@routes.delete("/models/{name}/versions/{number}", response_model=CommandAnswer, responses=problems(409, 412, 415))
 async def retire_version(
     name: Name,
     number: Number,
@@ -85,7 +95,7 @@ async def list_models(runtime: RuntimeDep, page: PageDep, min_position: MinPosit
     return await read(runtime, repository, min_position, lambda: repository.page(page))
 
 
-@routes.get("/models/{name}", response_model=ModelOut, responses={304: {"description": "Not modified."}})
+@routes.get("/models/{name}", response_model=ModelOut, responses=NOT_MODIFIED)
 async def show_model(
     name: Name, runtime: RuntimeDep, min_position: MinPositionDep, request: Request, response: Response
 ) -> Any:
@@ -105,23 +115,38 @@ async def list_versions(name: Name, runtime: RuntimeDep, page: PageDep, min_posi
     return await read(runtime, versions, min_position, lambda: versions.page(page, {"model": name}))
 
 
-@routes.get("/models/{name}/versions/{number}", response_model=ModelVersionOut)
-async def show_version(name: Name, number: Number, runtime: RuntimeDep, min_position: MinPositionDep) -> Any:
-    """Show a version of a model."""
-    versions = runtime.queries.model_versions
-    return await read_one(runtime, versions, min_position, f"model-{name}", lambda: versions.get_version(name, number))
+@routes.get("/models/{name}/versions/{number}", response_model=ModelVersionOut, responses=NOT_MODIFIED)
+async def show_version(
+    name: Name, number: Number, runtime: RuntimeDep, min_position: MinPositionDep, request: Request, response: Response
+) -> Any:
+    """Show a version of a model; its ETag is the model's, since that is what changes with it."""
+    models, versions = runtime.queries.models, runtime.queries.model_versions
+    model = await read_one(runtime, models, min_position, f"model-{name}", lambda: models.get_named(name))
+    # The row must be as new as the model's: an older one under that ETag would be taken for what it is no longer.
+    at_least = max(await asyncio.to_thread(models.position), min_position or 0)
+    row = await read_one(runtime, versions, at_least, f"model-{name}", lambda: versions.get_version(name, number))
+    if not_modified(request, response, model.version):
+        return Response(status_code=304, headers=dict(response.headers))
+    return row
 
 
 @routes.get(
     "/models/{name}/versions/{number}/artifact",
-    response_class=FileResponse,
-    responses={200: {"content": {"application/octet-stream": {}}, "description": "The model's file (skops)."}},
+    response_class=WholeFile,
+    responses={
+        200: {"content": {"application/octet-stream": {}}, "description": "The model's file (skops)."},
+        **NOT_MODIFIED,
+    },
 )
 async def download_version(
-    name: Name, number: Number, runtime: RuntimeDep, min_position: MinPositionDep
-) -> FileResponse:
-    """Download the file of a version; its SHA-256 is the version's ``artifact``."""
+    name: Name, number: Number, runtime: RuntimeDep, min_position: MinPositionDep, request: Request, response: Response
+) -> Response:
+    """Download the file of a version; its SHA-256 is the version's ``artifact``, and its ETag."""
     versions = runtime.queries.model_versions
     row = await read_one(runtime, versions, min_position, f"model-{name}", lambda: versions.get_version(name, number))
+    if not_modified(request, response, row.artifact):
+        return Response(status_code=304, headers=dict(response.headers))
     path = await asyncio.to_thread(runtime.artifacts.path, row.artifact)
-    return FileResponse(path, media_type="application/octet-stream", filename=f"{name}-{number}.skops")
+    headers = {**response.headers, "Accept-Ranges": "none"}
+    filename = f"{name}-{number}.skops"
+    return WholeFile(path, headers=headers, media_type="application/octet-stream", filename=filename)

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import Query, Request, Response
 
 from api.dependencies import ContextDep, MinPositionDep, PageDep, RuntimeDep, read, read_one, send
-from api.routes.base import not_modified, problems, router
+from api.routes.base import NOT_MODIFIED, not_modified, problems, router
 from api.schemas.base import CommandAnswer, Page, answered
 from api.schemas.pipeline import NodeOut, PipelineIn, PipelineOut
 from skyulf.commands.bus import Answer
@@ -20,7 +20,7 @@ def _shown(answer: Answer, response: Response) -> dict[str, Any]:
     return answered(answer)
 
 
-@routes.post("/pipelines", status_code=201, response_model=CommandAnswer)
+@routes.post("/pipelines", status_code=201, response_model=CommandAnswer, responses=problems(412, 415))
 async def create_pipeline(body: PipelineIn, runtime: RuntimeDep, context: ContextDep, response: Response) -> Any:
     """Create a pipeline; its spec is checked."""
     answer = await send(runtime, CreatePipeline(name=body.name, spec=body.spec), context)
@@ -28,7 +28,7 @@ async def create_pipeline(body: PipelineIn, runtime: RuntimeDep, context: Contex
     return _shown(answer, response)
 
 
-@routes.put("/pipelines/{pipeline_id}", response_model=CommandAnswer, responses=problems(409, 412))
+@routes.put("/pipelines/{pipeline_id}", response_model=CommandAnswer, responses=problems(409, 412, 415))
 async def revise_pipeline(
     pipeline_id: str, body: PipelineIn, runtime: RuntimeDep, context: ContextDep, response: Response
 ) -> Any:
@@ -57,7 +57,7 @@ async def list_pipelines(
     return await read(runtime, repository, min_position, lambda: repository.page(page, filters))
 
 
-@routes.get("/pipelines/{pipeline_id}", response_model=PipelineOut, responses={304: {"description": "Not modified."}})
+@routes.get("/pipelines/{pipeline_id}", response_model=PipelineOut, responses=NOT_MODIFIED)
 async def show_pipeline(
     pipeline_id: str, runtime: RuntimeDep, min_position: MinPositionDep, request: Request, response: Response
 ) -> Any:
@@ -69,7 +69,7 @@ async def show_pipeline(
     return row
 
 
-@routes.get("/nodes", response_model=list[NodeOut])
+@routes.get("/nodes", response_model=Page[NodeOut])
 async def list_nodes() -> Any:
-    """List the steps and models that a spec can name, with the schemas of their parameters."""
-    return describe_nodes()
+    """List the steps and models that a spec can name, all on one page, with the schemas of their parameters."""
+    return {"items": describe_nodes(), "next_cursor": None}

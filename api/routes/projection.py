@@ -7,18 +7,19 @@ from fastapi import Path
 
 from api.dependencies import MinPositionDep, RuntimeDep, read_fresh_all
 from api.routes.base import router
-from api.schemas.projection import ProjectionList, ProjectionOut, RebuildAnswer, ReleaseAnswer
+from api.schemas.base import Page
+from api.schemas.projection import ProjectionOut, RebuildAnswer, ReleaseAnswer
 
 routes = router("projection")
 
 ProjectionName = Annotated[str, Path(max_length=100)]
 
 
-@routes.get("/projections", response_model=ProjectionList)
+@routes.get("/projections", response_model=Page[ProjectionOut])
 async def list_projections(runtime: RuntimeDep, min_position: MinPositionDep) -> Any:
-    """List the projections, how far each is, and what is parked."""
+    """List the projections, all on one page: how far each is, and what is parked."""
     await read_fresh_all(runtime, min_position)
-    return {"items": await asyncio.to_thread(runtime.queries.projections.all)}
+    return {"items": await asyncio.to_thread(runtime.queries.projections.all), "next_cursor": None}
 
 
 @routes.get("/projections/{name}", response_model=ProjectionOut)

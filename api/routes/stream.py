@@ -25,14 +25,14 @@ HEARTBEAT = 15
 RETRY = 1000
 """Milliseconds after which a reader that was cut off comes again."""
 
+PAGE_CONTENT: dict[str, Any] = {"application/json": {"schema": {"type": "array", "items": {"type": "object"}}}}
+
 EVENT_PAGE: dict[int | str, dict[str, Any]] = {
-    200: {
-        "description": "CloudEvents in order of position.",
-        "content": {
-            "application/json": {"schema": {"type": "array", "items": {"type": "object"}}},
-            "text/event-stream": {"schema": {"type": "string"}},
-        },
-    }
+    200: {"description": "CloudEvents in order of position.", "content": PAGE_CONTENT}
+}
+
+EVENT_FEED: dict[int | str, dict[str, Any]] = {
+    200: {**EVENT_PAGE[200], "content": {**PAGE_CONTENT, "text/event-stream": {"schema": {"type": "string"}}}}
 }
 
 
@@ -63,7 +63,7 @@ async def page_of_events(
     return Response(body, media_type="application/json", headers={"Skyulf-Position": str(page.position)})
 
 
-@routes.get("/events", responses=EVENT_PAGE)
+@routes.get("/events", responses=EVENT_FEED)
 async def list_events(
     request: Request,
     runtime: RuntimeDep,

@@ -26,12 +26,6 @@ class ProjectionOut(Response):
     parked: list[ParkedOut]
 
 
-class ProjectionList(Response):
-    """Every projection."""
-
-    items: list[ProjectionOut]
-
-
 class RebuildAnswer(Response):
     """A rebuild that is under way: the number of its build."""
 

@@ -1,6 +1,7 @@
 """Follow the log from an event loop: many readers, one read for all that stand at the same place."""
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 
 from skyulf.events.cloudevents import to_json
@@ -11,7 +12,12 @@ PAGE = 200
 LOOK = 1.0
 """Seconds after which a reader looks again without a wake-up: another process may have appended."""
 
+PAGES_KEPT = 64
+"""Pages that are kept for readers who come to the same place; one who reads all of the past shares with nobody."""
+
 Place = tuple[int, tuple[str, ...], str | None]
+
+Read = asyncio.Task[tuple[Page, list[tuple[int, str]]]]
 
 
 class EventTail:
@@ -20,7 +26,7 @@ class EventTail:
     def __init__(self, log: EventLog) -> None:
         self._log = log
         self._news = asyncio.Event()
-        self._reads: dict[Place, asyncio.Task[tuple[Page, list[tuple[int, str]]]]] = {}
+        self._reads: OrderedDict[Place, Read] = OrderedDict()
         self._closed = False
         self._unsubscribe: Callable[[], None] = lambda: None
         self._woken = False
@@ -46,7 +52,13 @@ class EventTail:
         """Every event above ``after`` that is asked for, with its position, as JSON; ends only with `close`."""
         while not self._closed:
             news = self._news
-            page, events = await self._read((after, types, stream))
+            place = (after, types, stream)
+            read = self._read(place)
+            try:
+                page, events = await asyncio.shield(read)
+            except Exception:
+                self._forget(place, read)
+                raise
             for event in events:
                 yield event
             after = page.position
@@ -54,13 +66,21 @@ class EventTail:
                 try:
                     await asyncio.wait_for(news.wait(), LOOK)
                 except TimeoutError:
-                    self._reads.pop((after, types, stream), None)
+                    self._forget(place, read)
 
-    async def _read(self, place: Place) -> tuple[Page, list[tuple[int, str]]]:
-        task = self._reads.get(place)
-        if task is None:
-            task = self._reads[place] = asyncio.create_task(asyncio.to_thread(self._page, place))
-        return await asyncio.shield(task)
+    def _read(self, place: Place) -> Read:
+        """The read at a place that is under way or done, or a new one."""
+        read = self._reads.get(place)
+        if read is None:
+            read = self._reads[place] = asyncio.create_task(asyncio.to_thread(self._page, place))
+            if len(self._reads) > PAGES_KEPT:
+                self._reads.popitem(last=False)
+        return read
+
+    def _forget(self, place: Place, read: Read) -> None:
+        """Have the place read anew, unless another reader has seen to that."""
+        if self._reads.get(place) is read:
+            del self._reads[place]
 
     def _page(self, place: Place) -> tuple[Page, list[tuple[int, str]]]:
         after, types, stream = place

@@ -69,6 +69,13 @@ class Repository(Generic[R]):
             raise Unavailable(error.detail) from error
         return found.rows[0][1] if found.rows else None
 
+    def position(self) -> int:
+        """The position that the rows have got to, at least."""
+        try:
+            return self._store.position(self.projection)
+        except NotBuilt as error:
+            raise Unavailable(error.detail) from error
+
     def page(self, request: PageRequest, filters: Mapping[str, Plain | None] | None = None) -> PageOf[R]:
         """A page of the rows whose columns equal the ``filters`` that are not None."""
         name, descending = self._ordered(request.order)
@@ -113,6 +120,14 @@ class Repository(Generic[R]):
             cursor = msgspec.json.decode(base64.urlsafe_b64decode(text), type=Cursor)
         except (ValueError, binascii.Error) as error:
             raise Invalid("the cursor is not one of ours", [Fault("cursor", "the next_cursor of a page")]) from error
+        if not self._fits(cursor.value, self.orders[name]):
+            raise Invalid("the cursor is not one of ours", [Fault("cursor", "the next_cursor of a page")])
         if (cursor.version, cursor.order) != (self.projection.version, f"{'-' if descending else ''}{name}"):
             raise Invalid("the cursor is of another list", [Fault("cursor", "begin the list again, or keep the order")])
         return cursor.value, cursor.key
+
+    def _fits(self, value: int | str, column: str) -> bool:
+        """Whether a value can stand in a column: anyone can write a cursor."""
+        if self.projection.columns[column] == "integer":
+            return isinstance(value, int) and -(2**63) <= value < 2**63
+        return isinstance(value, str)

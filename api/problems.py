@@ -75,7 +75,7 @@ def _faults(found: Sequence[Any]) -> list[dict[str, str]]:
 def _fault(found: Mapping[str, Any]) -> dict[str, str]:
     if found["type"] == "json_invalid":
         _, at = found["loc"]
-        return {"place": "body", "message": f"not JSON: {found['ctx']['error']}, at character {at}"}
+        return {"place": "body", "message": f"no JSON that is taken: {found['ctx']['error']}, at character {at}"}
     place = ".".join(str(part) for part in found["loc"])
     return {"place": place[:LONGEST_PLACE], "message": str(found["msg"]).removeprefix("Value error, ")}
 

@@ -23,7 +23,7 @@ DEEPEST = 100
 
 
 ESCAPED_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
-NUL_FAULT = Fault("", "text without the character U+0000, which not every database can hold")
+NUL_FAULT = Fault("", "there is the character U+0000, which not every database can hold")
 
 
 class StrictRequest(Request):
@@ -35,8 +35,8 @@ class StrictRequest(Request):
         if len(body) > LARGEST_COMMAND:
             raise HTTPException(413, f"JSON is taken up to {LARGEST_COMMAND} bytes here")
         document = orjson.loads(body)
-        if ESCAPED_NUL.search(body):
-            raise Invalid("the body holds a NUL", [NUL_FAULT])
+        if nul := ESCAPED_NUL.search(body):
+            raise json.JSONDecodeError(NUL_FAULT.message, "", nul.start())
         if body.count(b"[") + body.count(b"{") > DEEPEST and deeper(document, DEEPEST):
             raise json.JSONDecodeError(f"more than {DEEPEST} levels of nesting", "", 0)
         return document

@@ -132,7 +132,10 @@ async def _take_in(runtime: Runtime, upload: UploadFile) -> TakenIn:
         with tempfile.NamedTemporaryFile(prefix="upload-", dir=runtime.directory.scratch) as copy:
             shutil.copyfileobj(upload.file, copy, 1 << 20)
             copy.flush()
-            return runtime.ingest.take_in(Path(copy.name), Path(upload.filename or "").name)
+            try:
+                return runtime.ingest.take_in(Path(copy.name), Path(upload.filename or "").name)
+            except Invalid as error:
+                raise Invalid(error.detail, error.faults or [Fault("file", error.detail)]) from error
 
     return await asyncio.get_running_loop().run_in_executor(runtime.ingest.threads, work)
 

@@ -1,8 +1,10 @@
 """Artifacts in memory, with files made on demand; for tests and throw-away systems."""
 
+import shutil
+import tempfile
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from skyulf.artifacts import digest_of, hexadecimal
 from skyulf.errors import NotFound
@@ -13,7 +15,8 @@ class MemoryArtifacts:
 
     def __init__(self) -> None:
         self._contents: dict[str, bytes] = {}
-        self._files = TemporaryDirectory(prefix="skyulf-artifacts-")
+        self._files = Path(tempfile.mkdtemp(prefix="skyulf-artifacts-"))
+        weakref.finalize(self, shutil.rmtree, self._files, ignore_errors=True)
 
     def put(self, source: Path) -> str:
         """See `ArtifactStore.put`."""
@@ -23,7 +26,7 @@ class MemoryArtifacts:
 
     def path(self, digest: str) -> Path:
         """See `ArtifactStore.path`."""
-        path = Path(self._files.name) / hexadecimal(digest)
+        path = self._files / hexadecimal(digest)
         if not path.exists():
             path.write_bytes(self.read(digest))
         return path

@@ -288,6 +288,7 @@ def test_pages_over_ties_skip_and_repeat_nothing(
     while page := store.select(THINGS, Selection(order, filters, descending, limit, after)).rows:
         assert len(page) <= limit
         seen += page
+        assert len(seen) <= len(rows)
         key, row = page[-1]
         after = (getattr(row, order), key)
     wanted = [item for item in rows.items() if all(getattr(item[1], column) == v for column, v in filters.items())]

@@ -265,6 +265,19 @@ class TestFollowing:
             made.close()
         assert names_of(store, tallies) == {"pipeline-1": [str(number) for number in range(50)]}
 
+    def test_an_append_wakes_it(
+        self, log: EventLog, store: ReadStore, tallies: Projection[Tally], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(projector, "POLL", 600)
+        made = Projector(log, store, [tallies])
+        made.start()
+        try:
+            for number in range(5):
+                written(log, "pipeline-1", number, named("a"))
+                until(lambda: store.position(tallies) == log.head())
+        finally:
+            made.close()
+
     def test_it_looks_at_the_log_even_if_nobody_wakes_it(
         self, memory_log: MemoryEventLog, store: ReadStore, tallies: Projection[Tally], monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -489,7 +489,7 @@ class Model:
 
 
 @given(batches=st.lists(st.lists(PLANNED_APPEND, max_size=4), max_size=8))
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_any_sequence_of_appends_does_what_a_simple_model_does(
     open_log: Callable[[], EventLog], batches: list[list[Any]]
 ) -> None:

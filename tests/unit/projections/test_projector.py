@@ -170,7 +170,7 @@ class TestCatchingUp:
 
 
 @given(steps=STEPS, page=st.integers(1, 40))
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_a_rebuild_gives_the_same_rows_whatever_happened(
     open_store: Callable[[], ReadStore], steps: list[Step], page: int
 ) -> None:

@@ -5,6 +5,7 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
+import anyio
 from fastapi import FastAPI
 
 from api import problems
@@ -25,11 +26,13 @@ def create_app(runtime: Runtime) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         tail: EventTail = app.state.tail
         tail.open()
-        warming = asyncio.create_task(warm(runtime))
+        app.state.stopping = anyio.Event()
+        tasks = [asyncio.create_task(warm(runtime)), asyncio.create_task(end(tail, app.state.stopping))]
         yield
-        warming.cancel()
-        with suppress(asyncio.CancelledError):
-            await warming
+        for task in tasks:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
         tail.close()
         await runtime.predictions.close()
 
@@ -47,6 +50,12 @@ def create_app(runtime: Runtime) -> FastAPI:
     app.add_middleware(BodyLimit, body_bytes=runtime.settings.body_bytes, upload_bytes=runtime.settings.upload_bytes)
     app.add_middleware(LoopbackOnly)
     return app
+
+
+async def end(tail: EventTail, stopping: anyio.Event) -> None:
+    """Let the feeds come to their end once the server is told to stop: it waits for them before it closes the app."""
+    await stopping.wait()
+    tail.close()
 
 
 async def warm(runtime: Runtime) -> None:

@@ -1,8 +1,8 @@
 """Who may call: without keys, only programs of this machine, and no web page through a browser."""
 
+import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
-from urllib.parse import urlsplit
 
 from api.problems import problem
 from skyulf.events.base import Actor
@@ -13,6 +13,8 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+HOST = re.compile(r"(?P<name>[a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
 
 LOCAL_ACTOR = Actor(id="local", kind="human")
 """Who every caller is while there are no keys."""
@@ -45,15 +47,11 @@ class LoopbackOnly:
 
     @staticmethod
     def _refusal(host: bytes, origin: bytes | None) -> str | None:
-        name = host.decode("latin-1")
-        try:
-            bare = urlsplit(f"//{name}").hostname or ""
-            asked_by = None if origin is None else urlsplit(origin.decode("latin-1")).netloc
-        except ValueError:
-            return "the Host or Origin header cannot be read"
-        if not is_loopback(bare):
+        name = host.decode("latin-1").lower()
+        match = HOST.fullmatch(name)
+        if match is None or not is_loopback(match["name"].strip("[]")):
             return "without keys the server answers only to localhost; call it as http://localhost"
-        if asked_by is not None and asked_by != name:
+        if origin is not None and origin.decode("latin-1").lower() not in (f"http://{name}", f"https://{name}"):
             return "a page of another origin may not call this server"
         return None
 

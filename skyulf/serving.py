@@ -19,6 +19,7 @@ from skyulf.events.log import EventLog
 from skyulf.events.registry import replay
 from skyulf.reactions.sandbox import (
     AsyncChild,
+    Child,
     ChildCancelled,
     ChildDied,
     ChildFailed,
@@ -160,11 +161,19 @@ class PredictionService:
     async def _living(self) -> AsyncChild:
         async with self._starting:
             if self._child is None or not self._child.alive:
-                process = await asyncio.to_thread(self._sandbox.fork)
+                process = await self._forked()
                 self._child = await AsyncChild.start(
                     process, model_host, limits=Limits(seconds=SLOWEST_LOAD, threads=1)
                 )
             return self._child
+
+    async def _forked(self) -> Child:
+        fork = asyncio.ensure_future(asyncio.to_thread(self._sandbox.fork))
+        try:
+            return await asyncio.shield(fork)
+        except asyncio.CancelledError:
+            (await fork).release()  # the thread goes on, and nobody else knows of its child
+            raise
 
     def active(self, stream: str, version: int) -> Target | None:
         """What a deployment served when its stream was at ``version``; None when retired."""

@@ -22,6 +22,9 @@ routes = router("event")
 HEARTBEAT = 15
 """Seconds between two comments that keep a quiet feed open."""
 
+GRACE = 2
+"""Seconds that feeds have to end by themselves when the server stops, before they are cut."""
+
 RETRY = 1000
 """Milliseconds after which a reader that was cut off comes again."""
 
@@ -82,7 +85,12 @@ async def list_events(
         if not (last_event_id.isascii() and last_event_id.isdigit() and len(last_event_id) < 19):
             raise Invalid("the feed cannot go on there", [Fault("Last-Event-ID", "the id of an event of this feed")])
         begin = int(last_event_id)
-    return EventSourceResponse(_feed(tail, begin, types, stream), ping=HEARTBEAT)
+    return EventSourceResponse(
+        _feed(tail, begin, types, stream),
+        ping=HEARTBEAT,
+        shutdown_event=request.app.state.stopping,
+        shutdown_grace_period=GRACE,
+    )
 
 
 async def _feed(

@@ -8,8 +8,10 @@ from skyulf.commands.bus import Answer
 
 T = TypeVar("T")
 
-Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000)]
-"""Why someone did something, in their words; it stands in the audit trail for ever."""
+Reason = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000, pattern=r"^[^\x00-\x1f\x7f]*$")
+]
+"""Why someone did something, in one line of their words; it stands in the audit trail for ever."""
 
 
 class Request(BaseModel):

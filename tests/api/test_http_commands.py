@@ -269,7 +269,9 @@ def test_commands_carry_their_trace_and_their_actor(client: Client) -> None:
         assert (event["actor"], event["actorkind"]) == ("local", "human")
 
 
-def test_commands_while_the_bus_is_full_are_503(server: Server, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_commands_while_the_bus_is_full_are_503(
+    server: Server, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from skyulf.errors import Unavailable
 
     def full(*_: Any) -> Any:

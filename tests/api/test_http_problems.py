@@ -77,7 +77,9 @@ def test_bodies_that_cannot_be(client: Client, method: str, path: str, body: byt
     assert problem["errors"]
 
 
-@pytest.mark.parametrize("kind", ["text/plain", "text/json", "application/x-www-form-urlencoded", "application/xml", ""])
+@pytest.mark.parametrize(
+    "kind", ["text/plain", "text/json", "application/x-www-form-urlencoded", "application/xml", ""]
+)
 def test_bodies_of_other_types(client: Client, kind: str, deployment: str) -> None:
     body = json.dumps({"name": "a", "spec": spec_for()}).encode()
     for method, path in (*COMMANDS, ("POST", f"/v1/deployments/{deployment}/predict"), ("DELETE", "/v1/deployments/d")):
@@ -211,7 +213,7 @@ def test_version_numbers_that_cannot_be(client: Client, model: str) -> None:
         b"GET /v1/jobs HTTP/1.1\r\n\r\n",
         b"GET /v1/jobs HTTP/1.0\r\n\r\n",
         b"POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\nConnection: close\r\n\r\n",
-        b"POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999999999999\r\nConnection: close\r\n\r\n",
+        b"POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999999999999\r\n\r\n",
         b"POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\nZZ\r\n",
         b"GET /v1/jobs?%ff%fe=%ff HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
         b"GET /v1/jobs/%ff%fe HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",

@@ -1,4 +1,4 @@
-"""Datasets over HTTP: what is taken, what is refused and where the fault is said to be, and that nothing is unpickled."""
+"""Datasets over HTTP: what is taken, what is refused and where the fault is; and nothing is unpickled."""
 
 import gc
 import hashlib

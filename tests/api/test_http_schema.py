@@ -1,0 +1,115 @@
+"""The OpenAPI document, and a fuzzer that holds the server to it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from live import Client, Server
+
+EXAMPLES = 15
+"""Requests that are made up for each operation, beside those that the schema's edges give."""
+
+CHECKS = (
+    "not_a_server_error",
+    "status_code_conformance",
+    "content_type_conformance",
+    "response_headers_conformance",
+    "response_schema_conformance",
+    "negative_data_rejection",
+    "unsupported_method",
+)
+"""What is checked of each answer. Not that what fits the schema is taken: a spec must fit the data, too."""
+
+
+def operations(document: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
+    return [
+        (method.upper(), path, operation)
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    ]
+
+
+def test_every_error_is_documented_as_a_problem(client: Client) -> None:
+    document = client.get("/openapi.json").json()
+    for method, path, operation in operations(document):
+        for status, response in operation["responses"].items():
+            if int(status) >= 400:
+                assert list(response["content"]) == ["application/problem+json"], (method, path, status)
+        assert operation["description"], (method, path)
+
+
+def test_the_paths_are_those_of_the_contract(client: Client) -> None:
+    found = {(method, path) for method, path, _ in operations(client.get("/openapi.json").json())}
+    assert found >= {
+        ("POST", "/v1/datasets"),
+        ("GET", "/v1/datasets"),
+        ("GET", "/v1/datasets/{dataset_id}"),
+        ("POST", "/v1/datasets/{dataset_id}/versions"),
+        ("POST", "/v1/pipelines"),
+        ("GET", "/v1/pipelines"),
+        ("GET", "/v1/pipelines/{pipeline_id}"),
+        ("PUT", "/v1/pipelines/{pipeline_id}"),
+        ("DELETE", "/v1/pipelines/{pipeline_id}"),
+        ("GET", "/v1/nodes"),
+        ("POST", "/v1/jobs"),
+        ("GET", "/v1/jobs"),
+        ("GET", "/v1/jobs/{job_id}"),
+        ("POST", "/v1/jobs/{job_id}/cancel"),
+        ("POST", "/v1/jobs/{job_id}/retry"),
+        ("GET", "/v1/jobs/{job_id}/events"),
+        ("GET", "/v1/jobs/{job_id}/evaluation"),
+        ("GET", "/v1/models"),
+        ("GET", "/v1/models/{name}"),
+        ("GET", "/v1/models/{name}/versions"),
+        ("GET", "/v1/models/{name}/versions/{number}"),
+        ("DELETE", "/v1/models/{name}/versions/{number}"),
+        ("GET", "/v1/models/{name}/versions/{number}/artifact"),
+        ("PUT", "/v1/models/{name}/aliases/{alias}"),
+        ("DELETE", "/v1/models/{name}/aliases/{alias}"),
+        ("GET", "/v1/deployments"),
+        ("GET", "/v1/deployments/{name}"),
+        ("PUT", "/v1/deployments/{name}"),
+        ("DELETE", "/v1/deployments/{name}"),
+        ("POST", "/v1/deployments/{name}/rollback"),
+        ("POST", "/v1/deployments/{name}/predict"),
+        ("GET", "/v1/events"),
+        ("GET", "/v1/projections"),
+        ("GET", "/v1/projections/{name}"),
+        ("POST", "/v1/projections/{name}/rebuild"),
+        ("GET", "/health/live"),
+        ("GET", "/health/ready"),
+    }
+
+
+@pytest.mark.timeout(300)
+def test_no_input_leads_beyond_the_document(
+    server: Server, client: Client, dataset: str, model: str, deployment: str, tmp_path: Path
+) -> None:
+    spec = {"task": "classification", "target": "kind"}
+    pipeline = client.post("/v1/pipelines", json={"name": "fuzzed", "spec": spec}).json()["id"]
+    job = client.everything("/v1/jobs", model_name=model)[-1]["id"]
+    known = {
+        "path.dataset_id": [dataset, "dataset-0"],
+        "path.pipeline_id": [pipeline, "pipeline-0"],
+        "path.job_id": [job, "job-0"],
+        "path.name": [model, deployment, "jobs", "nobody"],
+        "path.number": [1, 2, 77],
+        "path.alias": ["fuzzed", "nobody"],
+    }
+    known_text = "\n".join(f"{json.dumps(place)} = {json.dumps(values)}" for place, values in known.items())
+    config = tmp_path / "schemathesis.toml"
+    config.write_text(f"[parameters]\n{known_text}\n")
+    for times, configured in ((1, config), (2, None)):  # with things that exist, and with whatever comes to mind
+        command = [sys.executable, "-m", "schemathesis.cli"]
+        command += ["--config-file", str(configured)] if configured else []
+        command += ["run", f"{server.url}/openapi.json", "--phases", "examples,coverage,fuzzing"]
+        command += ["--max-examples", str(EXAMPLES * times), "--max-failures", "5", "--seed", "7"]
+        command += ["--checks", ",".join(CHECKS), "--generation-database", "none", "--no-color"]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout[-6_000:] + done.stderr[-2_000:]
+    assert client.get("/health/ready").status_code == 200
+    for projection in client.get("/v1/projections").json()["items"]:
+        assert projection["parked"] == []

@@ -237,7 +237,7 @@ def test_an_interrupt_without_a_server_leaves_a_cancelled_job_and_no_process(tmp
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=clean_environment(),
         start_new_session=True,
     ) as training:  # fmt: skip
-        started = ("events", "tail", "--no-follow", "--json", "--type", "JobStarted", "--data-dir", data_dir)
+        started = ("events", "tail", "--no-follow", "--type", "JobStarted", "--data-dir", data_dir)
         eventually(lambda: skyulf(*started).stdout, every=0.2)
         family = psutil.Process(training.pid).children(recursive=True)
         os.killpg(training.pid, signal.SIGINT)  # as a terminal sends it: to all of them

@@ -9,7 +9,7 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from skyulf.adapters.stored import RestoreCheck, data_of, wrong_version
+from skyulf.adapters.stored import RestoreCheck, command_twice, data_of, wrong_version
 from skyulf.adapters.wakeups import Wakeups
 from skyulf.errors import NotAllowed
 from skyulf.events.base import Recorded
@@ -106,8 +106,13 @@ class MemoryEventLog:
             if self._events:
                 raise NotAllowed("the log is not empty: replay into a new data directory")
             checked: list[Recorded] = []
+            commands: set[tuple[str, str, int]] = set()
             for recorded in records:
                 check.see(recorded)
+                key = (recorded.metadata.actor.id, recorded.metadata.command_id, recorded.ordinal)
+                if key in commands:
+                    raise command_twice(recorded)
+                commands.add(key)
                 checked.append(recorded)
             for recorded in checked:
                 self._keep(recorded)

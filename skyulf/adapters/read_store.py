@@ -158,13 +158,14 @@ class SqlBatch:
 
     def unpark(self, positions: Iterable[int]) -> None:
         """See `BuildBatch.unpark`."""
-        self._connection.execute(
-            delete(PARKED).where(
+        gone = [{"gone": position} for position in positions]
+        if gone:
+            statement = delete(PARKED).where(
                 PARKED.c.projection == self._build.projection,
                 PARKED.c.number == self._build.number,
-                PARKED.c.position.in_(list(positions)),
+                PARKED.c.position == bindparam("gone"),
             )
-        )
+            self._connection.execute(statement, gone)
 
     def advance(self, position: int) -> None:
         """See `BuildBatch.advance`."""

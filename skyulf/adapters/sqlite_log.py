@@ -18,7 +18,7 @@ from eventsourcing.sqlite import (
     SQLiteTransaction,
 )
 
-from skyulf.adapters.stored import RestoreCheck, data_of, recorded_from, state_of, wrong_version
+from skyulf.adapters.stored import RestoreCheck, command_twice, data_of, recorded_from, state_of, wrong_version
 from skyulf.adapters.wakeups import Wakeups
 from skyulf.errors import NotAllowed, Unavailable
 from skyulf.events.base import Recorded
@@ -118,8 +118,9 @@ class EnvelopeRecorder(SQLiteApplicationRecorder):
             f"CREATE INDEX IF NOT EXISTS {table}_type ON {table} ({TYPE_OF_TOPIC})",
             f"CREATE VIEW IF NOT EXISTS {table}_readable AS "
             "SELECT rowid AS position, originator_id AS stream, originator_version AS version, topic AS type, "
-            "json_extract(state, '$.metadata.recorded_at') AS recorded_at, actor, "
-            f"json_extract(state, '$.metadata.reason') AS reason, json_extract(state, '$.data') AS data FROM {table}",
+            "json_extract(CAST(state AS TEXT), '$.metadata.recorded_at') AS recorded_at, actor, "
+            "json_extract(CAST(state AS TEXT), '$.metadata.reason') AS reason, "
+            f"json_extract(CAST(state AS TEXT), '$.data') AS data FROM {table}",
         ]
 
     def _insert_events(
@@ -184,7 +185,7 @@ class SqliteEventLog:
 
     def append(self, appends: Sequence[Append]) -> list[AppendResult]:
         """See `EventLog.append`. The write lock is held throughout, so what is checked stays true."""
-        with self._writing() as cursor:
+        with self._transaction(commit=True) as cursor:
             results = [self._append_one(cursor, append) for append in appends]
         self._wakeups.wake_all()
         return results
@@ -235,16 +236,16 @@ class SqliteEventLog:
         return cursor.fetchone()[0] or 0
 
     @contextmanager
-    def _writing(self) -> Iterator[SQLiteCursor]:
+    def _transaction(self, *, commit: bool) -> Iterator[SQLiteCursor]:
         try:
-            with self._datastore.transaction(commit=True) as cursor:
+            with self._datastore.transaction(commit=commit) as cursor:
                 yield cursor
         except (PersistenceError, sqlite3.Error) as error:
-            raise Unavailable(f"the event log cannot be written: {error}") from error
+            raise Unavailable(f"the event log cannot be {'written' if commit else 'read'}: {error}") from error
 
     def load(self, after: Mapping[str, int]) -> dict[str, tuple[Recorded, ...]]:
         """See `EventLog.load`."""
-        with self._datastore.transaction(commit=False) as cursor:
+        with self._transaction(commit=False) as cursor:
             return {stream: self._load_one(cursor, stream, version) for stream, version in after.items()}
 
     @staticmethod
@@ -260,7 +261,7 @@ class SqliteEventLog:
         self, after: int, limit: int, types: Sequence[str] = (), stream: str | None = None, until: int | None = None
     ) -> Page:
         """See `EventLog.read`. One writer at a time: what is committed is in order, and the head is stable."""
-        with self._datastore.transaction(commit=False) as cursor:
+        with self._transaction(commit=False) as cursor:
             cursor.execute("SELECT MAX(rowid) FROM events")
             stop = cursor.fetchone()[0] or 0
             if until is not None:
@@ -272,7 +273,7 @@ class SqliteEventLog:
 
     def command(self, actor: str, command_id: str) -> tuple[Recorded, ...]:
         """See `EventLog.command`."""
-        with self._datastore.transaction(commit=False) as cursor:
+        with self._transaction(commit=False) as cursor:
             cursor.execute(
                 "SELECT rowid, originator_id, originator_version, topic, state FROM events "
                 "WHERE actor=? AND command_id=? ORDER BY ordinal",
@@ -282,27 +283,35 @@ class SqliteEventLog:
 
     def head(self) -> int:
         """See `EventLog.head`."""
-        return self._recorder.max_notification_id() or 0
+        with self._transaction(commit=False) as cursor:
+            return self._recorder._max_notification_id(cursor) or 0  # noqa: SLF001 - within this transaction
 
     def restore(self, records: Iterable[Recorded]) -> int:
         """See `EventLog.restore`."""
         check = RestoreCheck()
         count = 0
-        with self._writing() as cursor:
+        with self._transaction(commit=True) as cursor:
             if self._recorder._max_notification_id(cursor):  # noqa: SLF001 - within this transaction
                 raise NotAllowed("the log is not empty: replay into a new data directory")
             for recorded in records:
                 check.see(recorded)
-                state = state_of(recorded.id, recorded.ordinal, recorded.metadata, recorded.data)
-                self._recorder._insert_events(  # noqa: SLF001 - the library's hook for subclasses
-                    cursor,
-                    [StoredEvent(recorded.stream, recorded.version, recorded.name, state)],
-                    command_keys=[(recorded.metadata.actor.id, recorded.metadata.command_id, recorded.ordinal)],
-                    positions=[recorded.position],
-                )
+                self._restore_one(cursor, recorded)
                 count += 1
         self._wakeups.wake_all()
         return count
+
+    def _restore_one(self, cursor: SQLiteCursor, recorded: Recorded) -> None:
+        metadata = recorded.metadata
+        state = state_of(recorded.id, recorded.ordinal, metadata, recorded.data)
+        try:
+            self._recorder._insert_events(  # noqa: SLF001 - the library's hook for subclasses
+                cursor,
+                [StoredEvent(recorded.stream, recorded.version, recorded.name, state)],
+                command_keys=[(metadata.actor.id, metadata.command_id, recorded.ordinal)],
+                positions=[recorded.position],
+            )
+        except sqlite3.IntegrityError as error:
+            raise command_twice(recorded) from error
 
     def subscribe(self, wake: Callable[[], None]) -> Callable[[], None]:
         """See `EventLog.subscribe`. Appends of other processes are seen by polling only."""

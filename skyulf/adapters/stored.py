@@ -58,6 +58,11 @@ def wrong_version(writes: tuple[Write, ...], versions: dict[str, int]) -> WrongV
     return None
 
 
+def command_twice(recorded: Recorded) -> Damaged:
+    """The error for a restored record whose command has written its ordinal before."""
+    return Damaged(f"position {recorded.position}: the command of {recorded.metadata.actor.id} stands there twice")
+
+
 class RestoreCheck:
     """Sees that restored records rise in position and are dense in version."""
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from skyulf.commands.base import Command, Decided, Handler, Name, Streams, own_stream
 from skyulf.commands.model import usable_version
-from skyulf.errors import NotAllowed, NotFound
+from skyulf.errors import Fault, Invalid, NotAllowed, NotFound
 from skyulf.events.base import DomainEvent
 from skyulf.events.deployment import (
     DeploymentCreated,
@@ -14,6 +14,7 @@ from skyulf.events.deployment import (
     DeploymentState,
     Target,
 )
+from skyulf.events.model import ModelState
 
 
 class Deploy(Command):
@@ -36,16 +37,22 @@ def _deploy_reads(command: Deploy) -> Sequence[str]:
     return (command.id, f"model-{command.model}")
 
 
+def _named_version(command: Deploy, model: ModelState) -> int:
+    if (command.model_version is None) == (command.alias is None):
+        raise Invalid("a version is deployed by its number or by an alias", [Fault("model_version", "or alias")])
+    if command.alias is None:
+        assert command.model_version is not None
+        return command.model_version
+    if command.alias not in model.aliases:
+        raise NotFound(f"{command.model} has no alias {command.alias}")
+    return model.aliases[command.alias]
+
+
 def deploy(command: Deploy, streams: Streams) -> Decided:
     """Decide `Deploy`; what is served already is not rolled out again."""
     stream = f"model-{command.model}"
     model = streams.model(stream)
-    number = command.model_version
-    if command.alias is not None:
-        if command.alias not in model.aliases:
-            raise NotFound(f"{command.model} has no alias {command.alias}")
-        number = model.aliases[command.alias]
-    assert number is not None
+    number = _named_version(command, model)
     usable_version(stream, model, number)
     target = Target(model=command.model, model_version=number, artifact=model.artifacts[number])
     state: DeploymentState | None = streams.find(command.id)

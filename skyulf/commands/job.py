@@ -9,7 +9,7 @@ from skyulf.commands.base import Command, Decided, Handler, Name, Streams, own_s
 from skyulf.core.candidates import check_spec, choose_candidates
 from skyulf.core.columns import ColumnFacts
 from skyulf.core.spec import PipelineSpec, parse_spec
-from skyulf.errors import Invalid, NotAllowed, NotFound
+from skyulf.errors import Fault, Invalid, NotAllowed, NotFound
 from skyulf.events.base import DomainEvent
 from skyulf.events.dataset import DatasetState, DatasetVersionAdded
 from skyulf.events.job import (
@@ -157,6 +157,8 @@ def _dataset_version(command: CreateJob, dataset: DatasetState) -> DatasetVersio
 
 
 def _spec_document(command: CreateJob, streams: Streams) -> dict[str, Any]:
+    if (command.spec is None) == (command.pipeline_id is None):
+        raise Invalid("a job is trained by a pipeline or by a spec", [Fault("spec", "or pipeline_id")])
     if command.spec is not None:
         return command.spec
     assert command.pipeline_id is not None

@@ -400,6 +400,7 @@ class TestRestoring:
             ([record(named(), 1, P1, 2)], "continues with version 2, not 1"),
             ([record(named(), 1, P1, 1), record(named(), 2, P1, 3)], "continues with version 3, not 2"),
             ([record(named(), 1, P1, 1), record(named(), 2, P1, 1)], "continues with version 1, not 2"),
+            ([record(named(), n, f"pipeline-{n}", metadata=full_metadata("one")) for n in (1, 2)], "position 2"),
         ],
     )
     def test_what_is_not_whole_is_refused(self, log: EventLog, records: list[Recorded], said: str) -> None:

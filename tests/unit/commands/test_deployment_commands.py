@@ -3,7 +3,7 @@ from builders import registered, target
 from scenario import History, given
 
 from skyulf.commands.deployment import Deploy, RetireDeployment, RollBackDeployment
-from skyulf.errors import NotAllowed, NotFound
+from skyulf.errors import Invalid, NotAllowed, NotFound
 from skyulf.events.base import DomainEvent
 from skyulf.events.deployment import (
     DeploymentCreated,
@@ -49,6 +49,11 @@ def test_an_alias_is_resolved_now_and_not_followed() -> None:
     served = deployed(out(2, alias="champion"), model=[*MODEL, alias, moved])
     given(served).when(deploy(2)).then()
     given(served).when(deploy(alias="champion")).then(out(3, before=2, alias="champion"))
+
+
+@pytest.mark.parametrize("command", [deploy(), deploy(1, alias="champion")])
+def test_a_version_is_named_in_one_way(command: Deploy) -> None:
+    given(deployed()).when(command).refused(Invalid, "by its number or by an alias")
 
 
 @pytest.mark.parametrize("by_alias", [True, False])

@@ -356,6 +356,10 @@ def created_by(command: CreateJob, history: History = DATA) -> JobCreated:
 
 
 class TestCreating:
+    @pytest.mark.parametrize("changes", [{"spec": None}, {"pipeline_id": "pipeline-1"}])
+    def test_it_is_by_a_pipeline_or_by_a_spec(self, changes: dict[str, Any]) -> None:
+        given(DATA).when(create(**changes)).refused(Invalid, "by a pipeline or by a spec")
+
     def test_everything_that_is_needed_to_run_it_again_is_recorded(self) -> None:
         event = created_by(create(dataset_version=1, model_name="irises"))
         expected = job_created(model_name="irises", candidates=event.candidates)

@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import httpx
 
@@ -14,7 +14,6 @@ from skyulf.errors import Misconfigured, SkyulfError, Unavailable
 from skyulf.settings import Settings
 
 if TYPE_CHECKING:
-    from skyulf.adapters.data_dir import Owner
     from skyulf.runtime import Runtime
 
 PATIENCE = 15.0
@@ -27,6 +26,20 @@ TIMEOUT = httpx.Timeout(120, connect=5)
 
 NO_TIMEOUT = httpx.Timeout(None, connect=5)
 """For uploads: how long one takes is up to its size."""
+
+
+class Owner(Protocol):
+    """The process that owns a data directory, and where it answers, if it does."""
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        ...
+
+    @property
+    def url(self) -> str | None:
+        """Where it answers; None when it serves nothing, or not yet."""
+        ...
 
 
 class NoAnswer(SkyulfError):
@@ -117,7 +130,7 @@ def connected(screen: Screen, settings: Settings, begin: Callable[["Runtime"], N
         yield Client(http)
 
 
-def owner_of(settings: Settings) -> "Owner | None":
+def owner_of(settings: Settings) -> Owner | None:
     """The process that owns the data directory; raises `Misconfigured` when it cannot be looked into."""
     from skyulf import runtime
 
@@ -127,9 +140,11 @@ def owner_of(settings: Settings) -> "Owner | None":
         raise Misconfigured(f"SKYULF_DATA_DIR: {settings.data_dir} cannot be used ({error.strerror})") from error
 
 
-def _announced(screen: Screen, settings: Settings) -> "Owner | None":
+def _announced(screen: Screen, settings: Settings) -> Owner | None:
     """The owner once it has said where it answers, or None when there is none."""
     owner = owner_of(settings)
+    if owner is None or owner.url is not None:
+        return owner
     until = time.monotonic() + ANNOUNCED_WITHIN
     with screen.busy("waiting for the process that has the data directory"):
         while owner is not None and owner.url is None and time.monotonic() < until:

@@ -26,6 +26,9 @@ DEFAULT_COUNT = 20
 
 TYPE_WIDTH = 22
 
+ROOMY = 95
+"""Columns of a terminal from which on types of events have a column of their own."""
+
 WIDE = 150
 """Columns of a terminal from which on ids are shown whole."""
 
@@ -96,6 +99,7 @@ class Lines:
     def __init__(self, screen: Screen) -> None:
         self._screen = screen
         self._wide = screen.out.width >= WIDE
+        self._type_width = TYPE_WIDTH if screen.out.width >= ROOMY else 0
         self._headed = False
 
     def add(self, events: Sequence[Recorded]) -> None:
@@ -117,7 +121,7 @@ class Lines:
         made.add_column("position", justify="right", min_width=8)
         made.add_column("time (UTC)", width=19 if self._wide else 14, style="dim")
         made.add_column("who", width=43 if self._wide else 12, style="cyan", no_wrap=True)
-        made.add_column(f"{'what':<{TYPE_WIDTH}}  of whom, and how")
+        made.add_column(f"{'what':<{self._type_width}}  of whom, and how")
         return made
 
     def _cells(self, recorded: Recorded) -> tuple[str | Text, ...]:
@@ -134,7 +138,7 @@ class Lines:
             f"{metadata.recorded_at:{'%Y-%m-%d %H:%M:%S' if self._wide else '%m-%d %H:%M:%S'}}",
             actor,
             Text.assemble(
-                (f"{recorded.type:<{TYPE_WIDTH}}", "bold"),
+                (f"{recorded.type:<{self._type_width}}", "bold"),
                 "  ",
                 (stream, "cyan"),
                 "  ",

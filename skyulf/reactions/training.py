@@ -11,33 +11,23 @@ import tempfile
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Mapping
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from skyulf.artifacts import ArtifactStore
 from skyulf.commands.base import Command, Context
 from skyulf.commands.bus import Answer, CommandBus
-from skyulf.commands.job import CompleteJob, ConfirmCancelled, FailJob, ReclaimJob, ReportProgress, StartJob
-from skyulf.errors import NotAllowed, NotFound, SkyulfError, TrainingFailed, Unavailable
+from skyulf.commands.job import ReclaimJob, ReportProgress, StartJob
+from skyulf.errors import NotAllowed, SkyulfError, Unavailable
 from skyulf.events.base import Actor, Recorded
-from skyulf.events.dataset import DatasetState
-from skyulf.events.job import CandidateScore, JobState, Problem, ReclaimCause
+from skyulf.events.job import JobState, ReclaimCause
 from skyulf.events.log import EventLog
-from skyulf.events.registry import replay
-from skyulf.reactions.sandbox import (
-    Child,
-    ChildCancelled,
-    ChildDied,
-    ChildFailed,
-    ChildTimedOut,
-    Limits,
-    SandboxServer,
-)
-from skyulf.reactions.trainer import EVALUATION, MODEL, Progress, Task, Trained, train
+from skyulf.reactions.attempt import Attempt, AttemptRunner, job_now
+from skyulf.reactions.sandbox import Child, SandboxServer
+from skyulf.reactions.trainer import Progress
 
 WAKING = ("JobCreated", "JobRetried", "JobReclaimed", "JobCancelRequested")
 """The types of event that the worker's feed gives."""
@@ -109,21 +99,6 @@ class Leases(Protocol):
 
 
 @dataclass(slots=True)
-class Attempt:
-    """An attempt at a job that this worker holds, and the child that works on it."""
-
-    job_id: str
-    number: int
-    child: Child
-    job: JobState
-    stage: str = "start"
-    unreported: Progress | None = None
-    reported: float = 0.0
-    telling: threading.Lock = field(default_factory=threading.Lock)
-    fenced: bool = False
-
-
-@dataclass(slots=True)
 class Held:
     """The attempts of this worker, by job; guarded by ``lock``."""
 
@@ -176,9 +151,8 @@ class Worker:
         self._queue = queue
         self._leases = leases
         self._sandbox = sandbox
-        self._artifacts = artifacts
+        self._runner = AttemptRunner(log, artifacts, threads)
         self._scratch = scratch
-        self._threads = threads
         self._held = Held()
         self._offers: OrderedDict[str, None] = OrderedDict()
         self._offered = threading.Condition()
@@ -308,48 +282,11 @@ class Worker:
     def _run(self, attempt: Attempt) -> None:
         folder = Path(tempfile.mkdtemp(prefix="job-", dir=self._scratch))
         try:
-            report = self._outcome(attempt, folder)
+            report = self._runner.run(attempt, folder, lambda progress: self._progress(attempt, progress))
             if report is not None:
                 self._report(report)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
-
-    def _outcome(self, attempt: Attempt, folder: Path) -> Command | None:
-        """Run the attempt; the command that says what became of it, or None when nobody wants to know any more."""
-        created = attempt.job.created
-        limits = Limits(created.limits.seconds, created.limits.memory_bytes, self._threads)
-        try:
-            task = self._task(attempt, folder)
-            trained: Trained = attempt.child.run(
-                train, task, limits=limits, on_message=lambda progress: self._progress(attempt, progress)
-            )
-            return self._completed(attempt, trained, folder)
-        except ChildCancelled:
-            return self._stopped(attempt)
-        except ChildDied:
-            return ReclaimJob(id=attempt.job_id, attempt=attempt.number, cause="sandbox_died")
-        except ChildTimedOut:
-            return self._failed(attempt, time_limit(created.limits.seconds))
-        except ChildFailed as failure:
-            return self._failed(attempt, *self._explained(attempt, failure, folder))
-        except SkyulfError as error:
-            problem = Problem(type="not-trained", title="The job could not be run", detail=error.detail)
-            return self._failed(attempt, problem)
-
-    def _task(self, attempt: Attempt, folder: Path) -> Task:
-        created = attempt.job.created
-        dataset: DatasetState | None = replay(created.dataset_id, None, self._events(created.dataset_id))
-        if dataset is None:
-            raise NotFound(f"there is no dataset {created.dataset_id}")
-        version = dataset.versions[created.dataset_version - 1]
-        return Task(
-            table=str(self._artifacts.path(created.dataset_artifact)),
-            folder=str(folder),
-            candidates=created.candidates,
-            columns=tuple(column.model_dump() for column in version.columns),
-            seed=created.seed,
-            threads=self._threads,
-        )
 
     def _progress(self, attempt: Attempt, progress: Progress) -> None:
         attempt.stage = progress.stage
@@ -387,52 +324,6 @@ class Worker:
         with suppress(Unavailable):  # the next report will do
             self._send(command).add_done_callback(settled)
 
-    def _completed(self, attempt: Attempt, trained: Trained, folder: Path) -> CompleteJob:
-        model = self._artifacts.put(folder / MODEL)
-        evaluation = self._artifacts.put(folder / EVALUATION)
-        candidates = attempt.job.created.candidates
-        return CompleteJob(
-            id=attempt.job_id,
-            attempt=attempt.number,
-            model=model,
-            evaluation=evaluation,
-            metrics=trained.metrics,
-            spec=trained.spec,
-            candidate_scores=tuple(candidate_score(score, candidates) for score in trained.candidate_scores),
-            fingerprint_of_model=trained.fingerprint,
-            environment=trained.environment,
-            rows=trained.rows,
-            timings=trained.timings,
-            warnings=trained.warnings,
-            model_name=attempt.job.created.model_name,
-        )
-
-    def _stopped(self, attempt: Attempt) -> Command | None:
-        """The child was killed from here: because of a cancel, because others have the job, or to stop."""
-        if attempt.fenced:
-            return None
-        job = self._job(attempt.job_id)
-        if job is not None and job.cancel_requested:
-            return ConfirmCancelled(id=attempt.job_id, attempt=attempt.number)
-        return ReclaimJob(id=attempt.job_id, attempt=attempt.number, cause="handed_back")
-
-    @staticmethod
-    def _failed(attempt: Attempt, problem: Problem, traceback: str | None = None) -> FailJob:
-        return FailJob(id=attempt.job_id, attempt=attempt.number, problem=problem, traceback=traceback)
-
-    def _explained(self, attempt: Attempt, failure: ChildFailed, folder: Path) -> tuple[Problem, str | None]:
-        """Why a task failed, without data values; what may hold some goes into an artifact."""
-        if failure.kind == "memory":
-            return out_of_memory(attempt.job.created.limits.memory_bytes), None
-        if failure.kind == "domain" and isinstance(failure.error, SkyulfError):
-            title = "The data or the spec cannot be trained" if isinstance(failure.error, TrainingFailed) else "Refused"
-            return Problem(type="training-failed", title=title, detail=failure.error.detail), None
-        path = folder / "traceback.txt"
-        path.write_text(failure.traceback, encoding="utf-8")
-        detail = f"{failure.type_name} in the stage {attempt.stage}; the traceback is kept as an artifact."
-        problem = Problem(type="training-error", title="A library failed on this data and spec", detail=detail)
-        return problem, self._artifacts.put(path)
-
     # What it says and knows
 
     def _send(self, command: Command) -> Future[Answer]:
@@ -457,39 +348,5 @@ class Worker:
         except SkyulfError as refusal:
             logger.debug("%s needs no reclaiming: %s", job_id, refusal.detail)
 
-    def _events(self, stream: str) -> tuple[Recorded, ...]:
-        return self._log.load({stream: 0})[stream]
-
     def _job(self, job_id: str) -> JobState | None:
-        state: JobState | None = replay(job_id, None, self._events(job_id))
-        return state
-
-
-def candidate_score(score: Mapping[str, Any], candidates: tuple[dict[str, Any], ...]) -> CandidateScore:
-    """A candidate's score as it is recorded."""
-    return CandidateScore(
-        candidate=score["candidate"],
-        model=candidates[score["candidate"]]["model"]["node"],
-        metric=score["metric"],
-        scores=tuple(score["scores"]),
-        mean=score["mean"],
-        chosen=score["chosen"],
-    )
-
-
-def time_limit(seconds: int) -> Problem:
-    """The job took longer than it may."""
-    return Problem(
-        type="time-limit",
-        title="The job took too long",
-        detail=f"It was stopped after its limit of {seconds} s; allow more time, or use a smaller model.",
-    )
-
-
-def out_of_memory(memory_bytes: int) -> Problem:
-    """The job needed more memory than it may have."""
-    return Problem(
-        type="memory-limit",
-        title="The job needed too much memory",
-        detail=f"It met its limit of {memory_bytes // (1 << 20)} MiB; allow more, or use fewer columns or rows.",
-    )
+        return job_now(self._log, job_id)

@@ -1,0 +1,168 @@
+"""One attempt at a job: the task for its sandbox, and what became of it as a command."""
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from skyulf.artifacts import ArtifactStore
+from skyulf.commands.base import Command
+from skyulf.commands.job import CompleteJob, ConfirmCancelled, FailJob, ReclaimJob
+from skyulf.errors import NotFound, SkyulfError, TrainingFailed
+from skyulf.events.base import Recorded
+from skyulf.events.dataset import DatasetState
+from skyulf.events.job import CandidateScore, JobState, Problem
+from skyulf.events.log import EventLog
+from skyulf.events.registry import replay
+from skyulf.reactions.sandbox import Child, ChildCancelled, ChildDied, ChildFailed, ChildTimedOut, Limits
+from skyulf.reactions.trainer import EVALUATION, MODEL, Progress, Task, Trained, train
+
+
+@dataclass(slots=True)
+class Attempt:
+    """An attempt at a job that this worker holds, and the child that works on it."""
+
+    job_id: str
+    number: int
+    child: Child
+    job: JobState
+    stage: str = "start"
+    unreported: Progress | None = None
+    reported: float = 0.0
+    telling: threading.Lock = field(default_factory=threading.Lock)
+    fenced: bool = False
+
+
+class AttemptRunner:
+    """Runs attempts in their sandboxes, with ``threads`` threads each."""
+
+    def __init__(self, log: EventLog, artifacts: ArtifactStore, threads: int) -> None:
+        self._log = log
+        self._artifacts = artifacts
+        self._threads = threads
+
+    def run(self, attempt: Attempt, folder: Path, on_progress: Callable[[Progress], None]) -> Command | None:
+        """Train; the command that says what became of it, or None when nobody wants to know any more.
+
+        ``folder`` is where the child leaves its files; ``on_progress`` is called in this thread.
+        """
+        created = attempt.job.created
+        limits = Limits(created.limits.seconds, created.limits.memory_bytes, self._threads)
+        try:
+            task = self._task(attempt, folder)
+            trained: Trained = attempt.child.run(train, task, limits=limits, on_message=on_progress)
+            return self._completed(attempt, trained, folder)
+        except ChildCancelled:
+            return self._stopped(attempt)
+        except ChildDied:
+            return ReclaimJob(id=attempt.job_id, attempt=attempt.number, cause="sandbox_died")
+        except ChildTimedOut:
+            return self._failed(attempt, time_limit(created.limits.seconds))
+        except ChildFailed as failure:
+            return self._failed(attempt, *self._explained(attempt, failure, folder))
+        except SkyulfError as error:
+            problem = Problem(type="not-trained", title="The job could not be run", detail=error.detail)
+            return self._failed(attempt, problem)
+
+    def _task(self, attempt: Attempt, folder: Path) -> Task:
+        created = attempt.job.created
+        dataset: DatasetState | None = replay(created.dataset_id, None, events_of(self._log, created.dataset_id))
+        if dataset is None:
+            raise NotFound(f"there is no dataset {created.dataset_id}")
+        version = dataset.versions[created.dataset_version - 1]
+        return Task(
+            table=str(self._artifacts.path(created.dataset_artifact)),
+            folder=str(folder),
+            candidates=created.candidates,
+            columns=tuple(column.model_dump() for column in version.columns),
+            seed=created.seed,
+            threads=self._threads,
+        )
+
+    def _completed(self, attempt: Attempt, trained: Trained, folder: Path) -> CompleteJob:
+        model = self._artifacts.put(folder / MODEL)
+        evaluation = self._artifacts.put(folder / EVALUATION)
+        candidates = attempt.job.created.candidates
+        return CompleteJob(
+            id=attempt.job_id,
+            attempt=attempt.number,
+            model=model,
+            evaluation=evaluation,
+            metrics=trained.metrics,
+            spec=trained.spec,
+            candidate_scores=tuple(candidate_score(score, candidates) for score in trained.candidate_scores),
+            fingerprint_of_model=trained.fingerprint,
+            environment=trained.environment,
+            rows=trained.rows,
+            timings=trained.timings,
+            warnings=trained.warnings,
+            model_name=attempt.job.created.model_name,
+        )
+
+    def _stopped(self, attempt: Attempt) -> Command | None:
+        """The child was killed from here: because of a cancel, because others have the job, or to stop."""
+        if attempt.fenced:
+            return None
+        job = job_now(self._log, attempt.job_id)
+        if job is not None and job.cancel_requested:
+            return ConfirmCancelled(id=attempt.job_id, attempt=attempt.number)
+        return ReclaimJob(id=attempt.job_id, attempt=attempt.number, cause="handed_back")
+
+    @staticmethod
+    def _failed(attempt: Attempt, problem: Problem, traceback: str | None = None) -> FailJob:
+        return FailJob(id=attempt.job_id, attempt=attempt.number, problem=problem, traceback=traceback)
+
+    def _explained(self, attempt: Attempt, failure: ChildFailed, folder: Path) -> tuple[Problem, str | None]:
+        """Why a task failed, without data values; what may hold some goes into an artifact."""
+        if failure.kind == "memory":
+            return out_of_memory(attempt.job.created.limits.memory_bytes), None
+        if failure.kind == "domain" and isinstance(failure.error, SkyulfError):
+            title = "The data or the spec cannot be trained" if isinstance(failure.error, TrainingFailed) else "Refused"
+            return Problem(type="training-failed", title=title, detail=failure.error.detail), None
+        path = folder / "traceback.txt"
+        path.write_text(failure.traceback, encoding="utf-8")
+        detail = f"{failure.type_name} in the stage {attempt.stage}; the traceback is kept as an artifact."
+        problem = Problem(type="training-error", title="A library failed on this data and spec", detail=detail)
+        return problem, self._artifacts.put(path)
+
+
+def events_of(log: EventLog, stream: str) -> tuple[Recorded, ...]:
+    """Every event of a stream."""
+    return log.load({stream: 0})[stream]
+
+
+def job_now(log: EventLog, job_id: str) -> JobState | None:
+    """The job's state by the log; None when there is none."""
+    state: JobState | None = replay(job_id, None, events_of(log, job_id))
+    return state
+
+
+def candidate_score(score: Mapping[str, Any], candidates: tuple[dict[str, Any], ...]) -> CandidateScore:
+    """A candidate's score as it is recorded."""
+    return CandidateScore(
+        candidate=score["candidate"],
+        model=candidates[score["candidate"]]["model"]["node"],
+        metric=score["metric"],
+        scores=tuple(score["scores"]),
+        mean=score["mean"],
+        chosen=score["chosen"],
+    )
+
+
+def time_limit(seconds: int) -> Problem:
+    """The job took longer than it may."""
+    return Problem(
+        type="time-limit",
+        title="The job took too long",
+        detail=f"It was stopped after its limit of {seconds} s; allow more time, or use a smaller model.",
+    )
+
+
+def out_of_memory(memory_bytes: int) -> Problem:
+    """The job needed more memory than it may have."""
+    return Problem(
+        type="memory-limit",
+        title="The job needed too much memory",
+        detail=f"It met its limit of {memory_bytes // (1 << 20)} MiB; allow more, or use fewer columns or rows.",
+    )

@@ -36,7 +36,13 @@ RuntimeDep = Annotated[Runtime, Depends(get_runtime)]
 
 
 def get_context(
-    idempotency_key: Annotated[str | None, Header(description="Makes sending the command again harmless.")] = None,
+    idempotency_key: Annotated[
+        str | None,
+        Header(
+            description="Makes sending the command again harmless.",
+            json_schema_extra={"minLength": 1, "maxLength": KEY_LENGTH, "pattern": "^[ -~]+$"},
+        ),
+    ] = None,
     if_match: Annotated[str | None, Header(description="The ETag that the thing must still have.")] = None,
     traceparent: Annotated[str | None, Header(include_in_schema=False)] = None,
 ) -> Context:
@@ -110,7 +116,7 @@ def get_min_position(
     min_position: Annotated[
         int | None, Query(ge=0, lt=2**63, description="Wait until the answer holds what this position recorded.")
     ] = None,
-    as_of: Annotated[str | None, Query(max_length=100, description="Not supported yet.")] = None,
+    as_of: Annotated[str | None, Query(max_length=100, include_in_schema=False)] = None,
 ) -> int | None:
     """The position that a query must have got to."""
     if as_of is not None:

@@ -57,6 +57,22 @@ def get_types(
     return names
 
 
+def get_last_event_id(
+    last_event_id: Annotated[
+        str | None, Header(description="Where a feed goes on.", json_schema_extra={"pattern": "^[0-9]{0,18}$"})
+    ] = None,
+) -> int | None:
+    """The position of the last event that a reader of the feed has seen; an empty one says nothing."""
+    if not last_event_id:
+        return None
+    if not (last_event_id.isascii() and last_event_id.isdigit() and len(last_event_id) < 19):
+        raise Invalid("the feed cannot go on there", [Fault("Last-Event-ID", "the id of an event of this feed")])
+    return int(last_event_id)
+
+
+LastEventIdDep = Annotated[int | None, Depends(get_last_event_id)]
+
+
 async def page_of_events(
     runtime: Runtime, after: int, limit: int | None, types: Sequence[str], stream: str | None
 ) -> Response:
@@ -75,16 +91,12 @@ async def list_events(
     after: Annotated[int, Query(ge=0, lt=2**63, description="Events above this position.")] = 0,
     limit: Annotated[int, Query(ge=1, le=LARGEST_PAGE)] = 100,
     stream: Annotated[str | None, Query(max_length=200, description="Only events of this stream.")] = None,
-    last_event_id: Annotated[str | None, Header(description="Where a feed goes on.")] = None,
+    last_event_id: LastEventIdDep = None,
 ) -> Response:
     """List events in order of position; with ``Accept: text/event-stream`` follow them as they happen."""
     if "text/event-stream" not in request.headers.get("accept", ""):
         return await page_of_events(runtime, after, limit, types, stream)
-    begin = after
-    if last_event_id is not None and last_event_id.strip():
-        if not (last_event_id.isascii() and last_event_id.isdigit() and len(last_event_id) < 19):
-            raise Invalid("the feed cannot go on there", [Fault("Last-Event-ID", "the id of an event of this feed")])
-        begin = int(last_event_id)
+    begin = after if last_event_id is None else last_event_id
     return EventSourceResponse(
         _feed(tail, begin, types, stream),
         ping=HEARTBEAT,

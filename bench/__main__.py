@@ -1,0 +1,62 @@
+"""``python -m bench [NAME…] [--json]``: run the benchmarks named, all by default."""
+
+import argparse
+import importlib
+import json
+import os
+import platform
+import sys
+import time
+
+from rich.console import Console
+
+from bench.measure import Report
+
+BENCHES = {
+    "append": "append on SQLite, durable, idempotency included",
+    "rebuild": "read models from 10,000 and 1,000,000 events",
+    "training": "training through the whole system",
+    "predict": "predictions over HTTP",
+    "start": "start to ready, and idle memory",
+    "fresh": "from an append to the row that shows it",
+    "listing": "lists of 100,000 jobs",
+}
+"""Every benchmark: the module under bench/ whose ``run()`` answers a report, and what it measures."""
+
+WIDTH = 150
+"""Columns of a report that goes into a file or a pipe."""
+
+
+def main() -> int:
+    """Run what was asked for and print it."""
+    listed = "\n".join(f"  {name:10}{what}" for name, what in BENCHES.items())
+    parser = argparse.ArgumentParser(
+        prog="python -m bench", description=listed, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help="what to measure; everything by default")
+    parser.add_argument("--json", action="store_true", help="print one JSON document instead of tables")
+    options = parser.parse_args()
+    if unknown := [name for name in options.names if name not in BENCHES]:
+        parser.error(f"there is no {unknown[0]}; there are {', '.join(BENCHES)}")
+    console = Console() if sys.stdout.isatty() else Console(width=WIDTH)
+    progress = Console(stderr=True)
+    machine = f"{os.cpu_count()} cores, Python {platform.python_version()}, load {os.getloadavg()[0]:.1f} at the start"
+    if not options.json:
+        console.print(f"{machine}\n", style="dim", highlight=False)
+    reports: dict[str, Report] = {}
+    for name in options.names or BENCHES:
+        begun = time.perf_counter()
+        with progress.status(f"{name}: {BENCHES[name]} …"):
+            reports[name] = importlib.import_module(f"bench.{name}").run()
+        if not options.json:
+            reports[name].show(console)
+        if not progress.is_terminal:
+            progress.print(f"{name}: {time.perf_counter() - begun:.0f} s", highlight=False)
+    if options.json:
+        document = {"machine": machine, "reports": {name: report.as_json() for name, report in reports.items()}}
+        print(json.dumps(document, indent=2))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

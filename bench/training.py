@@ -1,0 +1,67 @@
+"""Training through the whole system beside the same scikit-learn work called directly, in one run."""
+
+import time
+from statistics import median
+from typing import Any
+
+from bench.data import COLUMNS, direct, make, spec_of
+from bench.measure import Line, Report, Target, ratio_of, scratch
+from bench.servers import skyulf, wait_for
+
+THREADS = 2
+SIZES = (10_000, 100_000)
+MODELS: dict[str, dict[str, Any]] = {
+    "logistic_regression": {},
+    "random_forest": {"n_estimators": 50, "max_depth": 12},
+    "hist_gradient_boosting": {},
+}
+PAIRS = 7
+PATIENCE = 12.0
+"""Seconds after which a model that has been learnt at least once on each side is not learnt again."""
+
+
+def run() -> Report:
+    """Learn every model at every size, directly and through the system in turn."""
+    lines: list[Line] = []
+    with scratch() as folder:
+        frames = {rows: make(folder, rows) for rows in SIZES}
+        with (
+            direct(*frames.values()) as peer,
+            skyulf(folder / "data", training_threads=THREADS) as server,
+        ):
+            datasets = {rows: server.upload(frame)["id"] for rows, frame in frames.items()}
+            wait_for(server.sandbox_warm)
+            for rows in SIZES:
+                for model, params in MODELS.items():
+                    spec = spec_of(model, params)
+                    ours, theirs = [], []
+                    begun = time.perf_counter()
+                    while len(ours) < PAIRS and (not ours or time.perf_counter() - begun < PATIENCE):
+                        theirs.append(
+                            peer.seconds(frame=str(frames[rows]), model=model, params=params, threads=THREADS)
+                        )
+                        ours.append(server.train(datasets[rows], spec)[0])
+                        time.sleep(0.05)  # the next sandbox is forked meanwhile, as it would be for a person
+                    lines += compare(rows, model, ours, theirs)
+    return Report(
+        "Training, POST /v1/jobs until it is shown as succeeded",
+        lines,
+        [
+            "Directly: split, fit, eight metrics and a confusion matrix, refit on all rows; in a process that has "
+            "imported and learnt before, on a frame that it has read, on the same number of threads (OMP_WAIT_POLICY=PASSIVE).",
+            "Ours as well: HTTP, four commits, the claim, reading the table, the checks, probing which columns take "
+            "nulls, the fingerprint, and a model file (skops) and an evaluation that are flushed to the disk.",
+            f"Random forest: {MODELS['random_forest']}. Each side in turn, up to {PAIRS} times.",
+        ],
+    )
+
+
+def compare(rows: int, model: str, ours: list[float], theirs: list[float]) -> list[Line]:
+    """The ratio, and what the system adds."""
+    what = f"{model}, {rows:,} × {COLUMNS}"
+    target = Target("at most", 1.10) if rows == 100_000 else None
+    added = median((one - other) * 1e3 for one, other in zip(ours, theirs, strict=True))
+    return [
+        Line(what, median(ours), "s", "scikit-learn directly", median(theirs), ratio_of(ours, theirs), target),
+        Line("  added by the system", added, "ms"),
+    ]

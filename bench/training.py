@@ -34,7 +34,8 @@ def run() -> Report:
             for rows in SIZES:
                 for model, params in MODELS.items():
                     spec = spec_of(model, params)
-                    ours, theirs = [], []
+                    ours: list[float] = []
+                    theirs: list[float] = []
                     begun = time.perf_counter()
                     while len(ours) < PAIRS and (not ours or time.perf_counter() - begun < PATIENCE):
                         theirs.append(
@@ -48,7 +49,8 @@ def run() -> Report:
         lines,
         [
             "Directly: split, fit, eight metrics and a confusion matrix, refit on all rows; in a process that has "
-            "imported and learnt before, on a frame that it has read, on the same number of threads (OMP_WAIT_POLICY=PASSIVE).",
+            "imported and learnt before, on a frame that it has read, on the same number of threads, which wait as ours "
+            "do (OMP_WAIT_POLICY=PASSIVE).",
             "Ours as well: HTTP, four commits, the claim, reading the table, the checks, probing which columns take "
             "nulls, the fingerprint, and a model file (skops) and an evaluation that are flushed to the disk.",
             f"Random forest: {MODELS['random_forest']}. Each side in turn, up to {PAIRS} times.",

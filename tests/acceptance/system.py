@@ -8,12 +8,25 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
 import psutil
 import pytest
+from builders import dataset_created, job_created, model_trained, records, version_added
+
+from skyulf.adapters.memory_read_store import MemoryReadStore
+from skyulf.adapters.read_store import SqlReadStore
+from skyulf.events.base import Recorded
+from skyulf.events.job import JobProgressed, JobStarted
+from skyulf.projections import PROJECTIONS
+from skyulf.projections.base import Row
+from skyulf.projections.projector import Projector
+from skyulf.projections.store import ReadStore, Selection
+from skyulf.runtime import reading
+from skyulf.settings import Settings
 
 T = TypeVar("T")
 
@@ -92,6 +105,10 @@ class Server:
         told = self._told.read_text()
         return str(json.loads(told)["url"]) if told.endswith("\n") else None
 
+    def told(self) -> str:
+        """What it wrote for programs."""
+        return self._told.read_text(errors="replace")
+
     def said(self) -> str:
         """What it wrote for people."""
         return self._said.read_text(errors="replace")
@@ -155,7 +172,7 @@ class System:
         self.root = root
         self.data_dir = root / "data"
         self.settings = settings
-        self._runs = 0
+        self._servers: list[Server] = []
         self._server: Server | None = None
         self._client = httpx.Client(timeout=PATIENCE, limits=httpx.Limits(max_connections=100))
 
@@ -164,9 +181,9 @@ class System:
 
     def __exit__(self, *_: object) -> None:
         self._client.close()
-        if self._server is not None:
-            self._server.process.kill()
-            self._server.process.wait()
+        for server in self._servers:
+            server.process.kill()
+            server.process.wait()
 
     @property
     def server(self) -> Server:
@@ -175,9 +192,13 @@ class System:
 
     def spawn(self) -> Server:
         """Start a server, without waiting for it."""
-        self._runs += 1
-        self._server = Server(self.data_dir, self.root / f"run-{self._runs}", self.settings)
+        self._server = Server(self.data_dir, self.root / f"run-{len(self._servers) + 1}", self.settings)
+        self._servers.append(self._server)
         return self._server
+
+    def adopt(self, server: Server) -> None:
+        """Take a server that was started before as the one to be asked."""
+        self._server = server
 
     def start(self) -> "System":
         """Start a server and wait until it is ready."""
@@ -279,29 +300,41 @@ class System:
             after = page[-1]["position"]
         return found
 
+    @contextmanager
+    def follow(self, after: int = 0) -> Iterator[Iterator[str]]:
+        """The lines of the live feed."""
+        headers = {"Accept": "text/event-stream"}
+        url = f"{self.server.url}/v1/events"
+        with self._client.stream("GET", url, params={"after": after}, headers=headers) as answer:
+            assert answer.status_code == 200
+            yield answer.iter_lines()
+
     def stream(self, stream: str) -> list[dict[str, Any]]:
         return self.events(stream=stream)
 
-    def listed(self, noun: str, path: str | None = None) -> list[dict[str, Any]]:
+    def newest(self) -> int:
+        """The position of the newest event."""
+        return int(self.events(after=0, type="DeploymentRolledOut")[-1]["position"])
+
+    def listed(self, path: str, **filters: Any) -> list[dict[str, Any]]:
         """Every item of a list, page by page."""
-        items: list[dict[str, Any]] = []
-        page = self.get(path or f"/v1/{noun}", limit=1000)
-        items += page["items"]
+        page = self.get(path, limit=1000, **filters)
+        items: list[dict[str, Any]] = page["items"]
         while page["next_cursor"]:
-            page = self.get(path or f"/v1/{noun}", limit=1000, cursor=page["next_cursor"])
+            page = self.get(path, limit=1000, cursor=page["next_cursor"], **filters)
             items += page["items"]
         return items
 
     def everything(self) -> dict[str, Any]:
         """All lists and every single thing, as JSON."""
-        found: dict[str, Any] = {noun: self.listed(noun) for noun in LISTS}
+        found: dict[str, Any] = {noun: self.listed(f"/v1/{noun}") for noun in LISTS}
         for noun in LISTS:
             for item in found[noun]:
                 path = f"/v1/{noun}/{item.get('id') if noun in ('datasets', 'pipelines', 'jobs') else item['name']}"
                 found[path] = self.get(path)
         for model in found["models"]:
             path = f"/v1/models/{model['name']}/versions"
-            found[path] = self.listed("versions", path)
+            found[path] = self.listed(path)
         return found
 
 
@@ -318,3 +351,49 @@ def cpu_seconds(processes: list[psutil.Process]) -> Iterator[float]:
         except psutil.NoSuchProcess:
             continue
         yield times.user + times.system
+
+
+def log_of(data_dir: Path) -> list[Recorded]:
+    """Every event in a data directory."""
+    with reading(Settings(data_dir=data_dir)) as (log, _):
+        return list(log.read(0, 1_000_000).events)
+
+
+def stored_rows(data_dir: Path) -> dict[str, dict[str, Row]]:
+    """The live rows of every projection, as they lie in a data directory that no server is on."""
+    with closing(SqlReadStore(f"sqlite:///{data_dir / 'rows.db'}")) as store:
+        return all_rows(store)
+
+
+def rebuilt_rows(data_dir: Path) -> dict[str, dict[str, Row]]:
+    """The rows of every projection, folded anew from the log of a data directory."""
+    with reading(Settings(data_dir=data_dir)) as (log, _):
+        store = MemoryReadStore()
+        projector = Projector(log, store, PROJECTIONS)
+        projector.prepare()
+        projector.catch_up()
+        return all_rows(store)
+
+
+def all_rows(store: ReadStore) -> dict[str, dict[str, Row]]:
+    found = {}
+    for projection in PROJECTIONS:
+        assert not store.parked(projection)
+        selection = Selection(order=next(iter(projection.columns)), filters={}, limit=1_000_000)
+        found[projection.name] = dict(store.select(projection, selection).rows)
+    return found
+
+
+def invented_history(jobs: int, first: int = 1) -> Iterator[Recorded]:
+    """The events of as many jobs on one dataset, five each, as if all of that had happened."""
+    dataset = "dataset-01900000-0000-7000-8000-000000000000"
+    history = [(dataset, [dataset_created(), version_added()])]
+    for number in range(first, first + jobs):
+        progressed = [JobProgressed(attempt=1, stage=stage, fraction=0.5) for stage in ("load", "fit")]
+        created = job_created(dataset_id=dataset)
+        happened = [created, JobStarted(worker="worker-1", attempt=1), *progressed, model_trained()]
+        history.append((f"job-01900000-0000-7000-8000-{number:012d}", happened))
+    position = 0
+    for stream, events in history:
+        yield from records(stream, events, after=position)
+        position += len(events)

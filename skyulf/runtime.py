@@ -96,8 +96,9 @@ class Runtime:
 
     def close(self) -> None:
         """Hand back what runs, settle what was sent, and let go of everything."""
+        self.worker.stop()
+        self.sandbox.close()  # before the worker is waited for: a slot may be waiting for the sandbox to be warm
         self.worker.close()
-        self.sandbox.close()
         self.ingest.close()
         self.projector.close()
         self.bus.close()
@@ -145,6 +146,8 @@ def restoring(settings: Settings) -> Iterator[tuple[EventLog, ArtifactStore]]:
     directory.own()
     try:
         log = make_log(settings, directory)
+        if log.head() == 0:
+            directory.forget_rows()
         try:
             yield log, make_artifacts(settings, directory)
         finally:

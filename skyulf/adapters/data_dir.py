@@ -3,11 +3,16 @@
 import fcntl
 import os
 import shutil
+import time
 from pathlib import Path
 
 import msgspec
 
 from skyulf.errors import Misconfigured, Unavailable
+
+LOCK_TRIES = 5
+LOCK_PAUSE = 0.02
+"""Seconds between two tries."""
 
 
 class Owner(msgspec.Struct, frozen=True):
@@ -39,9 +44,7 @@ class DataDirectory:
             descriptor = os.open(self._lock_file, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
             raise Misconfigured(f"SKYULF_DATA_DIR: {self.root} cannot be written ({error.strerror})") from error
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not locked(descriptor):
             os.close(descriptor)
             owner = self.owner()
             who = f"process {owner.pid}" if owner else "another process"
@@ -62,8 +65,8 @@ class DataDirectory:
         """The process that owns the directory now, or None."""
         try:
             descriptor = os.open(self._lock_file, os.O_RDONLY)
-        except FileNotFoundError:
-            return None
+        except OSError:
+            return None  # there is none, or none that we could own either: `own` says why
         try:
             fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -79,8 +82,25 @@ class DataDirectory:
         except msgspec.DecodeError:
             return Owner(pid=0)
 
+    def forget_rows(self) -> None:
+        """Delete the read models: those of an empty log are of another one."""
+        for path in self.root.glob(f"{self.rows.name}*"):
+            path.unlink()
+
     def release(self) -> None:
         """Give the directory up."""
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
+
+
+def locked(descriptor: int) -> bool:
+    """Lock a file for this process alone; whoever looks for the owner holds it for a moment, so more than once."""
+    for _ in range(LOCK_TRIES):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(LOCK_PAUSE)
+        else:
+            return True
+    return False

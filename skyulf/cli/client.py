@@ -174,17 +174,4 @@ def _in_process(settings: Settings, begin: Callable[["Runtime"], None]) -> Itera
         with httpx.Client(transport=transport, base_url="http://localhost", timeout=TIMEOUT) as http:
             yield Client(http)
     finally:
-        _end(runtime, trained=begin is Runtime.start)
-
-
-def _end(runtime: "Runtime", trained: bool) -> None:
-    """Let go of everything; a worker that was never started cannot be closed."""
-    if trained:
         runtime.close()
-        return
-    runtime.sandbox.close()
-    runtime.projector.close()
-    runtime.bus.close()
-    runtime.store.close()
-    runtime.log.close()
-    runtime.directory.release()

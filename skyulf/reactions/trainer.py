@@ -13,6 +13,9 @@ from skyulf.core.spec import parse_spec
 MODEL = "model.skops"
 EVALUATION = "evaluation.json"
 
+FITTED = 0.97
+"""How much of the whole is done once the model is fitted; writing a large one takes a while too."""
+
 
 @dataclass(frozen=True, slots=True)
 class Task:
@@ -56,7 +59,7 @@ def train(send: Callable[[Progress], None], task: Task) -> Trained:
     from skyulf.core.frame import read_frame
 
     def report(stage: str, fraction: float, metrics: dict[str, float]) -> None:
-        send(Progress(stage, fraction, metrics))
+        send(Progress(stage, fraction * FITTED, metrics))
 
     report("load", 0.0, {})
     candidates = [parse_spec(candidate) for candidate in task.candidates]
@@ -64,6 +67,7 @@ def train(send: Callable[[Progress], None], task: Task) -> Trained:
     frame = read_frame(task.table, candidates[0].target)
     state = fit(candidates, frame, columns, task.seed, report, task.threads)
     folder = Path(task.folder)
+    send(Progress("save", FITTED, {name: value for name, value in state.metrics.items() if value is not None}))
     save_model(state, folder / MODEL)
     (folder / EVALUATION).write_bytes(orjson.dumps(state.evaluation, option=orjson.OPT_SERIALIZE_NUMPY))
     return Trained(

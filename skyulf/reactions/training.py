@@ -166,14 +166,18 @@ class Worker:
         for thread in self._threads_running:
             thread.start()
 
-    def close(self) -> None:
-        """Stop claiming, stop what runs and hand it back."""
+    def stop(self) -> None:
+        """Stop claiming and kill what runs, without waiting; it is handed back while `close` waits."""
         self._stopping.set()
         self._feed.wake()
         for attempt in self._held.all():
             attempt.child.kill()
         with self._offered:
             self._offered.notify_all()
+
+    def close(self) -> None:
+        """Stop, and wait until what ran is handed back."""
+        self.stop()
         for thread in self._threads_running:
             if thread.ident is not None:  # closed before it was started, or while it was
                 thread.join()
@@ -241,9 +245,10 @@ class Worker:
                 if job_id is not None and self._work(job_id, child):
                     child = None
             except Exception:
-                logger.exception("a slot of the worker failed; it begins anew")
                 child = None
-                self._stopping.wait(TICK)
+                if not self._stopping.is_set():
+                    logger.exception("a slot of the worker failed; it begins anew")
+                    self._stopping.wait(TICK)
         if child is not None:
             child.kill()
 

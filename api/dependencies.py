@@ -8,6 +8,7 @@ from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Header, Query, Request
 
+from api.schemas.base import Whole
 from api.security import LOCAL_ACTOR
 from skyulf.commands.base import Command, Context
 from skyulf.commands.bus import Answer
@@ -101,7 +102,7 @@ async def need_existing(runtime: Runtime, stream: str, if_match: str | None) -> 
 
 
 def get_page(
-    limit: Annotated[int, Query(ge=1, le=LARGEST_PAGE, description="The most items on the page.")] = 100,
+    limit: Annotated[Whole, Query(ge=1, le=LARGEST_PAGE, description="The most items on the page.")] = 100,
     cursor: Annotated[str | None, Query(max_length=2000, description="The next_cursor of the page before.")] = None,
     order: Annotated[str | None, Query(max_length=50, description="A field to order by; - before it reverses.")] = None,
 ) -> PageRequest:
@@ -114,7 +115,7 @@ PageDep = Annotated[PageRequest, Depends(get_page)]
 
 def get_min_position(
     min_position: Annotated[
-        int | None, Query(ge=0, lt=2**63, description="Wait until the answer holds what this position recorded.")
+        Whole | None, Query(ge=0, lt=2**63, description="Wait until the answer holds what this position recorded.")
     ] = None,
     as_of: Annotated[str | None, Query(max_length=100, include_in_schema=False)] = None,
 ) -> int | None:

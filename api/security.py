@@ -1,7 +1,9 @@
 """Who may call: without keys, only programs of this machine, and no web page through a browser."""
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
 from typing import Any
 
 from api.problems import problem
@@ -13,6 +15,9 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+LINGER = 10.0
+"""Seconds that a body over the limit may go on to come."""
 
 HOST = re.compile(r"(?P<name>[a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
 
@@ -102,9 +107,19 @@ class BodyLimit:
 
     @staticmethod
     async def _refuse(scope: Scope, receive: Receive, send: Send, limit: int) -> None:
+        """Answer 413, and throw away what still comes: many clients read no answer before all is sent."""
         detail = f"the body is over the limit of {limit} bytes"
         response = problem(413, "too-large", "The body is too large", detail, {"Connection": "close"})
-        await response(scope, receive, send)
+
+        async def unfinished(message: MutableMapping[str, Any]) -> None:
+            await send({**message, "more_body": True} if message["type"] == "http.response.body" else message)
+
+        await response(scope, receive, unfinished)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LINGER):
+                while (await receive()).get("more_body"):
+                    pass
+        await send({"type": "http.response.body", "body": b""})
 
 
 class TooLarge(BaseException):

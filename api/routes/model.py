@@ -9,7 +9,7 @@ from starlette.types import Receive, Scope, Send
 
 from api.dependencies import ContextDep, MinPositionDep, PageDep, RuntimeDep, read, read_one, replace_reason, send
 from api.routes.base import NOT_MODIFIED, not_modified, problems, router
-from api.schemas.base import CommandAnswer, Page, Reason, answered
+from api.schemas.base import CommandAnswer, Page, Reason, Whole, answered
 from api.schemas.model import AliasAnswer, AliasIn, ModelOut, ModelVersionOut, ReasonIn
 from skyulf.commands.base import Name
 from skyulf.commands.model import RemoveModelAlias, RetireModelVersion, SetModelAlias
@@ -19,7 +19,7 @@ from skyulf.events.registry import decode
 
 routes = router("model")
 
-Number = Annotated[int, Path(ge=1, lt=2**31)]
+Number = Annotated[Whole, Path(ge=1, lt=2**31)]
 ReasonQuery = Annotated[Reason | None, Query(description="Why; it may stand in the body instead.")]
 
 

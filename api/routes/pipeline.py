@@ -1,5 +1,6 @@
 """Pipelines and the nodes that they are made of."""
 
+import asyncio
 from typing import Annotated, Any
 
 from fastapi import Query, Request, Response
@@ -7,10 +8,16 @@ from fastapi import Query, Request, Response
 from api.dependencies import ContextDep, MinPositionDep, PageDep, RuntimeDep, read, read_one, send
 from api.routes.base import NOT_MODIFIED, not_modified, problems, router
 from api.schemas.base import CommandAnswer, Page, answered
-from api.schemas.pipeline import NodeOut, PipelineIn, PipelineOut
+from api.schemas.pipeline import CheckIn, CheckOut, NodeOut, PipelineIn, PipelineOut
 from skyulf.commands.bus import Answer
 from skyulf.commands.pipeline import ArchivePipeline, CreatePipeline, RevisePipeline
+from skyulf.core.candidates import check_spec
+from skyulf.core.columns import ColumnFacts
 from skyulf.core.registry import describe_nodes
+from skyulf.core.spec import parse_spec
+from skyulf.errors import Invalid
+from skyulf.projections.dataset import DatasetVersionRow
+from skyulf.runtime import Runtime
 
 routes = router("pipeline")
 
@@ -26,6 +33,31 @@ async def create_pipeline(body: PipelineIn, runtime: RuntimeDep, context: Contex
     answer = await send(runtime, CreatePipeline(name=body.name, spec=body.spec), context)
     response.headers["Location"] = f"/v1/pipelines/{answer.id}"
     return _shown(answer, response)
+
+
+@routes.post("/pipelines/check", response_model=CheckOut, responses=problems(415))
+async def check_pipeline(body: CheckIn, runtime: RuntimeDep, min_position: MinPositionDep) -> Any:
+    """Say what is wrong with a spec, without creating or running anything."""
+    columns: list[ColumnFacts] | None = None
+    rows = 0
+    if body.dataset_id is not None:
+        version = await _dataset_version(runtime, body.dataset_id, body.dataset_version, min_position)
+        columns, rows = [ColumnFacts(**column) for column in version.columns], version.rows
+    try:
+        spec = parse_spec(body.spec)
+    except Invalid as invalid:
+        return {"problems": invalid.faults}
+    return {"problems": () if columns is None else await asyncio.to_thread(check_spec, spec, columns, rows)}
+
+
+async def _dataset_version(
+    runtime: Runtime, dataset_id: str, number: int | None, min_position: int | None
+) -> DatasetVersionRow:
+    datasets, versions = runtime.queries.datasets, runtime.queries.dataset_versions
+    if number is None:
+        row = await read_one(runtime, datasets, min_position, dataset_id, lambda: datasets.get(dataset_id))
+        number = row.dataset_version
+    return await read_one(runtime, versions, min_position, dataset_id, lambda: versions.get_version(dataset_id, number))
 
 
 @routes.put("/pipelines/{pipeline_id}", response_model=CommandAnswer, responses=problems(409, 412, 415))

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from api.dependencies import RuntimeDep
 from api.routes.base import router
+from api.schemas.base import Whole
 from skyulf.errors import Fault, Invalid
 from skyulf.events.cloudevents import to_json
 from skyulf.events.registry import EVENTS
@@ -88,8 +89,8 @@ async def list_events(
     runtime: RuntimeDep,
     tail: Annotated[EventTail, Depends(get_tail)],
     types: Annotated[tuple[str, ...], Depends(get_types)],
-    after: Annotated[int, Query(ge=0, lt=2**63, description="Events above this position.")] = 0,
-    limit: Annotated[int, Query(ge=1, le=LARGEST_PAGE)] = 100,
+    after: Annotated[Whole, Query(ge=0, lt=2**63, description="Events above this position.")] = 0,
+    limit: Annotated[Whole, Query(ge=1, le=LARGEST_PAGE)] = 100,
     stream: Annotated[str | None, Query(max_length=200, description="Only events of this stream.")] = None,
     last_event_id: LastEventIdDep = None,
 ) -> Response:

@@ -1,12 +1,25 @@
 """What requests and responses of every noun share."""
 
+import re
 from typing import Annotated, Any, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints
 
 from skyulf.commands.bus import Answer
 
 T = TypeVar("T")
+
+DIGITS = re.compile(r"-?[0-9]+")
+
+
+def _only_digits(value: object) -> object:
+    if isinstance(value, str) and not DIGITS.fullmatch(value):
+        raise ValueError("Input should be a whole number in digits")
+    return value
+
+
+Whole = Annotated[int, BeforeValidator(_only_digits)]
+"""A whole number in a URL, in digits alone: of text, pydantic takes ``+0.0`` for one, too."""
 
 Reason = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000, pattern=r"^[^\x00-\x1f\x7f]*$")

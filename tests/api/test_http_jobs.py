@@ -89,6 +89,38 @@ def test_faults_of_a_spec_name_their_place(client: Client, dataset: str, spec: d
     assert client.head_position() == before
 
 
+@pytest.mark.parametrize(
+    ("spec", "with_dataset", "found"),
+    [
+        (spec_for(), True, []),
+        (spec_for(), False, []),
+        ({"task": "classification", "target": "kind"}, True, []),
+        ({"task": "classification", "target": "absent"}, False, []),
+        ({"task": "classification", "target": "absent"}, True, ["target"]),
+        ({"task": "regression", "target": "kind"}, True, ["target"]),
+        ({}, True, ["task", "target"]),
+        (spec_for(node="ridge"), False, ["model.node"]),
+        (with_step(node="scale", columns=["colour"]), True, ["steps.0.columns"]),
+    ],
+)
+def test_checking_a_spec(
+    client: Client, dataset: str, spec: dict[str, Any], with_dataset: bool, found: list[str]
+) -> None:
+    before = client.head_position()
+    body = {"spec": spec} | ({"dataset_id": dataset} if with_dataset else {})
+    response = client.post("/v1/pipelines/check", json=body)
+    assert response.status_code == 200
+    assert [problem["place"] for problem in response.json()["problems"]] == found
+    assert client.head_position() == before
+
+
+def test_checking_against_what_does_not_exist(client: Client, dataset: str) -> None:
+    for named in ({"dataset_id": "dataset-0"}, {"dataset_id": dataset, "dataset_version": 9}):
+        assert_problem(client.post("/v1/pipelines/check", json={"spec": spec_for(), **named}), 404, "not-found")
+    assert_problem(client.post("/v1/pipelines/check", json={"spec": 1}), 422, "invalid")
+    assert client.put("/v1/pipelines/check", json={"name": "n", "spec": spec_for()}).status_code == 404
+
+
 def test_either_a_spec_or_a_pipeline(client: Client, dataset: str) -> None:
     for more in ({}, {"spec": spec_for(), "pipeline_id": "pipeline-0"}):
         assert_problem(client.post("/v1/jobs", json={"dataset_id": dataset, **more}), 422, "invalid")
@@ -131,6 +163,8 @@ def test_cancelling_while_it_waits_and_while_it_runs(client: Client, dataset: st
 
     retried = client.post(f"/v1/jobs/{waiting}/retry")
     assert retried.status_code == 202
+    shown = client.get(f"/v1/jobs/{waiting}", params={"min_position": retried.json()["position"]})
+    assert shown.json()["status"] != "cancelled"
     job = client.ended(waiting)
     assert (job["status"], job["attempt"]) == ("succeeded", 1)
     assert_problem(client.post(f"/v1/jobs/{waiting}/retry"), 409, "not-allowed")

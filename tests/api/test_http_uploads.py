@@ -2,18 +2,20 @@
 
 import gc
 import hashlib
+import http.client
 import io
 import pickle
 import socket
 import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
-from live import Client, Server, assert_problem, csv_of, places, serving, settings_for, until
+from live import PATIENCE, Client, Server, assert_problem, csv_of, places, serving, settings_for, until
 
 BOUNDARY = "----a-boundary"
 MULTIPART = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
@@ -259,6 +261,16 @@ def test_other_bodies_over_the_limit_are_413(small: Server) -> None:
                 assert_problem(client.post(path, content=body, headers=json), 413, "too-large")
                 pieces = (body[at : at + 100] for at in range(0, len(body), 100))
                 assert_problem(client.post(path, content=pieces, headers=json), 413, "too-large")
+
+
+@pytest.mark.parametrize("size", [200_000, 20_000_000])
+def test_clients_that_send_all_before_they_listen_hear_413(small: Server, size: int) -> None:
+    for path, kind in (("/v1/jobs", "application/json"), ("/v1/datasets", MULTIPART["Content-Type"])):
+        with closing(http.client.HTTPConnection("localhost", small.port, timeout=PATIENCE)) as connection:
+            connection.request("POST", path, body=b" " * size, headers={"Content-Type": kind})
+            response = connection.getresponse()
+            assert response.status == 413
+            assert response.read().startswith(b"{")
 
 
 def test_a_body_is_not_taken_for_an_upload_by_its_type_alone(small: Server) -> None:

@@ -15,8 +15,10 @@ ANSWER = b'HTTP/1.1 200 OK\r\nContent-Length: 17\r\n\r\n{"status":"live"}'
 
 async def peer() -> None:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while await reader.readuntil(b"\r\n\r\n"):
-            writer.write(ANSWER)
+        while not reader.at_eof():
+            if (await reader.read(1 << 16)).endswith(b"\r\n\r\n"):
+                writer.write(ANSWER)
+        writer.close()
 
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
     print(server.sockets[0].getsockname()[1], flush=True)

@@ -50,7 +50,7 @@ def run() -> Report:
         [
             "Directly: split, fit, eight metrics and a confusion matrix, refit on all rows; in a process that has "
             "imported and learnt before, on a frame that it has read, on as many threads, which wait as ours "
-            "do (OMP_WAIT_POLICY=PASSIVE).",
+            "do (OMP_WAIT_POLICY=PASSIVE), and at the same niceness.",
             "Ours as well: HTTP, four commits, the claim, reading the table, the checks, probing which columns take "
             "nulls, the fingerprint, and a model file (skops) and an evaluation that are flushed to the disk.",
             f"Random forest: {MODELS['random_forest']}. Each side in turn, up to {PAIRS} times.",

@@ -18,6 +18,9 @@ LARGEST_COMMAND = 1 << 20
 """Bytes: what is asked for in JSON is read on the event loop and kept in the log, so it is small. Rows are not JSON
 of this kind: predictions are read in the process that serves models."""
 
+MOST_PARTS = 20_000
+"""Lists and objects: each costs far more than its two bytes."""
+
 DEEPEST = 100
 """Levels of nesting; pydantic writes no more than 255."""
 
@@ -34,10 +37,13 @@ class StrictRequest(Request):
         body = await self.body()
         if len(body) > LARGEST_COMMAND:
             raise HTTPException(413, f"JSON is taken up to {LARGEST_COMMAND} bytes here")
+        parts = body.count(b"[") + body.count(b"{")
+        if parts > MOST_PARTS:
+            raise json.JSONDecodeError(f"more than {MOST_PARTS} lists and objects", "", 0)
         document = orjson.loads(body)
-        if nul := ESCAPED_NUL.search(body):
+        if rb"\u0000" in body and (nul := ESCAPED_NUL.search(body)):
             raise json.JSONDecodeError(NUL_FAULT.message, "", nul.start())
-        if body.count(b"[") + body.count(b"{") > DEEPEST and deeper(document, DEEPEST):
+        if parts > DEEPEST and deeper(document, DEEPEST):
             raise json.JSONDecodeError(f"more than {DEEPEST} levels of nesting", "", 0)
         return document
 

@@ -142,6 +142,12 @@ def test_a_command_of_more_than_a_mebibyte(client: Client) -> None:
     assert_problem(client.post("/v1/pipelines", json=body), 413)
 
 
+def test_a_body_of_very_many_parts_is_refused_before_it_is_read(client: Client) -> None:
+    body = b'{"name": "many", "spec": {"steps": [' + b"[]," * 300_000 + b"[]]}}"
+    problem = assert_problem(client.post("/v1/pipelines", content=body, headers=JSON), 422, "invalid")
+    assert places(problem) == ["body"]
+
+
 def test_faults_have_places_and_no_values(client: Client) -> None:
     body = {"name": 5, "spec": "secret-value-1", "secret_field": "secret-value-2"}
     response = client.post("/v1/pipelines", json=body)

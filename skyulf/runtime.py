@@ -39,7 +39,6 @@ from skyulf.reactions.training import WAKING, Worker
 from skyulf.serving import PredictionService
 from skyulf.settings import Settings
 
-
 FULL_COLLECTION = 1_000
 """A full garbage collection comes after so many of the middle generation; by default it is 10."""
 

@@ -117,7 +117,8 @@ async def of_disconnect(request: Request, error: Exception) -> Response:  # noqa
 def of_fault(request: Request, error: Exception) -> JSONResponse:
     """The problem of a fault of ours: logged with its traceback, shown without."""
     logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
-    return problem(500, "fault", "A fault of the server", "the server's log has more")
+    headers = {"Connection": "close"}  # which the server does, once the fault has reached it
+    return problem(500, "fault", "A fault of the server", "the server's log has more", headers)
 
 
 def install(app: FastAPI) -> None:

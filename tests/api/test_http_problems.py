@@ -249,4 +249,5 @@ def test_a_fault_of_the_server_is_logged_and_not_shown(
     response = client.get("/v1/projections")
     assert_problem(response, 500, "fault")
     assert "secret" not in response.text
+    assert response.headers["connection"] == "close"
     assert "GET /v1/projections failed" in caplog.text

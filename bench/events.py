@@ -93,8 +93,8 @@ def metadata(actor: Actor, second: float) -> Metadata:
 class History:
     """Makes the records of many jobs, one after another, as `EventLog.restore` takes them.
 
-    Of ten jobs eight succeed, half of those with a model that has a name, one fails and one is cancelled: seven
-    events to a job, give or take. Every thousandth is preceded by a new dataset.
+    Of ten jobs eight succeed, half of those with a model that has a name, one fails and one is cancelled: six
+    events to a job. Every thousandth is preceded by a new dataset.
     """
 
     def __init__(self) -> None:

@@ -41,6 +41,8 @@ def create_app(runtime: Runtime) -> FastAPI:
         version="0.1.0",
         description="MLOps for tabular machine learning, whose database is its audit log.",
         lifespan=lifespan,
+        docs_url=None,  # both pages load scripts from elsewhere, which could then drive this server
+        redoc_url=None,
     )
     app.state.runtime = runtime
     app.state.tail = EventTail(runtime.log)

@@ -119,8 +119,7 @@ class Server:
         found = []
         for process in psutil.process_iter():
             try:
-                ours = process.pid != self.pid and process.environ().get("TMPDIR") == mark
-                if ours and process.status() != psutil.STATUS_ZOMBIE:
+                if process.pid != self.pid and process.environ().get("TMPDIR") == mark and not gone(process):
                     found.append(process)
             except (psutil.NoSuchProcess, psutil.AccessDenied):
                 continue
@@ -156,6 +155,14 @@ class Server:
         code = self.process.wait(seconds)
         eventually(lambda: not self.processes(), seconds=2.0)
         return code
+
+
+def gone(process: psutil.Process) -> bool:
+    """Whether the process has ended, reaped or not."""
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def parent(process: psutil.Process) -> int | None:
@@ -314,7 +321,7 @@ class System:
 
     def newest(self) -> int:
         """The position of the newest event."""
-        return int(self.events(after=0, type="DeploymentRolledOut")[-1]["position"])
+        return int(self.events()[-1]["position"])
 
     def listed(self, path: str, **filters: Any) -> list[dict[str, Any]]:
         """Every item of a list, page by page."""

@@ -5,9 +5,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-import psutil
 import pytest
-from system import System, cpu_seconds, eventually, forest, kinds
+from system import System, cpu_seconds, eventually, forest, gone, kinds
 
 BIG = b"a,b,c,d,e,f,label\n" + b"".join(
     b"%d,%d,%d,%d,%d,%d,%s\n" % (*(n * k % 9973 for k in (7, 11, 13, 17, 19, 23)), (b"yes", b"no")[n * 31 % 101 % 2])
@@ -79,7 +78,7 @@ def test_a_running_job_ends_within_a_second_and_burns_no_cpu_after_another(syste
         for kind in ("JobCancelRequested", "JobCancelled")
     )
     assert (at(cancelled) - at(asked)).total_seconds() <= 1.0
-    eventually(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE, seconds=1.0)
+    eventually(lambda: gone(child), seconds=1.0)
     eventually(lambda: time.monotonic() > ended + 1.0)
     watched = system.server.processes()
     before = sum(cpu_seconds(watched))

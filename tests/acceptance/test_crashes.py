@@ -165,7 +165,7 @@ def pause(seconds: float) -> None:
     threading.Event().wait(seconds)
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 def test_nothing_is_lost_or_done_twice_whenever_the_server_is_killed(tmp_path: Path) -> None:
     with System(tmp_path) as system:
         system.start()
@@ -187,7 +187,7 @@ def test_nothing_is_lost_or_done_twice_whenever_the_server_is_killed(tmp_path: P
         for client in clients:
             assert client.failure is None, repr(client.failure)
         eventually(system.ready_or_over)
-        eventually(lambda: not waits(system))
+        eventually(lambda: not waits(system), seconds=2 * PATIENCE)
         events = system.events()
         assert events[: len(begun)] == begun
         check_order(events)

@@ -6,7 +6,7 @@ from typing import Any
 
 import psutil
 import pytest
-from system import QUICK, System, eventually, forest, kinds
+from system import QUICK, System, eventually, forest, gone, kinds
 
 LONG = forest(100_000)
 
@@ -99,7 +99,7 @@ def test_the_system_recovers_from_the_death_of_its_fork_server(system: System, s
     before = eventually(system.server.fork_server)
     orphans = system.server.children()
     before.kill()
-    eventually(lambda: not [child for child in orphans if child.is_running()], seconds=2.0)
+    eventually(lambda: all(map(gone, orphans)), seconds=2.0)
     assert system.wait(job)["status"] == "succeeded"
     after = eventually(system.server.fork_server)
     assert after.pid != before.pid

@@ -12,14 +12,15 @@ DEATHS = 5
 
 def busiest(system: System) -> psutil.Process:
     """The child that makes the predictions: of those there are, the one that works while nothing is trained."""
-    children = system.server.children()
-    before = {child.pid: sum(cpu_seconds([child])) for child in children}
+    before: dict[psutil.Process, float] = {}
 
     def one_that_worked() -> psutil.Process | None:
-        worked = [child for child in children if sum(cpu_seconds([child])) > before[child.pid]]
+        now = {child: sum(cpu_seconds([child])) for child in system.server.children()}
+        worked = [child for child, used in now.items() if used > before.get(child, used)]
+        before.update(now)
         return worked[0] if len(worked) == 1 else None
 
-    return eventually(one_that_worked)
+    return eventually(one_that_worked, every=0.05)
 
 
 def test_requests_succeed_or_are_told_to_come_again_when_the_serving_child_is_killed(tmp_path: Path) -> None:

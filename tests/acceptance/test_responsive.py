@@ -78,7 +78,8 @@ def megabytes() -> Iterator[bytes]:
     """A CSV file inside a multipart body, made as it is sent."""
     yield b'--edge\r\nContent-Disposition: form-data; name="file"; filename="large.csv"\r\n\r\na,b,c,label\n'
     for number in range(MEGABYTES):
-        line = b"%d,%d.25,red,yes\n%d,%d.75,green,no\n" % (number, number * 7, number * 3, number * 11)
+        text = b"%d: %s" % (number, b"so it was " * 12)
+        line = b"%d,%d.25,%s,yes\n%d,%d.75,%s,no\n" % (number, number * 7, text, number * 3, number * 11, text)
         yield line * ((1 << 20) // len(line))
     yield b"\r\n--edge--\r\n"
 
@@ -88,13 +89,13 @@ def test_an_upload_of_200_megabytes(system: System) -> None:
     with probing(system):
         answer = system.ask("POST", "/v1/datasets", content=megabytes(), headers=headers)
     assert answer.status_code == 201, answer.text
-    assert answer.json()["rows"] > 5_000_000
+    assert answer.json()["rows"] > 1_000_000
 
 
 def test_a_training(system: System) -> None:
     dataset = system.upload()
     with probing(system):
-        ended = system.trained(dataset, forest(1_500))
+        ended = system.trained(dataset, forest(500))
     assert ended["model_version"] is None
 
 

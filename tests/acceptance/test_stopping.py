@@ -31,7 +31,7 @@ def test_a_server_that_is_stopped_hands_its_job_back_and_the_next_one_trains_it(
     with System(tmp_path) as system:
         system.start()
         dataset = system.upload()
-        job = system.submit(dataset, forest(1_000))
+        job = system.submit(dataset, forest(500))
         queued = system.submit(dataset)
         system.begun(job)
         assert system.server.stop() == 0

@@ -154,21 +154,23 @@ def select_page(
 ) -> tuple[str, list[int | str]]:
     """The statement for a page, and its parameters.
 
-    Each type is its own indexed range, and the ranges are merged: a page of a rare type costs as little in a long
-    log as in a short one.
+    Each type is its own range of an index, and the ranges are merged before any event is read: a page of a rare type
+    costs as little in a long log as in a short one. A stream's own events are few; there the types are only compared.
     """
+    columns = "rowid, originator_id, originator_version, topic, state"
     bounds: list[int | str] = [after, stop]
-    where = "rowid>? AND rowid<=?"
+    distinct = tuple(dict.fromkeys(types))
     if stream is not None:
-        where += " AND originator_id=?"
-        bounds.append(stream)
-    part = "SELECT rowid, originator_id, originator_version, topic, state FROM events WHERE " + where
-    if not types:
-        return f"{part} ORDER BY rowid LIMIT ?", [*bounds, limit]
-    distinct = dict.fromkeys(types)
-    ranges = [f"SELECT * FROM ({part} AND {TYPE_OF_TOPIC}=? ORDER BY rowid LIMIT ?)"] * len(distinct)
-    parameters = [parameter for name in distinct for parameter in (*bounds, name, limit)]
-    return f"{' UNION ALL '.join(ranges)} ORDER BY rowid LIMIT ?", [*parameters, limit]
+        among = f" AND +{TYPE_OF_TOPIC} IN ({','.join('?' * len(distinct))})" if distinct else ""
+        where = f"originator_id=? AND rowid>? AND rowid<=?{among}"
+        return f"SELECT {columns} FROM events WHERE {where} ORDER BY rowid LIMIT ?", [stream, *bounds, *distinct, limit]
+    if not distinct:
+        return f"SELECT {columns} FROM events WHERE rowid>? AND rowid<=? ORDER BY rowid LIMIT ?", [*bounds, limit]
+    part = f"SELECT rowid FROM events WHERE {TYPE_OF_TOPIC}=? AND rowid>? AND rowid<=? ORDER BY rowid LIMIT ?"
+    merged = " UNION ALL ".join([f"SELECT * FROM ({part})"] * len(distinct))
+    chosen = f"SELECT rowid FROM ({merged}) ORDER BY rowid LIMIT ?"
+    parameters = [parameter for name in distinct for parameter in (name, *bounds, limit)]
+    return f"SELECT {columns} FROM events WHERE rowid IN ({chosen}) ORDER BY rowid", [*parameters, limit]
 
 
 class SqliteEventLog:

@@ -27,7 +27,7 @@ R = TypeVar("R", bound=Row)
 T = TypeVar("T")
 
 
-def get_runtime(request: Request) -> Runtime:
+async def get_runtime(request: Request) -> Runtime:
     """The running system."""
     runtime: Runtime = request.app.state.runtime
     return runtime
@@ -36,7 +36,7 @@ def get_runtime(request: Request) -> Runtime:
 RuntimeDep = Annotated[Runtime, Depends(get_runtime)]
 
 
-def get_context(
+async def get_context(
     idempotency_key: Annotated[
         str | None,
         Header(
@@ -101,7 +101,7 @@ async def need_existing(runtime: Runtime, stream: str, if_match: str | None) -> 
         raise PreconditionFailed(stream, NO_VERSION, 0)
 
 
-def get_page(
+async def get_page(
     limit: Annotated[Whole, Query(ge=1, le=LARGEST_PAGE, description="The most items on the page.")] = 100,
     cursor: Annotated[str | None, Query(max_length=2000, description="The next_cursor of the page before.")] = None,
     order: Annotated[str | None, Query(max_length=50, description="A field to order by; - before it reverses.")] = None,
@@ -113,7 +113,7 @@ def get_page(
 PageDep = Annotated[PageRequest, Depends(get_page)]
 
 
-def get_min_position(
+async def get_min_position(
     min_position: Annotated[
         Whole | None, Query(ge=0, lt=2**63, description="Wait until the answer holds what this position recorded.")
     ] = None,

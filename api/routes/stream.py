@@ -40,13 +40,13 @@ EVENT_FEED: dict[int | str, dict[str, Any]] = {
 }
 
 
-def get_tail(request: Request) -> EventTail:
+async def get_tail(request: Request) -> EventTail:
     """The server's one follower of the log, which all feeds share."""
     tail: EventTail = request.app.state.tail
     return tail
 
 
-def get_types(
+async def get_types(
     type: Annotated[  # noqa: A002 - the parameter's name is the contract's
         list[str] | None, Query(description="Only events of these types, such as JobCreated.")
     ] = None,
@@ -58,7 +58,7 @@ def get_types(
     return names
 
 
-def get_last_event_id(
+async def get_last_event_id(
     last_event_id: Annotated[
         str | None, Header(description="Where a feed goes on.", json_schema_extra={"pattern": "^[0-9]{0,18}$"})
     ] = None,

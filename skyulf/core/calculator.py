@@ -99,9 +99,7 @@ def fit(
         with run.stage("split"):
             train, test = _split(spec_candidates[0], table, context.seed)
         with run.stage("choose") as done:
-            best, scores = choosing.choose(
-                spec_candidates, flows, table.features.iloc[train], table.target[train], context, done
-            )
+            best, scores = choosing.choose(spec_candidates, flows, table.features, table.target, train, context, done)
         spec, flow = _completed(spec_candidates[best]), flows[best]
         with run.stage("fit"):
             held_out = _fitted(spec, flow, context, table, train)

@@ -42,6 +42,8 @@ def choose_candidates(spec: PipelineSpec, columns: Sequence[ColumnFacts], rows: 
         )
         for model in models
     )
+    if len(specs) == 1:
+        return Candidates(specs, set_aside)
     able = tuple(one for one in specs if not _model_faults(one, follow(one, columns, rows)))
     return Candidates(able or specs, set_aside)
 

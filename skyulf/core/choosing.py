@@ -25,18 +25,21 @@ def choose(
     flows: Sequence[Flow],
     features: pd.DataFrame,
     target: Array,
+    rows: Array,
     context: BuildContext,
     done: Callable[[float], None],
 ) -> tuple[int, list[dict[str, Any]]]:
     """Return the position of the best spec and the scores of all.
 
-    Of each spec the whole pipeline is fitted anew on every fold's training part and scored on the rest: by negative
-    log loss for classification (it judges probabilities, not only labels, and exists whatever the balance of classes),
-    by negative root mean squared error for regression; higher is better. A spec that could not be fitted on some
-    fold has no score. One spec alone is not scored.
+    ``rows`` are the positions of the training rows; no other is looked at. Of each spec the whole pipeline is fitted
+    anew on every fold's training part and scored on the rest: by negative log loss for classification (it judges
+    probabilities, not only labels, and exists whatever the balance of classes), by negative root mean squared error
+    for regression; higher is better. A spec that could not be fitted on some fold has no score. One spec alone is not
+    scored.
     """
     if len(specs) == 1:
         return 0, []
+    features, target = features.iloc[rows], target[rows]
     metric = "neg_log_loss" if context.task == "classification" else "neg_rmse"
     folds = _folds(target, context)
     scores: list[dict[str, Any]] = []

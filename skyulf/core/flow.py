@@ -5,7 +5,7 @@ what was checked is what is trained.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from skyulf.core.columns import ColumnFacts, Kind, kind_of
 from skyulf.core.registry import Step
@@ -129,7 +129,7 @@ def _after(
 
     def changed(column: Flowing) -> Flowing:
         kind: Kind = "numeric" if step.output == "numeric" else column.kind
-        return replace(column, kind=kind, nullable=column.nullable and not step.fills_nulls)
+        return Flowing(column.name, kind, column.nullable and not step.fills_nulls)
 
     after = [changed(c) if c.name in selected else c for c in current]
     # A ColumnTransformer puts what it changes first; with generated columns it puts them last.

@@ -12,6 +12,7 @@ import gc
 import importlib
 import io
 import os
+import pkgutil
 import resource
 import select
 import selectors
@@ -52,13 +53,20 @@ def main() -> None:
 def _import_ahead(modules: list[str]) -> None:
     for module in modules:
         try:
-            importlib.import_module(module)
+            _import(module)
         except ModuleNotFoundError:
             continue  # an extra that is not installed
         except Exception:  # noqa: BLE001 -- the task that needs it will fail and say so
             traceback.print_exc()
     gc.collect()
     gc.freeze()  # collections in a child must not touch, and so copy, the shared pages
+
+
+def _import(name: str) -> None:
+    package = importlib.import_module(name.removesuffix(".*"))
+    if name.endswith(".*"):
+        for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+            importlib.import_module(module.name)
 
 
 class ForkServer:

@@ -20,11 +20,17 @@ from skyulf.reactions.sandbox.child import Child
 from skyulf.reactions.sandbox.fork_server import REPORT
 
 PRELOAD = (
+    "msgspec",
+    "narwhals._pandas_like.dataframe",
+    "narwhals._pandas_like.namespace",
     "numpy",
+    "orjson",
     "pandas",
     "pyarrow",
     "pyarrow.compute",
     "pyarrow.csv",
+    "pyarrow.dataset",
+    "pyarrow.pandas_compat",
     "pyarrow.parquet",
     "sklearn.compose",
     "sklearn.ensemble",
@@ -34,14 +40,14 @@ PRELOAD = (
     "sklearn.preprocessing",
     "skops.io",
     "threadpoolctl",
-    "skyulf.ingest",
-    "skyulf.core.calculator",
-    "skyulf.core.applier",
-    "skyulf.core.evaluation",
-    "skyulf.core.formats",
-    "skyulf.core.nodes",
+    "skyulf.core.*",
+    "skyulf.core.models.*",
+    "skyulf.core.nodes.*",
+    "skyulf.ingest.*",
+    "skyulf.reactions.trainer",
+    "skyulf.serving",
 )
-"""What children find imported; modules that are not there are passed over."""
+"""What children find imported, ``.*`` being every module of a package; what is not there is passed over."""
 
 _SECRET_NAME = re.compile(r"^(SKYULF_|AWS_)|PASSWORD|PASSWD|SECRET|TOKEN|KEY|CREDENTIAL", re.IGNORECASE)
 _ADDRESS_WITH_PASSWORD = re.compile(r"://[^/@\s]*:[^/@\s]*@")

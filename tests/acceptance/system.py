@@ -149,7 +149,7 @@ class Server:
         self.process.wait()
         eventually(lambda: not self.processes(), seconds=2.0)
 
-    def stop(self, seconds: float = 15.0) -> int:
+    def stop(self, seconds: float = 10.0) -> int:
         """Ask the server to end; its exit code."""
         self.process.send_signal(signal.SIGTERM)
         code = self.process.wait(seconds)

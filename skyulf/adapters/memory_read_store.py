@@ -62,6 +62,23 @@ class MemoryBatch:
         self.contents.build = replace(self.contents.build, position=position)
 
 
+class MemoryTransaction:
+    """`ReadTransaction` on copies of builds, made while the store is locked."""
+
+    def __init__(self, builds: Mapping[str, Mapping[int, Contents]]) -> None:
+        self._builds = builds
+        self.batches: list[MemoryBatch] = []
+
+    def batch(self, projection: Projection[Any], number: int) -> MemoryBatch:
+        """See `ReadTransaction.batch`."""
+        try:
+            batch = MemoryBatch(self._builds[projection.name][number])
+        except KeyError:
+            raise CheckpointMoved(f"build {number} of {projection.name} is gone") from None
+        self.batches.append(batch)
+        return batch
+
+
 class MemoryReadStore:
     """`ReadStore` in memory."""
 
@@ -98,16 +115,21 @@ class MemoryReadStore:
         with self._lock:
             self._builds[projection.name].pop(number, None)
 
-    @contextmanager
-    def batch(self, projection: Projection[Any], number: int) -> Iterator[MemoryBatch]:
-        """See `ReadStore.batch`."""
+    def live(self) -> tuple[Build, ...]:
+        """See `ReadStore.live`."""
         with self._lock:
-            try:
-                batch = MemoryBatch(self._builds[projection.name][number])
-            except KeyError:
-                raise CheckpointMoved(f"build {number} of {projection.name} is gone") from None
-            yield batch
-            self._builds[projection.name][number] = batch.contents
+            found = (contents.build for builds in self._builds.values() for contents in builds.values())
+            return tuple(sorted((build for build in found if build.live), key=lambda build: build.projection))
+
+    @contextmanager
+    def transaction(self) -> Iterator[MemoryTransaction]:
+        """See `ReadStore.transaction`."""
+        with self._lock:
+            transaction = MemoryTransaction(self._builds)
+            yield transaction
+            for batch in transaction.batches:
+                build = batch.contents.build
+                self._builds[build.projection][build.number] = batch.contents
 
     def _live(self, projection: Projection[Any]) -> Contents:
         for contents in self._builds.get(projection.name, {}).values():

@@ -99,12 +99,14 @@ def _build(row: Any) -> Build:
 class SqlBatch:
     """`BuildBatch` in a database transaction."""
 
-    def __init__(self, connection: Connection, projection: Projection[Any], build: Build) -> None:
+    def __init__(self, connection: Connection, projection: Projection[Any], build: Build, parks: bool) -> None:
         self._connection = connection
         self._projection = projection
         self._build = build
+        self._parks = parks
         self._table = table_of(projection, build.number)
         self._decoder = msgspec.json.Decoder(projection.row)
+        self.advanced_to: int | None = None
 
     @property
     def position(self) -> int:
@@ -121,7 +123,7 @@ class SqlBatch:
 
     def parked(self) -> tuple[Parked, ...]:
         """See `BuildBatch.parked`."""
-        return read_parked(self._connection, self._build)
+        return read_parked(self._connection, self._build) if self._parks else ()
 
     def save(self, rows: Mapping[str, Row | None]) -> None:
         """See `BuildBatch.save`."""
@@ -155,6 +157,7 @@ class SqlBatch:
             for parked in events
         ]
         self._connection.execute(upsert(self._connection, PARKED), rows)
+        self._parks = True
 
     def unpark(self, positions: Iterable[int]) -> None:
         """See `BuildBatch.unpark`."""
@@ -169,17 +172,51 @@ class SqlBatch:
 
     def advance(self, position: int) -> None:
         """See `BuildBatch.advance`."""
-        moved = self._connection.execute(
-            update(BUILDS)
-            .where(
-                BUILDS.c.projection == self._build.projection,
-                BUILDS.c.number == self._build.number,
-                BUILDS.c.position == self._build.position,
-            )
-            .values(position=position)
-        )
-        if moved.rowcount != 1:
-            raise CheckpointMoved(f"another projector has taken {self._build.projection} further")
+        self.advanced_to = position
+
+    def move(self) -> dict[str, Any] | None:
+        """From where to where the checkpoint is to be moved, if it is."""
+        if self.advanced_to is None:
+            return None
+        build = self._build
+        return {"name": build.projection, "build": build.number, "before": build.position, "after": self.advanced_to}
+
+
+MOVE = (
+    update(BUILDS)
+    .where(
+        BUILDS.c.projection == bindparam("name"),
+        BUILDS.c.number == bindparam("build"),
+        BUILDS.c.position == bindparam("before"),
+    )
+    .values(position=bindparam("after"))
+)
+
+
+class SqlTransaction:
+    """`ReadTransaction` in a database transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._builds = {(row.projection, row.number): _build(row) for row in connection.execute(select(BUILDS))}
+        parks = connection.execute(select(PARKED.c.projection, PARKED.c.number).distinct())
+        self._parks = {(row.projection, row.number) for row in parks}
+        self._batches: list[SqlBatch] = []
+
+    def batch(self, projection: Projection[Any], number: int) -> SqlBatch:
+        """See `ReadTransaction.batch`."""
+        key = (projection.name, number)
+        if key not in self._builds:
+            raise CheckpointMoved(f"build {number} of {projection.name} is gone")
+        self._batches.append(SqlBatch(self._connection, projection, self._builds[key], key in self._parks))
+        return self._batches[-1]
+
+    def finish(self) -> None:
+        """Move the checkpoints, all or none."""
+        moves = [move for batch in self._batches if (move := batch.move()) is not None]
+        if moves and self._connection.execute(MOVE, moves).rowcount != len(moves):
+            names = ", ".join(move["name"] for move in moves)
+            raise CheckpointMoved(f"another projector has taken one of {names} further")
 
 
 def upsert(connection: Connection, table: Table) -> Insert:
@@ -266,15 +303,19 @@ class SqlReadStore:
         for table in (BUILDS, PARKED):
             connection.execute(delete(table).where(table.c.projection == projection.name, table.c.number == number))
 
+    def live(self) -> tuple[Build, ...]:
+        """See `ReadStore.live`."""
+        with self._reader.begin() as connection:
+            found = connection.execute(select(BUILDS).where(BUILDS.c.live).order_by(BUILDS.c.projection))
+            return tuple(_build(row) for row in found)
+
     @contextmanager
-    def batch(self, projection: Projection[Any], number: int) -> Iterator[SqlBatch]:
-        """See `ReadStore.batch`."""
-        statement = select(BUILDS).where(BUILDS.c.projection == projection.name, BUILDS.c.number == number)
+    def transaction(self) -> Iterator[SqlTransaction]:
+        """See `ReadStore.transaction`."""
         with self._writer.begin() as connection:
-            row = connection.execute(statement).one_or_none()
-            if row is None:
-                raise CheckpointMoved(f"build {number} of {projection.name} is gone")
-            yield SqlBatch(connection, projection, _build(row))
+            transaction = SqlTransaction(connection)
+            yield transaction
+            transaction.finish()
 
     @staticmethod
     def _live(connection: Connection, projection: Projection[Any]) -> Build:

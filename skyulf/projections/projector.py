@@ -6,9 +6,10 @@ folded into the rows exactly once, whatever crashes and however many projectors 
 
 import logging
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from skyulf.errors import Invalid, NotFound, SkyulfError
 from skyulf.events.base import DomainEvent, Recorded
@@ -24,6 +25,13 @@ POLL = 0.5
 """Seconds after which the log is looked at even if no wake-up came."""
 
 logger = logging.getLogger(__name__)
+
+
+class Step(NamedTuple):
+    """What one page did: whether there was anything to read, and whether there may be more."""
+
+    moved: bool
+    full: bool
 
 
 class Projector:
@@ -99,21 +107,25 @@ class Projector:
             raise NotFound(f"there is no projection {name}; there are {names}") from None
 
     def catch_up(self) -> None:
-        """Take every live build to the head of the log."""
-        for projection in self._projections.values():
-            while not self._stopping.is_set():
-                live = self._live(projection)
-                if live is None or not self._advance(projection, live):
-                    break
+        """Take every live build to the head of the log; those that are at the same place share what is read."""
+        more = True
+        while more and not self._stopping.is_set():
+            at: dict[int, list[Build]] = defaultdict(list)
+            for build in self._store.live():
+                projection = self._projections.get(build.projection)
+                if projection is not None and projection.version == build.version:
+                    at[build.position].append(build)
+            steps = [self._advance(group) for group in at.values()]
+            more = any(step.full for step in steps)
 
     def rebuild(self, name: str) -> None:
         """Fill the build that was requested and put it in the live one's place; it can be stopped and resumed."""
         projection = self.projection(name)
         build = self.request_rebuild(name)
         while not build.live and not self._stopping.is_set():
-            moved = self._advance(projection, build)
+            step = self._advance([build])
             build = self._build(projection, build.number)
-            if not moved and self._store.promote(projection, build):
+            if not step.moved and self._store.promote(projection, build):
                 self._tell(name, build.position)
                 break
 
@@ -125,7 +137,8 @@ class Projector:
         projection = self.projection(name)
         live = self._live(projection)
         assert live is not None
-        with self._store.batch(projection, live.number) as batch:
+        with self._store.transaction() as transaction:
+            batch = transaction.batch(projection, live.number)
             waiting = [parked for parked in batch.parked() if parked.key == key]
             if not waiting:
                 raise NotFound(f"nothing is parked under {key} in {name}")
@@ -185,30 +198,49 @@ class Projector:
     def _build(self, projection: Projection[Any], number: int) -> Build:
         return next(build for build in self._store.builds(projection.name) if build.number == number)
 
-    def _advance(self, projection: Projection[Any], build: Build) -> bool:
-        """Fold one page into a build; whether there was anything to read."""
-        page = self._log.read(build.position, PAGE, types=projection.types)
-        if page.position <= build.position:
-            return False
-        with self._store.batch(projection, build.number) as batch:
-            if batch.position != build.position:
-                raise CheckpointMoved(f"{projection.name} is at {batch.position} already")
-            if page.events:
-                fold_page(projection, batch, page.events)
-            batch.advance(page.position)
-        if build.live:
-            self._tell(projection.name, page.position)
-        return True
+    def _advance(self, builds: Sequence[Build]) -> Step:
+        """Fold one page into builds that are at the same place, in one transaction."""
+        position = builds[0].position
+        projections = [self._projections[build.projection] for build in builds]
+        types = tuple(dict.fromkeys(name for projection in projections for name in projection.types))
+        page = self._log.read(position, PAGE, types=types)
+        if page.position <= position:
+            return Step(moved=False, full=False)
+        decoded = Decoded()
+        with self._store.transaction() as transaction:
+            for projection, build in zip(projections, builds, strict=True):
+                batch = transaction.batch(projection, build.number)
+                if batch.position != position:
+                    raise CheckpointMoved(f"{projection.name} is at {batch.position} already")
+                events = [recorded for recorded in page.events if recorded.type in projection.types]
+                if events:
+                    fold_page(projection, batch, events, decoded)
+                batch.advance(page.position)
+        for build in builds:
+            if build.live:
+                self._tell(build.projection, page.position)
+        return Step(moved=True, full=len(page.events) == PAGE)
 
     def _tell(self, name: str, position: int) -> None:
         for call in self._advanced:
             call(name, position)
 
 
-def fold_page(projection: Projection[Any], batch: BuildBatch, events: Sequence[Recorded]) -> None:
+class Decoded(dict[int, DomainEvent]):
+    """Events by position, each decoded when it is first asked for: several projections fold the same one."""
+
+    def of(self, recorded: Recorded) -> DomainEvent:
+        """The event; raises `Undecodable`."""
+        event = self.get(recorded.position)
+        if event is None:
+            event = self[recorded.position] = decode(recorded)
+        return event
+
+
+def fold_page(projection: Projection[Any], batch: BuildBatch, events: Sequence[Recorded], decoded: Decoded) -> None:
     """Fold a page of events into the rows that it touches, and park what cannot be folded, with all behind it."""
     waiting = {parked.key for parked in batch.parked()}
-    touched = [(recorded, *located(projection, recorded)) for recorded in events]
+    touched = [(recorded, *located(projection, recorded, decoded)) for recorded in events]
     rows: dict[str, Row | None] = dict(batch.rows(list({key for _, _, key in touched})))
     changed: set[str] = set()
     parked: list[Parked] = []
@@ -231,10 +263,10 @@ def fold_page(projection: Projection[Any], batch: BuildBatch, events: Sequence[R
     batch.save({key: rows[key] for key in changed})
 
 
-def located(projection: Projection[Any], recorded: Recorded) -> tuple[DomainEvent | Exception, str]:
+def located(projection: Projection[Any], recorded: Recorded, decoded: Decoded) -> tuple[DomainEvent | Exception, str]:
     """The event and its key; of one that cannot be decoded, why not, and its stream, which is all that is known."""
     try:
-        event = decode(recorded)
+        event = decoded.of(recorded)
         return event, projection.key(recorded, event)
     except Exception as error:  # noqa: BLE001 - whatever a stored event holds, the others go on
         return error, recorded.stream

@@ -71,7 +71,7 @@ class Found(Generic[R]):
 
 
 class BuildBatch(Protocol):
-    """A transaction on one build: what it reads stays true until it ends, what it writes is kept or lost as one."""
+    """One build within a transaction: what it reads stays true until that ends."""
 
     @property
     def position(self) -> int:
@@ -99,7 +99,15 @@ class BuildBatch(Protocol):
         ...
 
     def advance(self, position: int) -> None:
-        """Move the checkpoint; raises `CheckpointMoved` when it is no longer where it was."""
+        """Move the checkpoint; the transaction ends in `CheckpointMoved` when it is no longer where it was."""
+        ...
+
+
+class ReadTransaction(Protocol):
+    """Changes to builds, which are kept or lost as one."""
+
+    def batch(self, projection: Projection[Any], number: int) -> BuildBatch:
+        """The build of that number; raises `CheckpointMoved` when it is gone."""
         ...
 
 
@@ -122,8 +130,12 @@ class ReadStore(Protocol):
         """Give up a build; without a live one, nothing can be read until another is."""
         ...
 
-    def batch(self, projection: Projection[Any], number: int) -> AbstractContextManager[BuildBatch]:
-        """Open a transaction on a build; it is kept when the block ends well."""
+    def live(self) -> tuple[Build, ...]:
+        """The live build of every projection that has one, by name."""
+        ...
+
+    def transaction(self) -> AbstractContextManager[ReadTransaction]:
+        """Open a transaction; it is kept when the block ends well."""
         ...
 
     def position(self, projection: Projection[Any]) -> int:

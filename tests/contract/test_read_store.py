@@ -1,9 +1,9 @@
 """What every ReadStore does, whichever database holds it."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from sqlalchemy import inspect, update
 
 from skyulf.adapters.read_store import BUILDS, SqlBatch, SqlReadStore
 from skyulf.projections.base import Projection, Row, by_stream
-from skyulf.projections.store import Build, CheckpointMoved, NotBuilt, Parked, ReadStore, Selection
+from skyulf.projections.store import Build, BuildBatch, CheckpointMoved, NotBuilt, Parked, ReadStore, Selection
 
 
 class Thing(Row, frozen=True, kw_only=True):
@@ -39,8 +39,15 @@ THINGS = Projection(
 )
 
 
+@contextmanager
+def batch_of(store: ReadStore, projection: Projection[Any], number: int) -> Iterator[BuildBatch]:
+    """A transaction on one build."""
+    with store.transaction() as transaction:
+        yield transaction.batch(projection, number)
+
+
 def fill(store: ReadStore, number: int, rows: dict[str, Thing | None], position: int | None = None) -> None:
-    with store.batch(THINGS, number) as batch:
+    with batch_of(store, THINGS, number) as batch:
         batch.save(rows)
         if position is not None:
             batch.advance(position)
@@ -71,14 +78,14 @@ class TestBuilds:
 
     def test_a_new_build_is_empty_though_its_number_was_used_before(self, live: ReadStore) -> None:
         given_up = live.create_build(THINGS)
-        with live.batch(THINGS, given_up.number) as batch:
+        with batch_of(live, THINGS, given_up.number) as batch:
             batch.save({"a": Thing(rank=1)})
             batch.park([Parked(3, "a", "a", "ValueError", 1)])
             batch.advance(3)
         live.drop_build(THINGS, given_up.number)
         assert [build.number for build in live.builds("things")] == [1]
         fresh = live.create_build(THINGS)
-        with live.batch(THINGS, fresh.number) as batch:
+        with batch_of(live, THINGS, fresh.number) as batch:
             assert (batch.position, batch.rows(["a"]), batch.parked()) == (0, {}, ())
 
     def test_dropping_what_another_has_dropped_is_no_matter(self, live: ReadStore) -> None:
@@ -88,7 +95,7 @@ class TestBuilds:
         assert len(live.builds("things")) == 1
 
     def test_a_batch_on_a_build_that_is_gone_tells_the_projector_to_look_again(self, live: ReadStore) -> None:
-        with pytest.raises(CheckpointMoved), live.batch(THINGS, 7):
+        with pytest.raises(CheckpointMoved), batch_of(live, THINGS, 7):
             pass
 
 
@@ -105,7 +112,7 @@ class TestPromoting:
         assert live.get(THINGS, ["a"]).rows == (("a", Thing(rank=2)),)
 
     def test_the_others_are_dropped_with_what_was_parked_in_them(self, live: ReadStore) -> None:
-        with live.batch(THINGS, 1) as batch:
+        with batch_of(live, THINGS, 1) as batch:
             batch.park([Parked(3, "a", "a", "ValueError", 1)])
         live.create_build(THINGS)
         build = live.create_build(THINGS)
@@ -117,7 +124,7 @@ class TestPromoting:
         newer = replace(THINGS, version=2, columns={"rank": "integer"}, indexes=(("rank",),))
         build = live.create_build(newer)
         fill(live, 1, {}, 4)
-        with live.batch(newer, build.number) as batch:
+        with batch_of(live, newer, build.number) as batch:
             batch.save({"a": Thing(rank=2)})
             batch.advance(4)
         with pytest.raises(NotBuilt):
@@ -129,6 +136,38 @@ class TestPromoting:
             live.get(THINGS, ["a"])
 
 
+class TestTransactions:
+    """Several builds change in one transaction, all or none."""
+
+    def test_rows_and_checkpoints_of_several_are_kept_together(self, live: ReadStore) -> None:
+        other = replace(THINGS, name="others")
+        live.create_build(other)
+        with live.transaction() as transaction:
+            for projection in (THINGS, other):
+                batch = transaction.batch(projection, 1)
+                batch.save({"a": Thing(name=projection.name)})
+                batch.advance(7)
+        assert [(build.projection, build.position) for build in live.live()] == [("others", 7), ("things", 7)]
+        assert live.get(other, ["a"]).rows == (("a", Thing(name="others")),)
+
+    def test_a_fault_loses_all_of_it(self, live: ReadStore) -> None:
+        other = replace(THINGS, name="others")
+        live.create_build(other)
+        with pytest.raises(ZeroDivisionError), live.transaction() as transaction:
+            for projection in (THINGS, other):
+                batch = transaction.batch(projection, 1)
+                batch.save({"a": Thing()})
+                batch.advance(7)
+            raise ZeroDivisionError
+        assert {build.position for build in live.live()} == {0}
+        assert live.get(THINGS, ["a"]).rows == ()
+        assert live.get(other, ["a"]).rows == ()
+
+    def test_live_builds_alone_are_told_as_live(self, live: ReadStore) -> None:
+        live.create_build(THINGS)
+        assert [(build.projection, build.number) for build in live.live()] == [("things", 1)]
+
+
 class TestBatches:
     def test_rows_are_written_replaced_and_deleted(self, live: ReadStore) -> None:
         fill(live, 1, {"a": Thing(rank=1), "b": Thing(rank=2, notes=["x"])})
@@ -138,7 +177,7 @@ class TestBatches:
         assert live.select(THINGS, Selection("rank", {"rank": 2})).rows == ()
 
     def test_a_batch_reads_what_it_wrote(self, live: ReadStore) -> None:
-        with live.batch(THINGS, 1) as batch:
+        with batch_of(live, THINGS, 1) as batch:
             batch.save({"a": Thing(rank=1)})
             batch.park([Parked(1, "b", "b", None, 0)])
             assert batch.rows(["a", "b"]) == {"a": Thing(rank=1)}
@@ -148,7 +187,7 @@ class TestBatches:
         fill(live, 1, {"a": Thing(rank=1)}, 5)
 
         def break_off() -> None:
-            with live.batch(THINGS, 1) as batch:
+            with batch_of(live, THINGS, 1) as batch:
                 batch.save({"a": Thing(rank=2), "b": Thing()})
                 batch.park([Parked(6, "c", "c", "ValueError", 1)])
                 batch.advance(6)
@@ -167,7 +206,7 @@ class TestBatches:
         assert live.builds("things")[0].position == 5
 
     def test_nothing_written_is_nothing_changed(self, live: ReadStore) -> None:
-        with live.batch(THINGS, 1) as batch:
+        with batch_of(live, THINGS, 1) as batch:
             batch.save({})
             batch.unpark([])
             assert batch.rows([]) == {}
@@ -176,30 +215,30 @@ class TestBatches:
     def test_many_rows_at_once(self, live: ReadStore) -> None:
         rows: dict[str, Thing | None] = {f"{number:05d}": Thing(rank=number) for number in range(2_500)}
         fill(live, 1, rows)
-        with live.batch(THINGS, 1) as batch:
+        with batch_of(live, THINGS, 1) as batch:
             assert batch.rows(list(rows)) == rows
 
 
 class TestParking:
     def test_what_is_parked_is_listed_in_order_of_position(self, live: ReadStore) -> None:
         later, first = Parked(20, "k", "thing-1", None, 0), Parked(7, "k", "thing-1", "ValueError", 1)
-        with live.batch(THINGS, 1) as batch:
+        with batch_of(live, THINGS, 1) as batch:
             batch.park([later, first])
         assert live.parked(THINGS) == (first, later)
-        with live.batch(THINGS, 1) as batch:
+        with batch_of(live, THINGS, 1) as batch:
             assert batch.parked() == (first, later)
 
     def test_parking_again_replaces_and_unparking_forgets(self, live: ReadStore) -> None:
-        with live.batch(THINGS, 1) as batch:
+        with batch_of(live, THINGS, 1) as batch:
             batch.park([Parked(7, "k", "s", "ValueError", 1), Parked(8, "k", "s", None, 0)])
-        with live.batch(THINGS, 1) as batch:
+        with batch_of(live, THINGS, 1) as batch:
             batch.park([Parked(7, "k", "s", "KeyError", 2)])
             batch.unpark([8, 99])
         assert live.parked(THINGS) == (Parked(7, "k", "s", "KeyError", 2),)
 
     def test_builds_park_apart(self, live: ReadStore) -> None:
         other = live.create_build(THINGS)
-        with live.batch(THINGS, other.number) as batch:
+        with batch_of(live, THINGS, other.number) as batch:
             batch.park([Parked(7, "k", "s", "ValueError", 1)])
         assert live.parked(THINGS) == ()
 
@@ -304,7 +343,7 @@ def test_batches_of_two_projectors_follow_one_another(twins: list[ReadStore]) ->
     def count(store: ReadStore) -> None:
         start.wait()
         for _ in range(each):
-            with store.batch(THINGS, 1) as batch:
+            with batch_of(store, THINGS, 1) as batch:
                 row = batch.rows(["counter"]).get("counter", Thing())
                 assert isinstance(row, Thing)
                 assert row.rank == batch.position
@@ -364,7 +403,7 @@ class TestSql:
             store.create_build(THINGS)
 
             def be_late() -> None:
-                with store.batch(THINGS, 1) as batch:
+                with batch_of(store, THINGS, 1) as batch:
                     assert isinstance(batch, SqlBatch)
                     batch.save({"a": Thing(rank=1)})
                     batch._connection.execute(update(BUILDS).values(position=3))
@@ -379,7 +418,7 @@ class TestSql:
         parked = Parked(2, "b", "b", "ValueError", 1)
         with closing(SqlReadStore(url)) as store:
             store.create_build(THINGS)
-            with store.batch(THINGS, 1) as batch:
+            with batch_of(store, THINGS, 1) as batch:
                 batch.save({"a": Thing(rank=1)})
                 batch.park([parked])
                 batch.advance(2)

@@ -247,7 +247,7 @@ class TestSeveralProjectors:
         (seen,) = twins[0].builds("tallies")
         brought_up(memory_log, twins[1], [tallies])
         with pytest.raises(projector.CheckpointMoved):
-            late._advance(tallies, seen)
+            late._advance([seen])
         assert names_of(twins[0], tallies) == {"pipeline-1": ["a"]}
 
 
@@ -300,14 +300,14 @@ class TestFollowing:
     ) -> None:
         monkeypatch.setattr(projector, "POLL", 0.01)
         store = MemoryReadStore()
-        batch, faults = store.batch, iter([OSError("disk full"), OSError("disk full")])
+        transaction, faults = store.transaction, iter([OSError("disk full"), OSError("disk full")])
 
-        def failing(*arguments: Any) -> Any:
+        def failing() -> Any:
             for fault in faults:
                 raise fault
-            return batch(*arguments)
+            return transaction()
 
-        monkeypatch.setattr(store, "batch", failing)
+        monkeypatch.setattr(store, "transaction", failing)
         made = Projector(memory_log, store, [tallies])
         made.start()
         try:

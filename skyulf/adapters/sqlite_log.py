@@ -3,6 +3,7 @@
 # ruff: noqa: S608 - statements are put together from constants; values are always placeholders
 
 import sqlite3
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +27,9 @@ from skyulf.events.log import Append, AppendResult, CommandRecorded, Page
 
 LOCK_TIMEOUT = 10
 """Seconds to wait for another process's write transaction."""
+
+LOCK_PAUSE = 0.01
+"""Seconds between two tries to open a file that is locked."""
 
 TYPE_OF_TOPIC = "substr(topic, 1, instr(topic, '@') - 1)"
 """The type in a stored name, whatever its schema, as SQL; the index on it is used only by the same expression."""
@@ -64,9 +68,23 @@ class WriterConnectionPool(SQLiteConnectionPool):
     _closing = False
 
     def _create_connection(self) -> WriterConnection:
-        connection = super()._create_connection()._sqlite_conn  # noqa: SLF001 - the library offers no hook
+        connection = self._opened()._sqlite_conn  # noqa: SLF001 - the library offers no hook
         connection.execute("PRAGMA synchronous=FULL")
         return WriterConnection(connection, max_age=self.max_age)
+
+    def _opened(self) -> SQLiteConnection:
+        """Open the file, as often as it takes: of two that turn a new one to WAL at once, one is told it is locked.
+
+        The busy time-out does not hold there (SQLite, "Write-Ahead Logging", §8).
+        """
+        give_up = time.monotonic() + LOCK_TIMEOUT
+        while True:
+            try:
+                return super()._create_connection()
+            except sqlite3.OperationalError:
+                if time.monotonic() > give_up:
+                    raise
+                time.sleep(LOCK_PAUSE)
 
     def get_connection(self, timeout: float | None = None, *, is_writer: bool | None = None) -> SQLiteConnection:
         """Hand out a connection, unless the pool is being closed."""

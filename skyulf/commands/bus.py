@@ -73,10 +73,12 @@ class Batch:
     """The states that the commands of one batch have led to so far, and what they would write.
 
     ``unread`` are the streams that cannot be decoded: they stop the commands that read them, and no others.
+    ``positions`` are those of the events that the batch appended, by stream and version.
     """
 
     streams: dict[str, Folded] = field(default_factory=dict)
     unread: dict[str, Exception] = field(default_factory=dict)
+    positions: dict[tuple[str, int], int] = field(default_factory=dict)
     commands: set[tuple[str, str]] = field(default_factory=set)
     appends: list[tuple[Sent, Append]] = field(default_factory=list)
     settled: list[tuple[Sent, Answer | Exception]] = field(default_factory=list)
@@ -165,8 +167,9 @@ class CommandBus:
             # A refusal or an empty answer may rest on the state after an append that did not come to be.
             return [*batch.again, *(sent for sent, _ in batch.settled)]
         for sent, outcome in batch.settled:
-            if isinstance(outcome, Answer) and not outcome.events:
-                outcome = replace(outcome, position=batch.streams[outcome.id].position)
+            if isinstance(outcome, Answer):
+                position = batch.positions.get((outcome.id, outcome.version), outcome.position)
+                outcome = replace(outcome, position=position)
             resolve(sent, outcome)
         return batch.again
 
@@ -251,12 +254,12 @@ class CommandBus:
                 continue
             resolve(sent, answer_of(result))
             for recorded in result:
-                folded = batch.streams[recorded.stream]
-                batch.streams[recorded.stream] = replace(folded, position=recorded.position)
+                batch.positions[recorded.stream, recorded.version] = recorded.position
         if whole:
             for stream, folded in batch.streams.items():
                 if folded.version:
-                    self._cache.put(stream, folded)
+                    position = batch.positions.get((stream, folded.version), folded.position)
+                    self._cache.put(stream, replace(folded, position=position))
         return whole
 
     def _refused(self, sent: Sent, batch: Batch) -> None:

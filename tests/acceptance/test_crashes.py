@@ -225,7 +225,7 @@ def check_commands(events: list[dict[str, Any]], clients: list[Client]) -> None:
             assert command.method == "PUT" or command.path.endswith("/cancel"), command
             last = by_position[answer["position"]]
             assert last["subject"] == answer["id"]
-            assert last["streamversion"] >= answer["version"]
+            assert last["streamversion"] == answer["version"]
             continue
         assert [event["ordinal"] for event in written[key]] == list(range(len(written[key])))
         assert written[key][-1]["position"] == answer["position"]

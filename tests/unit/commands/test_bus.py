@@ -150,6 +150,18 @@ class TestAnswers:
         assert (again.id, again.version, again.position) == (made.id, 2, log.head())
         assert made.events + again.events == tuple(everything(log))
 
+    def test_what_changed_nothing_is_answered_as_of_then(self, sut: CommandBus, log: WatchedLog) -> None:
+        """Its version and its position belong together, whatever its batch writes before and behind it."""
+        made = ask(sut, create(id="pipeline-1"))
+        with one_batch(sut, log):
+            sent = [sut.send(revise(name), context()) for name in ("a", "b", "b", "c", "c")]
+        same, second, idle, third, last = outcomes(sent)
+        assert (same.version, same.position) == (1, made.position)
+        assert (idle.version, idle.position) == (second.version, second.position) == (2, idle.position)
+        assert (last.version, last.position) == (third.version, third.position)
+        after = ask(sut, revise("c"))
+        assert (after.version, after.position) == (third.version, third.position)
+
     def test_an_id_that_is_given_is_kept(self, sut: CommandBus) -> None:
         assert ask(sut, create(id="pipeline-mine")).id == "pipeline-mine"
 

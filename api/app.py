@@ -45,7 +45,7 @@ def create_app(runtime: Runtime) -> FastAPI:
         redoc_url=None,
     )
     app.state.runtime = runtime
-    app.state.tail = EventTail(runtime.log)
+    app.state.tail = EventTail(runtime.log, stream.server_sent)
     for noun in (dataset, pipeline, job, model, deployment, stream, projection, health):
         app.include_router(noun.routes)
     problems.install(app)

@@ -12,6 +12,7 @@ from api.dependencies import RuntimeDep
 from api.routes.base import router
 from api.schemas.base import Whole
 from skyulf.errors import Fault, Invalid
+from skyulf.events.base import Recorded
 from skyulf.events.cloudevents import to_json
 from skyulf.events.registry import EVENTS
 from skyulf.events.tail import EventTail
@@ -106,9 +107,12 @@ async def list_events(
     )
 
 
-async def _feed(
-    tail: EventTail, after: int, types: tuple[str, ...], stream: str | None
-) -> AsyncIterator[ServerSentEvent]:
-    yield ServerSentEvent(comment="follow", retry=RETRY)
-    async for position, event in tail.follow(after, types, stream):
-        yield ServerSentEvent(id=str(position), data=event)
+async def _feed(tail: EventTail, after: int, types: tuple[str, ...], stream: str | None) -> AsyncIterator[bytes]:
+    yield ServerSentEvent(comment="follow", retry=RETRY).encode()
+    async for events in tail.follow(after, types, stream):
+        yield events
+
+
+def server_sent(recorded: Recorded) -> bytes:
+    """The event as readers of the feed get it: its position as the id, the CloudEvent as the data."""
+    return ServerSentEvent(id=str(recorded.position), data=to_json(recorded).decode()).encode()

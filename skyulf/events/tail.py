@@ -4,7 +4,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 
-from skyulf.events.cloudevents import to_json
+from skyulf.events.base import Recorded
 from skyulf.events.log import EventLog, Page
 
 PAGE = 200
@@ -17,14 +17,18 @@ PAGES_KEPT = 64
 
 Place = tuple[int, tuple[str, ...], str | None]
 
-Read = asyncio.Task[tuple[Page, list[tuple[int, str]]]]
+Read = asyncio.Task[tuple[Page, bytes]]
 
 
 class EventTail:
-    """Feeds of events as CloudEvents; belongs to the event loop that opens it."""
+    """Feeds of events; belongs to the event loop that opens it.
 
-    def __init__(self, log: EventLog) -> None:
+    ``render`` makes an event what readers are sent; that is done once for all readers of a page.
+    """
+
+    def __init__(self, log: EventLog, render: Callable[[Recorded], bytes]) -> None:
         self._log = log
+        self._render = render
         self._news = asyncio.Event()
         self._reads: OrderedDict[Place, Read] = OrderedDict()
         self._closed = False
@@ -48,21 +52,21 @@ class EventTail:
         self._closed = True
         self._wake()
 
-    async def follow(self, after: int, types: tuple[str, ...], stream: str | None) -> AsyncIterator[tuple[int, str]]:
-        """Every event above ``after`` that is asked for, with its position, as JSON; ends only with `close`."""
+    async def follow(self, after: int, types: tuple[str, ...], stream: str | None) -> AsyncIterator[bytes]:
+        """Every event above ``after`` that is asked for, page by page as it comes; ends only with `close`."""
         while not self._closed:
             news = self._news
             place = (after, types, stream)
             read = self._read(place)
             try:
-                page, events = await asyncio.shield(read)
+                page, rendered = await asyncio.shield(read)
             except Exception:
                 self._forget(place, read)
                 raise
-            for event in events:
-                yield event
             after = page.position
-            if not events:
+            if rendered:
+                yield rendered
+            else:
                 try:
                     await asyncio.wait_for(news.wait(), LOOK)
                 except TimeoutError:
@@ -82,10 +86,10 @@ class EventTail:
         if self._reads.get(place) is read:
             del self._reads[place]
 
-    def _page(self, place: Place) -> tuple[Page, list[tuple[int, str]]]:
+    def _page(self, place: Place) -> tuple[Page, bytes]:
         after, types, stream = place
         page = self._log.read(after, PAGE, types, stream)
-        return page, [(event.position, to_json(event).decode()) for event in page.events]
+        return page, b"".join(map(self._render, page.events))
 
     def _wake(self) -> None:
         self._woken = False

@@ -153,12 +153,17 @@ class TestTransactions:
     def test_a_fault_loses_all_of_it(self, live: ReadStore) -> None:
         other = replace(THINGS, name="others")
         live.create_build(other)
-        with pytest.raises(ZeroDivisionError), live.transaction() as transaction:
-            for projection in (THINGS, other):
-                batch = transaction.batch(projection, 1)
-                batch.save({"a": Thing()})
-                batch.advance(7)
-            raise ZeroDivisionError
+
+        def torn() -> None:
+            with live.transaction() as transaction:
+                for projection in (THINGS, other):
+                    batch = transaction.batch(projection, 1)
+                    batch.save({"a": Thing()})
+                    batch.advance(7)
+                raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            torn()
         assert {build.position for build in live.live()} == {0}
         assert live.get(THINGS, ["a"]).rows == ()
         assert live.get(other, ["a"]).rows == ()

@@ -212,7 +212,8 @@ class Projector:
                 batch = transaction.batch(projection, build.number)
                 if batch.position != position:
                     raise CheckpointMoved(f"{projection.name} is at {batch.position} already")
-                events = [recorded for recorded in page.events if recorded.type in projection.types]
+                folded = frozenset(projection.types)
+                events = [recorded for recorded in page.events if recorded.type in folded]
                 if events:
                     fold_page(projection, batch, events, decoded)
                 batch.advance(page.position)

@@ -7,11 +7,13 @@ from typing import Annotated
 
 import typer
 
+from skyulf.cli.nouns import GROUPS
+from skyulf.cli.options import DataDir, Json
+
 app = typer.Typer(
     name="skyulf",
     help="Machine learning on tables, whose database is its audit log.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -19,6 +21,8 @@ events = typer.Typer(no_args_is_help=True, help="Look at, save and restore the e
 projections = typer.Typer(no_args_is_help=True, help="See how far the read models are, and rebuild them.")
 app.add_typer(events, name="events")
 app.add_typer(projections, name="projections")
+for _name, _group in GROUPS.items():
+    app.add_typer(_group, name=_name)
 
 
 class Task(StrEnum):
@@ -26,18 +30,6 @@ class Task(StrEnum):
 
     classification = "classification"
     regression = "regression"
-
-
-DataDir = Annotated[
-    Path | None,
-    typer.Option(
-        "--data-dir",
-        metavar="DIR",
-        help="Where everything is kept. Default: SKYULF_DATA_DIR, else ./.skyulf",
-        show_default=False,
-    ),
-]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on the standard output.")]
 
 
 def _version(asked: bool) -> None:

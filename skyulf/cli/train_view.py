@@ -1,8 +1,10 @@
 """What ``skyulf train`` shows."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from rich.table import Table
 from rich.text import Text
 
 from skyulf.cli.screen import Screen, counted, number, table
@@ -52,19 +54,36 @@ def result(screen: Screen, job: dict[str, Any]) -> None:
         labelled("rows", f"{rows['train']:,} to learn from, {rows['test']:,} held out to be judged by{dropped}"),
         "",
     )
-    metrics = table("metric", "held-out rows", right=("held-out rows",), title="Metrics")
-    for name, value in job["metrics"].items():
-        metrics.add_row(name, number(value))
-    screen.show(metrics)
+    screen.show(metrics(job["metrics"]))
     if len(job["candidate_scores"]) > 1:
         screen.show("", candidates(job["candidate_scores"]))
+    remarks(screen, job)
+
+
+def remarks(screen: Screen, job: dict[str, Any]) -> None:
+    """Tell what was left out of a training, and what it warned of."""
     for name, reason in job["set_aside"]:
         screen.show(labelled("left out", (name, "bold"), f"  {reason}"))
     for warning in job["warnings"]:
         screen.show(Text(f"warning  {warning}", style="yellow"))
 
 
-def candidates(scores: list[dict[str, Any]]) -> Any:
+def metrics(values: Mapping[str, float | None]) -> Table:
+    """The table of metrics."""
+    made = table("metric", "held-out rows", right=("held-out rows",), title="Metrics")
+    for name, value in values.items():
+        made.add_row(name, number(value))
+    return made
+
+
+def headline(values: Mapping[str, float | None] | None) -> str:
+    """The one metric that says most, of those there are."""
+    known = {name: value for name, value in (values or {}).items() if value is not None}
+    name = next((name for name in ("accuracy", "r2", *known) if name in known), None)
+    return "–" if name is None else f"{name} {number(known[name])}"
+
+
+def candidates(scores: list[dict[str, Any]]) -> Table:
     """The table of what could have been chosen."""
     made = table("", "candidate", "score", "mean", "lowest", "highest", right=("mean", "lowest", "highest"))
     made.title = "Candidates, by cross-validation on the rows to learn from"

@@ -36,7 +36,9 @@ def _transformer(stage: Stage, context: BuildContext) -> Any:
     if stage.takes_generated:
         # Generated columns have no names before fitting, but they are always the ones that remain.
         return ColumnTransformer([("kept", "passthrough", kept)], remainder=estimator)
-    if stage.step.output == "generated":
+    if stage.step.output == "added":
+        kept = _address(stage, list(stage.known))
+    if stage.step.output in ("generated", "added"):
         rest = "passthrough" if stage.generated else "drop"
         return ColumnTransformer([("kept", "passthrough", kept), (name, estimator, selected)], remainder=rest)
     if stage.generated:

@@ -193,6 +193,8 @@ def _model_faults(spec: PipelineSpec, flow: Flow) -> list[Fault]:
         if kind != "numeric"
     ]
     gaps = [column.name for column in flow.outcome if column.kind == "numeric" and column.nullable]
+    if flow.gaps:
+        gaps.append("columns that steps made")
     if gaps and not spec.model.use().takes_nulls:
         message = f"{spec.model.node} takes no missing cells, and {some(gaps)} may have some"
         faults.append(Fault("steps", f"{message}; add impute for them"))

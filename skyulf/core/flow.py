@@ -26,8 +26,8 @@ class Flowing:
 class Stage:
     """One step that acts: on ``selected`` of the ``known`` columns before it, and on the generated ones or not.
 
-    Columns that a step generates have names only once it is fitted; they are numeric, lack nothing, and follow
-    every step on "numeric" or "all".
+    Columns that a step generates have names only once it is fitted; they are numeric and follow every step on
+    "numeric" or "all" that takes them.
     """
 
     step: Step
@@ -46,6 +46,8 @@ class Flow:
     stages: tuple[Stage, ...]
     outcome: tuple[Flowing, ...]
     generated: bool
+    gaps: bool
+    """Whether cells of generated columns may be missing."""
     unused: frozenset[str]
     """Columns that were dropped before anything used them."""
     faults: tuple[Fault, ...]
@@ -55,7 +57,7 @@ def follow(spec: PipelineSpec, columns: Sequence[ColumnFacts], rows: int) -> Flo
     """Follow the columns of a dataset (its target aside) through the steps of a spec; steps left out are none."""
     current = [Flowing(c.name, kind_of(c, rows), c.nulls > 0) for c in columns if c.name != spec.target]
     inputs = tuple(column.name for column in current)
-    generated = False
+    generated = gaps = False
     touched: set[str] = set()
     unused: set[str] = set()
     stages: list[Stage] = []
@@ -64,7 +66,8 @@ def follow(spec: PipelineSpec, columns: Sequence[ColumnFacts], rows: int) -> Flo
         step = step_spec.use()
         chosen, with_generated, problems = _select(step_spec, current, inputs, spec.target, index)
         faults += problems + _objections(step, chosen, index)
-        with_generated = with_generated and generated
+        with_generated = with_generated and generated and step.takes_generated
+        faults += _gaps(step, chosen, with_generated and gaps, index)
         if not chosen and not with_generated:
             continue
         names = tuple(column.name for column in chosen)
@@ -72,8 +75,9 @@ def follow(spec: PipelineSpec, columns: Sequence[ColumnFacts], rows: int) -> Flo
         if step.output == "dropped":
             unused |= set(names) - touched
         touched |= set(names)
+        gaps = _gaps_after(step, chosen, gaps, with_generated)
         current, generated = _after(step, current, set(names), generated, with_generated)
-    return Flow(inputs, tuple(stages), tuple(current), generated, frozenset(unused), tuple(faults))
+    return Flow(inputs, tuple(stages), tuple(current), generated, gaps, frozenset(unused), tuple(faults))
 
 
 def _select(
@@ -119,6 +123,23 @@ def _objections(step: Step, chosen: list[Flowing], index: int) -> list[Fault]:
     return [Fault(f"steps.{index}.columns", f"{why}; not {some(names)}") for why, names in reasons.items()]
 
 
+def _gaps(step: Step, chosen: list[Flowing], generated: bool, index: int) -> list[Fault]:
+    """Say which of the chosen columns may lack cells, for a step that takes none."""
+    if step.takes_nulls:
+        return []
+    names = [column.name for column in chosen if column.nullable] + ["columns of earlier steps"] * generated
+    message = f"{step.name} takes no missing cells, and {some(names)} may have some; add impute before it"
+    return [Fault(f"steps.{index}.columns", message)] if names else []
+
+
+def _gaps_after(step: Step, chosen: list[Flowing], gaps: bool, with_generated: bool) -> bool:
+    """Tell whether cells of generated columns may be missing after a step."""
+    if with_generated and (step.fills_nulls or step.output == "dropped"):
+        gaps = False
+    makes_some = step.output == "generated" and not step.fills_nulls
+    return gaps or (makes_some and any(column.nullable for column in chosen))
+
+
 def _after(
     step: Step, current: list[Flowing], selected: set[str], generated: bool, with_generated: bool
 ) -> tuple[list[Flowing], bool]:
@@ -126,10 +147,11 @@ def _after(
         return [c for c in current if c.name not in selected], generated and not with_generated
     if step.output == "generated":
         return [c for c in current if c.name not in selected], True
+    if step.output == "added":
+        return current, True
 
     def changed(column: Flowing) -> Flowing:
-        kind: Kind = "numeric" if step.output == "numeric" else column.kind
-        return Flowing(column.name, kind, column.nullable and not step.fills_nulls)
+        return Flowing(column.name, *step.after(column.kind, column.nullable))
 
     after = [changed(c) if c.name in selected else c for c in current]
     # A ColumnTransformer puts what it changes first; with generated columns it puts them last.

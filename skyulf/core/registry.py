@@ -20,7 +20,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from skyulf.core.columns import Kind
 
 Task = Literal["classification", "regression"]
-Output = Literal["same", "numeric", "generated", "dropped"]
+Output = Literal["same", "numeric", "generated", "added", "dropped"]
 
 N = TypeVar("N", bound="Node")
 
@@ -58,14 +58,21 @@ class Step(Node):
     """A node that changes columns.
 
     ``takes`` are the kinds of columns it can be given. ``output`` says what becomes of them: the ``same``
-    columns, ``numeric`` ones of the same names, ``generated`` ones in their place, or ``dropped``.
-    ``fills_nulls`` says that nothing is missing afterwards.
+    columns, ``numeric`` ones of the same names, ``generated`` ones in their place, ``added`` ones beside them, or
+    ``dropped``. ``takes_nulls`` says that cells may be missing before it, ``fills_nulls`` that none is afterwards,
+    ``takes_generated`` that it also acts on columns that earlier steps generated.
     """
 
     kind: ClassVar[Literal["step", "model"]] = "step"
     takes: ClassVar[frozenset[Kind]]
     output: ClassVar[Output] = "same"
+    takes_nulls: ClassVar[bool] = True
     fills_nulls: ClassVar[bool] = False
+    takes_generated: ClassVar[bool] = True
+
+    def after(self, kind: Kind, nullable: bool) -> tuple[Kind, bool]:
+        """Return the kind of a column that keeps its name, and whether cells of it may be missing afterwards."""
+        return "numeric" if self.output == "numeric" else kind, nullable and not self.fills_nulls
 
     def objection(self, kind: Kind) -> str | None:
         """Say why these parameters cannot be used on a column of this kind, or None if they can."""

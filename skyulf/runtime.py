@@ -1,6 +1,7 @@
 """The composition root: settings → a running system. The only module that knows the adapters."""
 
 import gc
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from skyulf.adapters.system import new_id, now
 from skyulf.artifacts import ArtifactStore
 from skyulf.commands import COMMANDS
 from skyulf.commands.bus import CommandBus
-from skyulf.errors import Misconfigured, NotFound
+from skyulf.errors import Damaged, Misconfigured, NotFound
 from skyulf.events.log import EventLog
 from skyulf.ingest.service import IngestService
 from skyulf.projections import PROJECTIONS
@@ -38,6 +39,8 @@ from skyulf.reactions.sandbox import SandboxServer
 from skyulf.reactions.training import WAKING, Worker
 from skyulf.serving import PredictionService
 from skyulf.settings import Settings
+
+logger = logging.getLogger(__name__)
 
 FULL_COLLECTION = 1_000
 """A full garbage collection comes after so many of the middle generation; by default it is 10."""
@@ -184,10 +187,16 @@ def make_log(settings: Settings, directory: DataDirectory) -> EventLog:
 
 
 def make_read_store(settings: Settings, directory: DataDirectory) -> ReadStore:
-    """The read models beside the log."""
+    """The read models beside the log; those that cannot be opened are made anew, as they follow from the log."""
     if urlsplit(settings.database_url).scheme == "memory":
         return MemoryReadStore()
-    return SqlReadStore(f"sqlite:///{directory.rows.absolute()}")
+    url = f"sqlite:///{directory.rows.absolute()}"
+    try:
+        return SqlReadStore(url)
+    except Damaged as error:
+        logger.warning("%s; they are made anew from the log", error.detail)
+        directory.forget_rows()
+        return SqlReadStore(url)
 
 
 def make_artifacts(settings: Settings, directory: DataDirectory) -> ArtifactStore:

@@ -34,9 +34,11 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DatabaseError
 from sqlalchemy.sql.dml import Insert
 from sqlalchemy.types import TypeEngine
 
+from skyulf.errors import Damaged
 from skyulf.projections.base import Projection, Row
 from skyulf.projections.store import Build, CheckpointMoved, Found, NotBuilt, Parked, Selection
 
@@ -239,13 +241,16 @@ def read_parked(connection: Connection, build: Build) -> tuple[Parked, ...]:
 
 
 class SqlReadStore:
-    """`ReadStore` in the database that ``url`` names."""
+    """`ReadStore` in the database that ``url`` names; raises `Damaged` where that is none."""
 
     def __init__(self, url: str) -> None:
         self._writer = engine_for(url, begin="BEGIN IMMEDIATE", pool_size=2)
         self._reader = engine_for(url, begin="BEGIN", pool_size=8)
-        with self._writer.begin() as connection:
-            metadata.create_all(connection)
+        try:
+            with self._writer.begin() as connection:
+                metadata.create_all(connection)
+        except DatabaseError as error:
+            raise Damaged(f"the read models cannot be opened: {error.orig}") from error
 
     def builds(self, projection: str) -> tuple[Build, ...]:
         """See `ReadStore.builds`."""

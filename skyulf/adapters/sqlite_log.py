@@ -21,7 +21,7 @@ from eventsourcing.sqlite import (
 
 from skyulf.adapters.stored import RestoreCheck, command_twice, data_of, recorded_from, state_of, wrong_version
 from skyulf.adapters.wakeups import Wakeups
-from skyulf.errors import NotAllowed, Unavailable
+from skyulf.errors import Damaged, NotAllowed, Unavailable
 from skyulf.events.base import Recorded
 from skyulf.events.log import Append, AppendResult, CommandRecorded, Page
 
@@ -201,7 +201,13 @@ class SqliteEventLog:
         self._datastore = EnvelopeDatastore(f"{path.absolute().as_uri()}?mode={mode}")
         self._recorder = EnvelopeRecorder(self._datastore)
         if not read_only:
+            self._create_table(path)
+
+    def _create_table(self, path: Path) -> None:
+        try:
             self._recorder.create_table()
+        except (PersistenceError, sqlite3.Error) as error:
+            raise Damaged(f"{path} cannot be opened as an event log: {error}") from error
 
     def append(self, appends: Sequence[Append]) -> list[AppendResult]:
         """See `EventLog.append`. The write lock is held throughout, so what is checked stays true."""

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Annotated, Any
 
+import orjson
 from fastapi import Depends, Request, Response
 from pydantic import ValidationError
 from starlette.datastructures import FormData, UploadFile
@@ -15,12 +16,14 @@ from starlette.exceptions import HTTPException
 from api.dependencies import ContextDep, MinPositionDep, PageDep, RuntimeDep, read, read_one, send
 from api.routes.base import NOT_MODIFIED, StrictRequest, media_type, not_modified, problems, router
 from api.schemas.base import Page, answered
-from api.schemas.dataset import DatasetAnswer, DatasetFromUri, DatasetListed, DatasetOut
+from api.schemas.dataset import DatasetAnswer, DatasetFromUri, DatasetListed, DatasetOut, HowToRead
 from skyulf.commands.bus import Answer
 from skyulf.commands.dataset import AddDatasetVersion, CreateDataset
 from skyulf.errors import Fault, Invalid, NotFound
 from skyulf.events.dataset import DatasetVersionAdded
 from skyulf.events.registry import decode
+from skyulf.ingest import Asked
+from skyulf.ingest.disk import telling_full_disk
 from skyulf.ingest.service import TakenIn
 from skyulf.runtime import Runtime
 
@@ -37,8 +40,10 @@ UPLOAD: dict[str, Any] = {
                     "properties": {
                         "file": {"type": "string", "format": "binary", "description": "CSV or Parquet, by its name."},
                         "name": {"type": "string", "minLength": 1, "maxLength": 200},
+                        **HowToRead.model_json_schema()["properties"],
                     },
-                }
+                },
+                "encoding": {"types": {"contentType": "application/json"}},
             },
             "application/json": {"schema": DatasetFromUri.model_json_schema()},
         },
@@ -61,7 +66,8 @@ async def get_upload(request: Request) -> AsyncIterator[FormData]:
     if kind != "multipart/form-data":
         raise HTTPException(415, "send multipart/form-data with a part called file, or JSON with name and uri")
     try:
-        form = await request.form(max_files=1, max_fields=10)
+        with telling_full_disk():
+            form = await request.form(max_files=1, max_fields=10)
     except HTTPException as error:
         raise Invalid("the upload cannot be read", [Fault("body", str(error.detail))]) from error
     try:
@@ -91,7 +97,7 @@ async def create_dataset(form: UploadDep, runtime: RuntimeDep, context: ContextD
     name = given.strip() if isinstance(given, str) else Path(upload.filename or "").stem
     if not 1 <= len(name) <= LONGEST_NAME or "\0" in name:
         raise Invalid("the dataset has no usable name", [Fault("name", f"1 to {LONGEST_NAME} characters, no U+0000")])
-    taken = await _take_in(runtime, upload)
+    taken = await _take_in(runtime, upload, _asked(form))
     answer = await send(runtime, CreateDataset(name=name, **_members(taken)), context)
     response.headers["Location"] = f"/v1/datasets/{answer.id}"
     return _shown(answer, response)
@@ -111,7 +117,7 @@ async def add_dataset_version(
     upload = _file(form)
     if not (await asyncio.to_thread(runtime.log.load, {dataset_id: 0}))[dataset_id]:
         raise NotFound(f"there is no dataset {dataset_id}")
-    taken = await _take_in(runtime, upload)
+    taken = await _take_in(runtime, upload, _asked(form))
     answer = await send(runtime, AddDatasetVersion(id=dataset_id, **_members(taken)), context)
     response.headers["Location"] = f"/v1/datasets/{answer.id}"
     return _shown(answer, response)
@@ -127,13 +133,37 @@ def _file(form: FormData) -> UploadFile:
     return upload
 
 
-async def _take_in(runtime: Runtime, upload: UploadFile) -> TakenIn:
+def _asked(form: FormData) -> Asked:
+    """What the upload's fields say of how the file is to be read."""
+    given = {name: form[name] for name in HowToRead.model_fields if name in form}
+    if any(len(form.getlist(name)) > 1 or not isinstance(value, str) for name, value in given.items()):
+        raise Invalid("a field is there twice, or is a file", [Fault(", ".join(given), "each of them once, as text")])
+    try:
+        members = {name: _member(name, str(value)) for name, value in given.items()}
+        read = HowToRead.model_validate(members)
+    except ValidationError as error:
+        faults = [Fault(".".join(str(part) for part in fault["loc"]), fault["msg"]) for fault in error.errors()]
+        raise Invalid("the file cannot be read as asked", faults) from error
+    return Asked(dict(read.types), read.delimiter, read.decimal, read.header)
+
+
+def _member(name: str, text: str) -> Any:
+    if name in ("delimiter", "decimal"):
+        return {"\\t": "\t", "tab": "\t"}.get(text, text)
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        wanted = "true or false" if name == "header" else 'a JSON object such as {"size": "number"}'
+        raise Invalid("the file cannot be read as asked", [Fault(name, wanted)]) from error
+
+
+async def _take_in(runtime: Runtime, upload: UploadFile, asked: Asked) -> TakenIn:
     def work() -> TakenIn:
-        with tempfile.NamedTemporaryFile(prefix="upload-", dir=runtime.directory.scratch) as copy:
+        with telling_full_disk(), tempfile.NamedTemporaryFile(prefix="upload-", dir=runtime.directory.scratch) as copy:
             shutil.copyfileobj(upload.file, copy, 1 << 20)
             copy.flush()
             try:
-                return runtime.ingest.take_in(Path(copy.name), Path(upload.filename or "").name)
+                return runtime.ingest.take_in(Path(copy.name), Path(upload.filename or "").name, asked)
             except Invalid as error:
                 raise Invalid(error.detail, error.faults or [Fault("file", error.detail)]) from error
 

@@ -1,10 +1,12 @@
 """Datasets over HTTP."""
 
 from datetime import datetime
+from typing import Literal
 
 from pydantic import Field
 
 from api.schemas.base import CommandAnswer, Request, Response
+from skyulf.events.dataset import ColumnType
 
 
 class DatasetFromUri(Request):
@@ -12,6 +14,17 @@ class DatasetFromUri(Request):
 
     name: str = Field(min_length=1, max_length=200)
     uri: str = Field(min_length=1, max_length=2000)
+
+
+class HowToRead(Request):
+    """What an upload may say of its file besides; what is left out is inferred."""
+
+    types: dict[str, ColumnType] = Field(
+        default_factory=dict, description="A JSON object: types by column's name, in place of what would be inferred."
+    )
+    delimiter: Literal[",", ";", "\t", "|"] | None = Field(default=None, description="Of CSV; found by itself.")
+    decimal: Literal[",", "."] | None = Field(default=None, description="The decimal mark of CSV; found by itself.")
+    header: bool = Field(default=True, description="Without one, the columns of CSV are column_1 and on.")
 
 
 class ColumnOut(Response):

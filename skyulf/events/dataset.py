@@ -1,7 +1,7 @@
 """What can happen to a dataset, and the state that follows from it."""
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import ClassVar, Literal
 
 from skyulf.events.base import DomainEvent, Value
 
@@ -21,10 +21,20 @@ class Column(Value):
 
 
 class Source(Value):
-    """Where a dataset version came from: the name of the uploaded file, and its size in bytes."""
+    """Where a dataset version came from, and how it was read: the uploaded file's name, and its size in bytes.
+
+    ``encoding``, ``delimiter`` and ``decimal`` mark are as they were found or asked for, None where the format has
+    none or nothing showed it; ``header`` tells that the first row held the names, and ``types`` are those that the
+    caller asked for.
+    """
 
     filename: str
     size: int
+    encoding: str | None = None
+    delimiter: str | None = None
+    decimal: str | None = None
+    header: bool = True
+    types: dict[str, ColumnType] = {}
 
 
 class DatasetCreated(DomainEvent):
@@ -38,6 +48,8 @@ class DatasetVersionAdded(DomainEvent):
 
     ``digest`` is of the bytes as they were sent; ``artifact`` is the digest of the typed table made from them.
     """
+
+    SCHEMA: ClassVar[int] = 2
 
     dataset_version: int
     digest: str

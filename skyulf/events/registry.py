@@ -31,7 +31,9 @@ EVOLVE: Mapping[str, Callable[[Any, Any], Any]] = {
 
 Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
 
-UPCASTERS: Mapping[str, Upcaster] = {}
+UPCASTERS: Mapping[str, Upcaster] = {
+    "DatasetVersionAdded@1": lambda data: data,  # how the file was read was not told: the defaults say so
+}
 """From a stored name that is no longer written to the data of the next schema of the same type."""
 
 

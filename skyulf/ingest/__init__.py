@@ -4,21 +4,56 @@ Formats, by the file's name: CSV (``.csv``), tab-separated (``.tsv``), Parquet (
 in a sandbox child; memory is bounded by the size of a block, not of the file. pyarrow is imported on use, so
 that a server may import this module.
 
-Of CSV: the whole file decides a column's type, not its first rows. ``true``/``false`` in any case are boolean,
-yes/no stay text, 0/1 are integers. Missing are the empty field and ``text_types.MISSING``. Numbers with a leading zero
-(007), and whole numbers beyond 64 bits, are codes and stay text, digit for digit. ISO dates are dates, ISO
-timestamps are taken to UTC (as UTC where they name no zone). Blanks around numbers, booleans and dates are
-passed over; text is kept as it is. A column with no value at all is text. Empty lines are passed over.
+Of CSV: comma, semicolon, tab and pipe are told apart by the first rows; UTF-8, UTF-16 with a byte order mark and
+Windows-1252 by the bytes. The whole file decides a column's type, not its first rows. ``true``/``false`` in any
+case are boolean, yes/no stay text, 0/1 are integers. Missing are the empty field and ``text_types.MISSING``. Numbers
+with a leading zero (007), and whole numbers beyond 64 bits, are codes and stay text, digit for digit. ISO dates are
+dates, ISO timestamps are taken to UTC (as UTC where they name no zone). Blanks around numbers, booleans and dates
+are passed over; text is kept as it is. A column with no value at all is text. Empty lines are passed over.
+
+Numbers with a decimal comma or grouped thousands (1.234,56 and 1,234.56) are numbers where the whole column is
+written so. Where every value of a column has two readings (1,234 alone), the file's other columns decide, if they
+show one decimal mark and not both; else 1.234 is a number and 1,234 text. So are dates: 31.12.2024 and 2024/12/31,
+and with strokes 31/12/2024 or 12/31/2024 where only one of the two fits the whole column; else they stay text.
+What the caller asks for (`Asked`) goes before all of this.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from skyulf.errors import Invalid
+from skyulf.errors import Fault, Invalid
+from skyulf.ingest.disk import telling_full_disk
 
 FORMATS = (".csv", ".tsv", ".parquet", ".pq")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the caller says of a file, in place of what would be inferred.
+
+    ``types`` are by column's name. ``delimiter`` and ``decimal`` (a comma or a point) are None where they are to be
+    found; without a ``header``, which only CSV can lack, the columns are called column_1 and on.
+    """
+
+    types: Mapping[str, str] = field(default_factory=dict)
+    delimiter: str | None = None
+    decimal: str | None = None
+    header: bool = True
+
+
+NOTHING_ASKED = Asked()
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """How a file was read: ``encoding``, ``delimiter`` and ``decimal`` mark, None where nothing shows it."""
+
+    encoding: str | None = None
+    delimiter: str | None = None
+    decimal: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +84,12 @@ class Ingested:
     digest: str
     rows: int
     columns: list[ColumnFacts]
+    found: Found = Found()
 
 
-def ingest_file(send: Callable[[Any], None], source: str, filename: str, target: str) -> Ingested:
+def ingest_file(
+    send: Callable[[Any], None], source: str, filename: str, target: str, asked: Asked = NOTHING_ASKED
+) -> Ingested:
     """Read the file at ``source``, called ``filename`` by its sender, and write it as Parquet to ``target``.
 
     Sends ``{"stage": "checking" | "typing" | "writing", "fraction": 0…1}`` as it goes. Raises Invalid, with a
@@ -66,11 +104,25 @@ def ingest_file(send: Callable[[Any], None], source: str, filename: str, target:
         )
     if Path(source).stat().st_size == 0:
         raise Invalid("the file is empty")
-    from skyulf.ingest import csv, parquet, writing
+    from skyulf.ingest import asked_types, csv, parquet, writing
 
-    if suffix in (".csv", ".tsv"):
-        digest, table = csv.open_csv(Path(source), "\t" if suffix == ".tsv" else ",", send)
-    else:
-        digest, table = parquet.open_parquet(Path(source), send)
-    rows, columns = writing.write(table, Path(target), send)
-    return Ingested(digest, rows, columns)
+    found, scratch = Found(), Path(f"{target}.text")
+    with telling_full_disk(), ExitStack() as cleaning:
+        cleaning.callback(scratch.unlink, missing_ok=True)
+        if suffix in (".csv", ".tsv"):
+            preferred = "\t" if suffix == ".tsv" else ","
+            digest, table, found = csv.open_csv(Path(source), scratch, preferred, asked, send)
+        else:
+            _refuse_text_options(asked)
+            digest = parquet.digest_of(Path(source), send)
+            table = asked_types.retyped(lambda: parquet.open_parquet(Path(source)), asked.types)
+        rows, columns = writing.write(table, Path(target), send)
+    return Ingested(digest, rows, columns, found)
+
+
+def _refuse_text_options(asked: Asked) -> None:
+    """Raise Invalid for what only a CSV file can be told."""
+    given = {"delimiter": asked.delimiter, "decimal": asked.decimal, "header": None if asked.header else "false"}
+    faults = [Fault(name, "is for CSV files; leave it out") for name, value in given.items() if value is not None]
+    if faults:
+        raise Invalid("the file's format has no such choice", faults)

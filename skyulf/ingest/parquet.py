@@ -26,9 +26,8 @@ _KINDS: tuple[tuple[str, tuple[Callable[[Any], bool], ...]], ...] = (
 )
 
 
-def open_parquet(path: Path, send: Callable[[Any], None]) -> tuple[str, TypedTable]:
-    """Check the file; answer the digest of its bytes and the table. Raises Invalid, while being read too."""
-    digest = _digest(path, send)
+def open_parquet(path: Path) -> TypedTable:
+    """Check the file; answer the table. Raises Invalid, while being read too."""
     try:
         file = pq.ParquetFile(path, pre_buffer=False, buffer_size=_PIECE)
     except (pa.ArrowException, OSError):
@@ -38,10 +37,11 @@ def open_parquet(path: Path, send: Callable[[Any], None]) -> tuple[str, TypedTab
     kinds = _kinds(schema)
     if not file.metadata.num_rows:
         raise Invalid("the file has columns and no rows")
-    return digest, TypedTable(schema.names, kinds, _typed(file, schema.names, kinds))
+    return TypedTable(schema.names, kinds, _typed(file, schema.names, kinds))
 
 
-def _digest(path: Path, send: Callable[[Any], None]) -> str:
+def digest_of(path: Path, send: Callable[[Any], None]) -> str:
+    """The digest of the file's bytes."""
     digest, size, read = hashlib.sha256(), path.stat().st_size, 0
     with path.open("rb") as file:
         while piece := file.read(_PIECE):

@@ -8,7 +8,7 @@ from pathlib import Path
 from skyulf.artifacts import ArtifactStore
 from skyulf.errors import Invalid, Unavailable
 from skyulf.events.dataset import Column, Source
-from skyulf.ingest import Ingested, ingest_file
+from skyulf.ingest import NOTHING_ASKED, Asked, Ingested, ingest_file
 from skyulf.reactions.sandbox import ChildCancelled, ChildDied, ChildFailed, ChildTimedOut, Limits, SandboxServer
 
 SECONDS = 900.0
@@ -50,25 +50,31 @@ class IngestService:
         """Take no more files in, and wait for those under way; the sandbox ends them first."""
         self.threads.shutdown(cancel_futures=True)
 
-    def take_in(self, path: Path, filename: str) -> TakenIn:
+    def take_in(self, path: Path, filename: str, asked: Asked = NOTHING_ASKED) -> TakenIn:
         """Take in the file at ``path``, which its sender calls ``filename``; raises `Invalid` and `Unavailable`."""
         with tempfile.TemporaryDirectory(prefix="ingest-", dir=self._scratch) as folder:
             table = Path(folder) / "table.parquet"
-            ingested = self._read(path, filename, table)
+            ingested = self._read(path, filename, table, asked)
             artifact = self._artifacts.put(table)
         return TakenIn(
             digest=ingested.digest,
             artifact=artifact,
             rows=ingested.rows,
-            source=Source(filename=filename, size=path.stat().st_size),
+            source=Source(
+                filename=filename,
+                size=path.stat().st_size,
+                **asdict(ingested.found),
+                header=asked.header,
+                types=dict(asked.types),
+            ),
             columns=tuple(Column.model_validate(asdict(facts)) for facts in ingested.columns),
         )
 
-    def _read(self, path: Path, filename: str, table: Path) -> Ingested:
+    def _read(self, path: Path, filename: str, table: Path, asked: Asked) -> Ingested:
         child = self._sandbox.fork()
         limits = Limits(seconds=SECONDS, memory_bytes=MEMORY, threads=1)
         try:
-            return child.run(ingest_file, str(path), filename, str(table), limits=limits)
+            return child.run(ingest_file, str(path), filename, str(table), asked, limits=limits)
         except ChildFailed as failure:
             if failure.error is not None:
                 raise failure.error from failure

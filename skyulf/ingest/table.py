@@ -1,7 +1,7 @@
 """What every format is read into: named columns of six types, in batches."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,6 +46,14 @@ def check_names(names: Sequence[str]) -> None:
         seen.setdefault(name, number)
     if faults:
         raise Invalid("the columns cannot be told apart by name", faults)
+
+
+def check_asked(asked: Mapping[str, str], names: Sequence[str]) -> None:
+    """Raise Invalid naming the columns that a type was asked for and that are not there."""
+    known = set(names)
+    faults = [Fault(name, "there is no such column in the file") for name in asked if name not in known]
+    if faults:
+        raise Invalid("types were asked for columns that the file has not", faults)
 
 
 def infinite(name: str, row: int) -> Invalid:

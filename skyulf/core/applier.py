@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import pandas as pd
 
 from skyulf.core.evaluation import finite
 from skyulf.core.formats import LoadedModel
+from skyulf.core.frame import MICROSECONDS
 from skyulf.core.state import FittedState, InputColumn, Label
 from skyulf.core.walk import Walk
 from skyulf.errors import Fault, Invalid
@@ -18,6 +19,7 @@ from skyulf.errors import Fault, Invalid
 Columns = dict[str, np.ndarray[Any, Any]]
 
 MAX_FAULTS = 20
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _TYPE_NAMES = {
     bool: "true or false",
@@ -148,16 +150,16 @@ def _text(cell: Any) -> str:
     return cell
 
 
-def _time(cell: Any) -> str:
-    text = _text(cell)
+def _time(cell: Any) -> float:
     try:
-        datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(_text(cell))
     except ValueError:
         raise _Wrong("text that is no such date") from None
-    return text
+    since = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - EPOCH
+    return since // timedelta(microseconds=1) / MICROSECONDS
 
 
 _READERS: dict[str, Callable[[Any], Any]] = {
     "integer": _number, "number": _number, "boolean": _truth, "string": _text, "date": _time, "datetime": _time,
 }  # fmt: skip
-_DTYPES: dict[str, Any] = {"integer": np.float64, "number": np.float64, "boolean": np.float64}
+_DTYPES: dict[str, Any] = {name: np.float64 for name in _READERS if name != "string"}

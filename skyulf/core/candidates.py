@@ -185,7 +185,7 @@ def _model_faults(spec: PipelineSpec, flow: Flow) -> list[Fault]:
     ways_out = {
         "categorical": "add one_hot or ordinal for them",
         "text": "add drop_columns, or name them in one_hot or ordinal",
-        "datetime": "add drop_columns for them",
+        "datetime": "add date_parts or drop_columns for them",
     }
     faults = [
         Fault("steps", f"{kind} columns reach the model unencoded ({some(names)}); {ways_out[kind]}")

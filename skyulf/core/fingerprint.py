@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-NOT_THE_MODEL = frozenset({"n_jobs", "n_threads", "verbose", "_sklearn_version", "__sklearn_tags__"})
+NOT_THE_MODEL = frozenset({"n_jobs", "n_threads", "verbose", "_sklearn_version", "__sklearn_tags__", "_stop_words_id"})
 
 
 def fingerprint(pipeline: Any, probe: Any) -> str:

@@ -29,7 +29,7 @@ FORMAT = 1
 LOADERS = frozenset(
     {
         "DTypeNode", "DictNode", "JsonNode", "ListNode", "LossNode", "NdArrayNode", "ObjectNode",
-        "RandomGeneratorNode", "SliceNode", "TreeNode", "TupleNode", "TypeNode",
+        "RandomGeneratorNode", "RandomStateNode", "SliceNode", "TreeNode", "TupleNode", "TypeNode",
     }
 )  # fmt: skip
 

@@ -1,7 +1,8 @@
 """Typed tables as the engine reads them: the one account of how a stored cell becomes a feature.
 
-Numbers and booleans become float64 with NaN for missing, text becomes Python strings in object arrays with NaN for
-missing. ``applier`` makes the same of JSON rows, so that training and serving see identical features.
+Numbers and booleans become float64 with NaN for missing; dates and times too, as seconds since 1970 in UTC, where a
+time without a zone counts as UTC. Text becomes Python strings in object arrays with NaN for missing. ``applier``
+makes the same of JSON rows, so that training and serving see identical features.
 """
 
 from pathlib import Path
@@ -9,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from skyulf.core.columns import ColumnType
 from skyulf.errors import TrainingFailed
+
+MICROSECONDS = 1e6
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,7 +22,6 @@ def read_frame(path: str | Path, target: str | None = None) -> "pd.DataFrame":
     """Read a Parquet file into a frame of features; the column ``target`` keeps its own type.
 
     Integers beyond 2**53 are rounded to the nearest float64, in training as in serving; as a target they stay exact.
-    Dates and times become datetime64.
     """
     import pandas as pd
     import pyarrow.parquet as pq
@@ -42,7 +44,8 @@ def _feature(column: Any) -> Any:
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
         return column.cast(pa.float64(), safe=False).to_numpy()
     if pa.types.is_date(kind) or pa.types.is_timestamp(kind):
-        return column.to_pandas(date_as_object=False)
+        moments = column.cast(pa.timestamp("us", "UTC" if getattr(kind, "tz", None) else None), safe=False)
+        return moments.cast(pa.int64()).cast(pa.float64(), safe=False).to_numpy() / MICROSECONDS
     return pd.Series(_strings(column), dtype=object)
 
 

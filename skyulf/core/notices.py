@@ -33,6 +33,8 @@ def _text(warning: warnings.WarningMessage) -> str:
         return "the model had not converged when it reached max_iter; scale the columns or raise max_iter"
     if "least populated class" in message:
         return "a class has fewer training rows than there are folds of cross-validation"
+    if message.startswith("Bins whose width") or "distinct clusters" in message:
+        return "a column has fewer different values than bins, so that it got fewer bins"
     if name == "LinAlgWarning":
         return "columns depend on each other, so that coefficients are not reliable; drop some or use ridge"
     if name == "RuntimeWarning":

@@ -67,3 +67,48 @@ class Ridge(Model):
         from sklearn.linear_model import Ridge as Estimator
 
         return Estimator(alpha=self.alpha, fit_intercept=self.fit_intercept, random_state=context.seed)
+
+
+class Lasso(Model):
+    """Least squares with an L1 penalty of strength ``alpha``, which leaves columns out altogether.
+
+    Builds on scikit-learn's Lasso. Wants scaled numeric columns without missing cells.
+    """
+
+    name: ClassVar[str] = "lasso"
+    tasks: ClassVar[tuple[Task, ...]] = ("regression",)
+    types: ClassVar[tuple[str, ...]] = ("sklearn.linear_model._coordinate_descent.Lasso",)
+
+    alpha: float = Field(default=0.01, gt=0)
+    max_iter: int = Field(default=10_000, ge=1)
+    tol: float = Field(default=1e-4, gt=0)
+    fit_intercept: bool = True
+
+    def build(self, context: BuildContext) -> Any:
+        """Make the regressor."""
+        from sklearn.linear_model import Lasso as Estimator
+
+        return Estimator(**self.model_dump(), random_state=context.seed)
+
+
+class ElasticNet(Model):
+    """Least squares with a penalty of strength ``alpha``, of which ``l1_ratio`` is L1 and the rest L2.
+
+    Builds on scikit-learn's ElasticNet. Wants scaled numeric columns without missing cells.
+    """
+
+    name: ClassVar[str] = "elastic_net"
+    tasks: ClassVar[tuple[Task, ...]] = ("regression",)
+    types: ClassVar[tuple[str, ...]] = ("sklearn.linear_model._coordinate_descent.ElasticNet",)
+
+    alpha: float = Field(default=0.01, gt=0)
+    l1_ratio: float = Field(default=0.5, ge=0, le=1)
+    max_iter: int = Field(default=10_000, ge=1)
+    tol: float = Field(default=1e-4, gt=0)
+    fit_intercept: bool = True
+
+    def build(self, context: BuildContext) -> Any:
+        """Make the regressor."""
+        from sklearn.linear_model import ElasticNet as Estimator
+
+        return Estimator(**self.model_dump(), random_state=context.seed)

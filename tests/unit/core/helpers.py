@@ -88,3 +88,49 @@ def silent(stage: str, fraction: float, metrics: dict[str, float]) -> None:
 
 def trained(*specs: PipelineSpec, frame: pd.DataFrame, facts: list[ColumnFacts], seed: int = 1) -> FittedState:
     return fit(specs, frame, facts, seed, silent, threads=1)
+
+
+def wide(rows: int = 160) -> tuple[pd.DataFrame, list[ColumnFacts]]:
+    """Like table, with dates and a column that is missing throughout."""
+    frame, _ = table(rows)
+    rng = np.random.default_rng(7)
+    day = np.floor(rng.uniform(-1e8, 1.5e9, rows) / 86_400) * 86_400
+    time = rng.uniform(0, 1.5e9, rows)
+    day[::9] = np.nan
+    frame = frame.assign(day=day, **{"at %": time}, void=np.full(rows, np.nan))
+    return frame, facts_of(frame, {**TYPES, "day": "date", "at %": "datetime", "void": "number"})
+
+
+def _use(node: str, columns: Any, **params: Any) -> dict[str, Any]:
+    return {"node": node, "columns": columns, "params": params}
+
+
+_FILLED = _use("impute", "numeric", strategy="median")
+_NO_DATES = _use("drop_columns", "datetime")
+_ENCODED = _use("one_hot", "categorical")
+_LEFT = [_FILLED, _use("scale", "numeric"), _NO_DATES, _ENCODED]
+
+USES: dict[str, list[dict[str, Any]]] = {
+    "bin": [_FILLED, _use("bin", "numeric"), _NO_DATES, _ENCODED],
+    "bin uniform": [_FILLED, _use("bin", "numeric", method="uniform", bins=3), _NO_DATES, _ENCODED],
+    "bin kmeans": [_FILLED, _use("bin", ["age"], method="kmeans", bins=3), *_LEFT],
+    "clip": [_use("clip", "numeric"), *_LEFT],
+    "clip late": [_NO_DATES, _ENCODED, _use("clip", "all", method="quantiles", low=0.1, high=0.8), _FILLED],
+    "date_parts": [_use("date_parts", "datetime"), *_LEFT],
+    "date_parts late": [_ENCODED, _use("date_parts", ["day"], parts=["days", "second"]), *_LEFT],
+    "drop_columns": [_use("drop_columns", ["age"]), *_LEFT],
+    "impute": [_use("impute", "all", strategy="most_frequent") | {"columns": ["deck", "age"]}, *_LEFT],
+    "missing_indicator": [_use("missing_indicator", ["deck", "age", "void"]), *_LEFT],
+    "missing_indicator late": [_ENCODED, _use("missing_indicator", "all") | {"columns": ["void"]}, *_LEFT],
+    "one_hot": [_use("one_hot", "categorical", max_categories=3), *_LEFT],
+    "ordinal": [_use("ordinal", "categorical"), *_LEFT],
+    "polynomial": [_FILLED, _use("scale", "numeric"), _use("polynomial", "numeric"), _NO_DATES, _ENCODED],
+    "power_transform": [_use("power_transform", "numeric"), *_LEFT],
+    "power_transform box_cox": [_use("power_transform", ["fare paid", "void"], method="box_cox"), *_LEFT],
+    "scale": [_use("scale", "numeric", method="robust"), *_LEFT],
+    "select_univariate": [*_LEFT, _use("select_univariate", "all", keep=4)],
+    "select_univariate share": [*_LEFT, _use("select_univariate", "all", score="mutual_information", keep=0.3)],
+    "select_variance": [*_LEFT, _use("select_variance", "all", threshold=0.2)],
+    "target_encode": [_use("target_encode", "categorical"), *_LEFT],
+    "target_encode numbers": [_use("target_encode", ["age", "deck"], smooth=2.0), *_LEFT],
+}

@@ -18,7 +18,7 @@ from skyulf.errors import Invalid
 
 SEASON = "été \"x'"
 ROW = {"age": 30, "fare paid": 8.5, SEASON: "a", "deck": "x", "member": True}
-SMALL = {"random_forest": {"n_estimators": 5}, "extra_trees": {"n_estimators": 5}}
+SMALL = {name: {"n_estimators": 5} for name in ("random_forest", "extra_trees", "gradient_boosting")}
 
 MIXED = [
     {"node": "one_hot", "columns": ["deck"]},

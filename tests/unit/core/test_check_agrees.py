@@ -36,6 +36,14 @@ NODES = st.sampled_from(
         ("one_hot", {"max_categories": 2}),
         ("ordinal", {}),
         ("drop_columns", {}),
+        ("missing_indicator", {}),
+        ("clip", {}),
+        ("power_transform", {}),
+        ("bin", {"bins": 3}),
+        ("polynomial", {}),
+        ("target_encode", {}),
+        ("select_variance", {}),
+        ("select_univariate", {"keep": 2}),
     ]
 )
 STEPS = st.lists(
@@ -45,7 +53,7 @@ MODELS = st.sampled_from(sorted(models("classification")))
 
 
 def asked_for(steps, model):
-    params = {"n_estimators": 2} if model in ("random_forest", "extra_trees") else {}
+    params = {"n_estimators": 2} if model in ("random_forest", "extra_trees", "gradient_boosting") else {}
     params = {"max_iter": 3} if model == "hist_gradient_boosting" else params
     return spec(steps, {"node": model, "params": params}, refit=False)
 

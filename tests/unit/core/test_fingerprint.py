@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from helpers import FULL, LOGISTIC, spec, table, trained
 
+from skyulf.core.registry import models
+
 PROGRAM = """
 import sys, warnings
 from helpers import FULL, spec, table
@@ -17,17 +19,25 @@ from skyulf.core.registry import models
 for target, task in (("string", "classification"), ("number", "regression")):
     frame, facts = table(target=target)
     for name in sorted(models(task)):
-        params = {"n_estimators": 7} if name in ("random_forest", "extra_trees") else {}
+        params = {"n_estimators": 7} if name in ("random_forest", "extra_trees", "gradient_boosting") else {}
         asked = spec(FULL, {"node": name, "params": params}, task)
         state = fit([asked], frame, facts, 3, lambda *_: None, int(sys.argv[1]))
         print(task, name, state.fingerprint)
 """
 
+STEPS_PROGRAM = """
+import sys
+from helpers import LOGISTIC, USES, spec, trained, wide
+frame, facts = wide()
+for name, steps in USES.items():
+    print(name, trained(spec(steps, LOGISTIC, refit=False), frame=frame, facts=facts).fingerprint)
+"""
 
-def marks(threads, hash_seed):
+
+def marks(threads, hash_seed, program=PROGRAM):
     here = Path(__file__).parent
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", PROGRAM, str(threads)],
+        [sys.executable, "-W", "error", "-c", program, str(threads)],
         capture_output=True,
         text=True,
         check=True,
@@ -38,10 +48,16 @@ def marks(threads, hash_seed):
 
 def test_every_model_has_one_fingerprint_in_every_process():
     first, second, on_two_threads = marks(1, 1), marks(1, 2), marks(2, 3)
-    assert len(first) == 9
+    assert len(first) == len(models("classification")) + len(models("regression"))
     assert first == second
     assert first == on_two_threads
-    assert len({line.split()[-1] for line in first}) == 9
+    assert len({line.split()[-1] for line in first}) == len(first)
+
+
+def test_every_step_has_one_fingerprint_in_every_process():
+    first = marks(1, 1, STEPS_PROGRAM)
+    assert first == marks(1, 2, STEPS_PROGRAM)
+    assert len({line.split()[-1] for line in first}) == len(first)
 
 
 @pytest.mark.parametrize("change", ["coef_", "intercept_", "classes_"])

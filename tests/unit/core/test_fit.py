@@ -8,6 +8,9 @@ import pytest
 from helpers import FULL, LOGISTIC, facts_of, silent, spec, table, trained
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.feature_selection import SelectKBest, f_classif
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import cross_val_score
 
 from skyulf.core.applier import Applier
 from skyulf.core.calculator import fit
@@ -15,7 +18,12 @@ from skyulf.core.candidates import choose_candidates
 from skyulf.core.registry import models
 from skyulf.errors import TrainingFailed
 
-SMALL = {"random_forest": {"n_estimators": 8}, "extra_trees": {"n_estimators": 8}}
+SMALL = {
+    "random_forest": {"n_estimators": 8},
+    "extra_trees": {"n_estimators": 8},
+    "gradient_boosting": {"n_estimators": 20},
+    "decision_tree": {"min_samples_leaf": 5},
+}
 UNREFITTED = {"refit": False, "split": {"shuffle": False, "test_size": 0.25}}
 
 
@@ -129,8 +137,29 @@ def test_columns_that_are_missing_throughout_are_taken():
     assert trained(*choose_candidates(spec(), facts, 200).specs, frame=frame, facts=facts).metrics["accuracy"] > 0.5
 
 
-def test_noise_scores_like_noise():
-    """Selecting the best of 2,000 noise columns on all rows before cross-validation would score about 0.85."""
+def noise(seed):
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=(100, 500)), rng.integers(0, 2, 100)
+
+
+def test_selecting_on_all_rows_would_score_on_noise_and_ours_does_not():
+    """The classic leak: the columns that seem to tell most are chosen on all rows, and then "cross-validated"."""
+    leaky, ours = [], []
+    for seed in range(10):
+        values, target = noise(seed)
+        selected = SelectKBest(f_classif, k=10).fit_transform(values, target)
+        leaky.append(cross_val_score(LogisticRegression(), selected, target, scoring="roc_auc").mean())
+        frame = pd.DataFrame(values, columns=[f"x{i}" for i in range(500)]).assign(y=target)
+        facts = facts_of(frame, {**dict.fromkeys(frame.columns[:-1], "number"), "y": "integer"})
+        steps = [{"node": "select_univariate", "columns": "all", "params": {"keep": 10}}]
+        asked = spec(steps, LOGISTIC, split={"test_size": 0.5}, refit=False)
+        ours.append(trained(asked, frame=frame, facts=facts, seed=seed).metrics["roc_auc"])
+    assert np.mean(leaky) == pytest.approx(0.85, abs=0.05)
+    assert np.mean(ours) == pytest.approx(0.5, abs=0.05)
+
+
+@pytest.mark.parametrize("encode", ["one_hot", "target_encode"])
+def test_noise_scores_like_noise(encode):
     rng = np.random.default_rng(0)
     aucs = []
     for seed in range(8):
@@ -139,7 +168,7 @@ def test_noise_scores_like_noise():
         frame["c"] = pd.Series(rng.choice(np.array([f"v{i}" for i in range(120)], dtype=object), 300), dtype=object)
         frame["y"] = rng.integers(0, 2, 300)
         facts = facts_of(frame, {**{f"x{i}": "number" for i in range(10)}, "c": "string", "y": "integer"})
-        steps = [{"node": "one_hot", "columns": ["c"]}, {"node": "scale", "columns": "numeric"}]
+        steps = [{"node": encode, "columns": ["c"]}, {"node": "scale", "columns": "numeric"}]
         state = trained(spec(steps, LOGISTIC, split={"test_size": 0.5}), frame=frame, facts=facts, seed=seed)
         aucs.append(state.metrics["roc_auc"])
     assert abs(np.mean(aucs) - 0.5) < 0.05

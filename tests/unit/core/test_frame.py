@@ -38,7 +38,7 @@ def test_features_have_one_form(tmp_path):
     frame = written(tmp_path, cells())
     assert frame.dtypes.astype(str).to_dict() == {
         "n": "float64", "x": "float64", "b": "float64", "s": "object",
-        "d": "datetime64[ms]", "t": "datetime64[us]", "y": "Int64",
+        "d": "float64", "t": "float64", "y": "Int64",
     }  # fmt: skip
     assert np.isnan(frame["s"][1])
     assert np.isnan(frame["n"][0])

@@ -1,0 +1,38 @@
+"""Steps for dates and times."""
+
+from collections.abc import Callable
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from skyulf.core.columns import Kind
+from skyulf.core.registry import BuildContext, Output, Step
+
+Part = Literal["year", "month", "day", "weekday", "day_of_year", "hour", "minute", "second", "days"]
+
+
+class DateParts(Step):
+    """Replaces dates and times by numbers: parts of them in UTC, each missing where the cell is.
+
+    ``weekday`` counts from Monday, 1; ``days`` are those since 1970, for what grows or falls with time. Builds on
+    numpy's datetime64. Takes datetime columns.
+    """
+
+    name: ClassVar[str] = "date_parts"
+    takes: ClassVar[frozenset[Kind]] = frozenset({"datetime"})
+    takes_generated: ClassVar[bool] = False
+    output: ClassVar[Output] = "generated"
+    types: ClassVar[tuple[str, ...]] = ("skyulf.core.transformers.DateParts",)
+
+    parts: Annotated[list[Part], Field(min_length=1)] = ["year", "month", "day", "weekday", "hour"]
+
+    def build(self, _: BuildContext) -> Any:
+        """Make a transformer of moments."""
+        from skyulf.core import transformers
+
+        return transformers.DateParts(list(dict.fromkeys(self.parts)))
+
+    @classmethod
+    def arithmetic(cls, fitted: Any) -> Callable[[Any], Any]:
+        """Take moments apart."""
+        return lambda block: fitted.compute(block.astype(float, copy=False))

@@ -1,0 +1,66 @@
+"""Steps that leave out columns that say little, as training rows tell."""
+
+from collections.abc import Callable
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from skyulf.core.columns import Kind
+from skyulf.core.registry import NUMERIC, BuildContext, Output, Step
+
+
+class SelectUnivariate(Step):
+    """Keeps the columns that, each by itself, tell most of the target: a number of them, or a share.
+
+    Builds on scikit-learn's f_classif and f_regression (anova), mutual_info_classif and mutual_info_regression
+    (mutual_information). Takes numeric columns without missing cells. It is fitted anew on the training part of every
+    fold: selected on all rows, columns of pure noise would seem to predict.
+    """
+
+    name: ClassVar[str] = "select_univariate"
+    takes: ClassVar[frozenset[Kind]] = NUMERIC
+    takes_nulls: ClassVar[bool] = False
+    fills_nulls: ClassVar[bool] = True
+    output: ClassVar[Output] = "generated"
+    types: ClassVar[tuple[str, ...]] = ("skyulf.core.transformers.Univariate",)
+
+    keep: Annotated[int, Field(ge=1)] | Annotated[float, Field(gt=0, lt=1)] = 0.5
+    score: Literal["anova", "mutual_information"] = "anova"
+
+    def build(self, context: BuildContext) -> Any:
+        """Make a Univariate for the task."""
+        from skyulf.core.transformers import Univariate
+
+        return Univariate(self.keep, self.score, context.task, context.seed)
+
+    @classmethod
+    def arithmetic(cls, fitted: Any) -> Callable[[Any], Any]:
+        """Choose."""
+        return lambda block: fitted.compute(block.astype(float, copy=False))
+
+
+class SelectVariance(Step):
+    """Leaves out columns whose variance on training rows is not above a threshold; missing cells stay missing.
+
+    Builds on scikit-learn's VarianceThreshold. Takes numeric columns; not after standard scaling, which gives every
+    column the variance 1.
+    """
+
+    name: ClassVar[str] = "select_variance"
+    takes: ClassVar[frozenset[Kind]] = NUMERIC
+    output: ClassVar[Output] = "generated"
+    types: ClassVar[tuple[str, ...]] = ("sklearn.feature_selection._variance_threshold.VarianceThreshold",)
+
+    threshold: float = Field(default=0.0, ge=0)
+
+    def build(self, _: BuildContext) -> Any:
+        """Make a VarianceThreshold."""
+        from sklearn.feature_selection import VarianceThreshold
+
+        return VarianceThreshold(self.threshold)
+
+    @classmethod
+    def arithmetic(cls, fitted: Any) -> Callable[[Any], Any]:
+        """Choose."""
+        kept = fitted.get_support(indices=True)
+        return lambda block: block[:, kept].astype(float, copy=False)

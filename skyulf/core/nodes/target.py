@@ -1,0 +1,40 @@
+"""Steps that encode by the target."""
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from skyulf.core.columns import Kind
+from skyulf.core.registry import ENCODABLE, BuildContext, Output, Step
+
+
+class TargetEncode(Step):
+    """Replaces each category by the mean of the target in it, drawn to the mean of all the fewer rows it has.
+
+    Builds on scikit-learn's TargetEncoder (Micci-Barreca, SIGKDD Explorations 3, 2001). Takes categorical, text and
+    numeric columns, of many values above all. Training rows are encoded by means of the other ``folds``, so that no
+    row's own target reaches the model; a class beyond two adds a column for each. A missing cell is a category of its
+    own; a category never seen in training counts as the mean of all.
+    """
+
+    name: ClassVar[str] = "target_encode"
+    takes: ClassVar[frozenset[Kind]] = ENCODABLE
+    output: ClassVar[Output] = "generated"
+    fills_nulls: ClassVar[bool] = True
+    types: ClassVar[tuple[str, ...]] = (
+        "sklearn.model_selection._split.KFold",
+        "sklearn.preprocessing._target_encoder.TargetEncoder",
+    )
+
+    smooth: Literal["auto"] | Annotated[float, Field(ge=0)] = "auto"
+    folds: int = Field(default=5, ge=2)
+
+    def build(self, context: BuildContext) -> Any:
+        """Make a TargetEncoder whose folds the seed rules."""
+        from sklearn.model_selection import KFold
+        from sklearn.preprocessing import TargetEncoder
+
+        # Folds are not stratified: a class with fewer rows than folds is no reason to fail.
+        folds = KFold(self.folds, shuffle=True, random_state=context.seed)
+        target = "continuous" if context.task == "regression" else "auto"
+        return TargetEncoder(target_type=target, smooth=self.smooth, cv=folds)

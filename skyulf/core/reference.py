@@ -1,0 +1,69 @@
+"""The reference page of all nodes, written from their declarations.
+
+``python -m skyulf.core.reference > docs/nodes.md`` writes it; a test holds the page against what this gives.
+"""
+
+import json
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from skyulf.core.registry import describe_nodes
+
+HEAD = """# Nodes
+
+Every step and model that a pipeline may name. Written by `python -m skyulf.core.reference > docs/nodes.md`; what is
+said here is said by the classes themselves, in `skyulf/core/nodes/` and `skyulf/core/models/`.
+"""
+
+
+def reference() -> str:
+    """Return the page as Markdown."""
+    nodes = describe_nodes()
+    lines = [HEAD]
+    for kind, title in (("step", "Steps"), ("model", "Models")):
+        lines.append(f"## {title}\n")
+        for node in nodes:
+            if node["kind"] == kind:
+                lines += _section(node)
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _section(node: dict[str, Any]) -> Iterator[str]:
+    yield f"### {node['name']}\n"
+    if node["kind"] == "model":
+        yield f"For {' and '.join(node['tasks'])}.\n"
+    yield f"{node['doc'].replace('``', '`')}\n"
+    properties = node["params"].get("properties", {})
+    if properties:
+        yield "| parameter | values | default |"
+        yield "|---|---|---|"
+        for name, schema in properties.items():
+            yield f"| `{name}` | {_values(schema)} | {_literal(schema.get('default'))} |"
+        yield ""
+
+
+_BOUNDS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
+
+
+def _values(schema: dict[str, Any]) -> str:
+    """Say in words which values a parameter's JSON schema lets in."""
+    if "anyOf" in schema:
+        return " or ".join(_values(one) for one in schema["anyOf"])
+    if "enum" in schema or "const" in schema:
+        return ", ".join(_literal(value) for value in schema.get("enum", [schema.get("const")]))
+    if schema.get("type") == "array":
+        return f"a list of: {_values(schema['items'])}"
+    words = [str(schema.get("type", "any"))]
+    words += [f"{sign} {schema[key]:g}" for key, sign in _BOUNDS.items() if key in schema]
+    return " ".join(words)
+
+
+def _literal(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(_literal(one) for one in value)
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(reference())

@@ -7,9 +7,21 @@ from typing import Any
 import numpy as np
 
 from skyulf.core.columns import ColumnType
+from skyulf.core.curves import (
+    MOST_POINTS,
+    POINTS_OF_ALL,
+    Ranking,
+    actual_by_predicted,
+    class_curves,
+    rank,
+    residual_histogram,
+)
 
 Array = np.ndarray[Any, Any]
 Metrics = dict[str, float | None]
+
+MOST_DRAWN = 20
+"""With more classes than this there are no curves."""
 
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 
@@ -53,8 +65,11 @@ def evaluate_classes(
 
     ``truth`` and ``predicted`` are positions in ``labels`` (shape: rows), ``probabilities`` has a column for each
     label. Precision, recall and F1 are means over the labels that occur in either; balanced accuracy is mean recall
-    over the labels that occur in truth. ROC AUC of more than two labels is the mean of each against the rest. Returns
-    the metrics and a document with the confusion matrix (rows: truth, columns: predicted) and each label's numbers.
+    over the labels that occur in truth. ROC AUC and average precision are those of the second of two labels; of more
+    they are the mean of each against the rest, and None where a label is missing from the truth. The Brier score of two
+    labels is the mean squared error of the second one's probability; of more it is the sum over all labels. Returns
+    the metrics and a document with the confusion matrix (rows: truth, columns: predicted), each label's numbers, and
+    the ``curves`` of the second of two labels, or of each of up to 20 against the rest.
     """
     count = len(labels)
     confusion = np.bincount(truth * count + predicted, minlength=count * count).reshape(count, count)
@@ -62,6 +77,8 @@ def evaluate_classes(
     precision, recall = _ratio(hits, claimed), _ratio(hits, support)
     f1 = _ratio(2 * hits, support + claimed)
     occurs = (support + claimed) > 0
+    drawn = (1,) if count == 2 else range(count)
+    rankings = {at: rank(truth == at, probabilities[:, at]) for at in drawn}
     metrics: Metrics = {
         "accuracy": finite(hits.sum() / len(truth)),
         "balanced_accuracy": finite(recall[support > 0].mean()),
@@ -69,7 +86,9 @@ def evaluate_classes(
         "recall": finite(recall[occurs].mean()),
         "f1": finite(f1[occurs].mean()),
         "log_loss": finite(log_loss(truth, probabilities)),
-        "roc_auc": _roc_auc(truth, probabilities, support),
+        "roc_auc": _mean([ranking.roc_auc() if ranking else None for ranking in rankings.values()]),
+        "average_precision": _mean([ranking.average_precision() if ranking else None for ranking in rankings.values()]),
+        "brier": finite(_brier(truth, probabilities)),
         "mcc": _matthews(confusion),
     }
     per_class = [
@@ -82,23 +101,38 @@ def evaluate_classes(
         }
         for at, label in enumerate(labels)
     ]
-    return metrics, {"labels": list(labels), "confusion_matrix": confusion.tolist(), "per_class": per_class}
+    document = {"labels": list(labels), "confusion_matrix": confusion.tolist(), "per_class": per_class}
+    return metrics, {**document, "curves": _curves(truth, probabilities, labels, rankings)}
+
+
+def _curves(
+    truth: Array, probabilities: Array, labels: Sequence[str | int | float | bool], rankings: dict[int, Ranking | None]
+) -> list[dict[str, Any]]:
+    if len(rankings) > MOST_DRAWN:
+        return []
+    most = min(MOST_POINTS, POINTS_OF_ALL // max(len(rankings), 1))
+    return [
+        {"label": labels[at], **class_curves(ranking, truth == at, probabilities[:, at], most)}
+        for at, ranking in rankings.items()
+    ]
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    """Return None where one is missing: the mean would be of another problem."""
+    known = [value for value in values if value is not None]
+    return finite(np.mean(known)) if known and len(known) == len(values) else None
+
+
+def _brier(truth: Array, probabilities: Array) -> float:
+    """Return the mean over rows of the squared distance between probabilities and truth (Brier 1950)."""
+    likely = probabilities[np.arange(len(truth)), truth]
+    squares = np.einsum("ij,ij->i", probabilities, probabilities)
+    score = float((squares - 2 * likely + 1).mean())
+    return score / 2 if probabilities.shape[1] == 2 else score
 
 
 def _ratio(part: Array, whole: Array) -> Array:
     return np.divide(part, whole, out=np.zeros(len(part)), where=whole > 0)
-
-
-def _roc_auc(truth: Array, probabilities: Array, support: Array) -> float | None:
-    """Return None where a label is missing from the truth: the mean would be of another problem."""
-    from sklearn.metrics import roc_auc_score
-
-    if (support == 0).any() or len(support) < 2:
-        return None
-    if len(support) == 2:
-        return finite(roc_auc_score(truth == 1, probabilities[:, 1]))
-    each = [roc_auc_score(truth == at, probabilities[:, at]) for at in range(len(support))]
-    return finite(np.mean(each))
 
 
 def _matthews(confusion: Array) -> float | None:
@@ -113,9 +147,14 @@ def evaluate_numbers(truth: Array, predicted: Array) -> tuple[Metrics, dict[str,
     """Evaluate a regressor.
 
     Both arrays are float64 (shape: rows), in the target's units. Returns the metrics and a document with the
-    residuals (truth minus prediction): their quantiles, mean and standard deviation.
+    residuals (truth minus prediction): their quantiles, mean, standard deviation and histogram; and with the true
+    values of groups of rows with neighbouring predictions.
     """
-    residuals = truth - predicted
+    with np.errstate(over="ignore", invalid="ignore"):  # what comes of infinities is None
+        return _evaluate_numbers(truth, predicted, truth - predicted)
+
+
+def _evaluate_numbers(truth: Array, predicted: Array, residuals: Array) -> tuple[Metrics, dict[str, Any]]:
     mse = float(np.mean(residuals**2))
     spread = float(np.mean((truth - truth.mean()) ** 2)) if len(truth) > 1 else 0.0
     metrics: Metrics = {
@@ -132,7 +171,9 @@ def evaluate_numbers(truth: Array, predicted: Array) -> tuple[Metrics, dict[str,
             "quantiles": {str(q): finite(value) for q, value in zip(QUANTILES, quantiles, strict=True)},
             "mean": finite(residuals.mean()),
             "std": finite(residuals.std()),
-        }
+            "histogram": residual_histogram(residuals),
+        },
+        "actual_by_predicted": actual_by_predicted(truth, predicted),
     }
     return metrics, document
 

@@ -250,6 +250,75 @@ def test_an_interrupt_without_a_server_leaves_a_cancelled_job_and_no_process(tmp
     assert json.loads(ended.stdout)["type"] == "skyulf.JobCancelled"
 
 
+# looking at things, and changing them
+
+
+def test_what_there_is_can_be_listed_and_shown(copied: System) -> None:
+    where = ("--data-dir", copied.data_dir)
+    for noun in ("datasets", "pipelines", "jobs", "models", "deployments"):
+        listed = answered(noun, "list", *where)
+        told = skyulf(noun, "list", *where)
+        assert told.returncode == 0, told.stderr
+        if noun == "pipelines":
+            assert listed["items"] == []
+            continue
+        (item,) = listed["items"]
+        name = "penguins" if noun != "jobs" else item["id"][-8:]
+        assert name in told.stdout
+        assert answered(noun, "show", name, *where)["id"] == item["id"]
+        shown = skyulf(noun, "show", name, *where)
+        assert shown.returncode == 0, shown.stderr
+        assert name in shown.stdout
+    assert answered("jobs", "list", "--status", "failed", *where)["items"] == []
+    assert len(answered("jobs", "list", "--dataset", "penguins", "--limit", 1, *where)["items"]) == 1
+    version = answered("models", "show", "penguins:1", *where)
+    assert version["metrics"]["accuracy"] > 0.9
+
+
+def test_what_is_served_is_changed_beside_a_server(copied: System) -> None:
+    where = ("--data-dir", copied.data_dir)
+    copied.start()
+    deployed = answered("deployments", "deploy", "birds", "penguins:1", "--reason", "a second name", *where)
+    assert (deployed["model"], deployed["model_version"]) == ("penguins", 1)
+    assert copied.get("/v1/deployments/birds")["history"][-1]["reason"] == "a second name"
+    refused = skyulf("deployments", "rollback", "birds", *where)
+    assert refused.returncode == 1
+    assert "Traceback" not in refused.stderr
+    assert answered("deployments", "retire", "birds", "--reason", "no use", *where)["model"] is None
+    assert "no use" in skyulf("deployments", "show", "birds", *where).stdout
+    absent = skyulf("deployments", "deploy", "birds", "penguins:champion", "--reason", "x", *where)
+    assert absent.returncode == 1
+    assert "champion" in absent.stderr
+
+
+def test_runs_are_compared_retried_and_cancelled_without_a_server(copied: System, tmp_path: Path) -> None:
+    where = ("--data-dir", copied.data_dir)
+    spec = tmp_path / "spec.json"
+    spec.write_text(json.dumps({"steps": [{"node": "impute", "columns": "numeric"}, {"node": "drop_columns", "columns":
+        ["island", "sex"]}], "model": {"node": "random_forest", "params": {"n_estimators": 5}}}))  # fmt: skip
+    train = ("train", PENGUINS, "--target", "species", "--name", "penguins", "--spec", spec)
+    second = answered(*train, "--seed", 4, *where)["job"]["id"]
+    first = answered("jobs", "list", *where)["items"][1]["id"]
+    compared = answered("jobs", "compare", first, second, *where)
+    assert [item["id"] for item in compared["items"]] == [first, second]
+    assert compared["items"][1]["estimator"] == "random_forest"
+    assert compared["best"]["log_loss"]["better"] == "lower"
+    assert "these jobs have different held-out rows" in compared["remarks"]
+    shown = skyulf("jobs", "compare", first[-8:], second[-8:], *where)
+    assert "random_forest" in shown.stdout
+    assert "log_loss" in shown.stdout
+
+    limits = {"SKYULF_JOB_SECONDS": "1"}
+    spec.write_text(json.dumps(SLOW_SPEC))
+    assert skyulf(*train, *where, **limits).returncode == 1
+    failed = answered("jobs", "list", "--status", "failed", *where)["items"][0]["id"]
+    assert answered("jobs", "retry", failed[-8:], *where)["status"] == "created"
+    assert answered("jobs", "cancel", failed, "--reason", "enough", *where)["status"] == "cancelled"
+    again = skyulf("jobs", "retry", second, "--json", *where)
+    assert again.returncode == 1
+    assert json.loads(again.stdout)["status"] == 409
+
+
 # events
 
 
@@ -388,7 +457,9 @@ def test_an_unknown_type_is_answered_with_the_known_ones(trained: Path) -> None:
     assert "JobCreated" in done.stderr
 
 
-@pytest.mark.parametrize("command", [("events", "tail"), ("events", "export", "x.jsonl"), ("projections", "list")])
+@pytest.mark.parametrize(
+    "command", [("events", "tail"), ("events", "export", "x.jsonl"), ("projections", "list"), ("jobs", "list")]
+)
 def test_looking_into_nothing_creates_nothing(command: tuple[str, ...], tmp_path: Path) -> None:
     done = skyulf(*command, "--data-dir", tmp_path / "data")
     assert done.returncode == 1

@@ -23,6 +23,10 @@ def test_classification(count):
         "f1": metrics.f1_score(truth, said, average="macro"),
         "log_loss": metrics.log_loss(truth, chances),
         "roc_auc": metrics.roc_auc_score(truth, chances if count > 2 else chances[:, 1], multi_class="ovr"),
+        "average_precision": metrics.average_precision_score(
+            np.eye(count)[truth] if count > 2 else truth, chances if count > 2 else chances[:, 1]
+        ),
+        "brier": ((chances - np.eye(count)[truth]) ** 2).sum(axis=1).mean() / (2 if count == 2 else 1),
         "mcc": metrics.matthews_corrcoef(truth, said),
     }
     assert ours == pytest.approx(wanted)
@@ -34,6 +38,8 @@ def test_a_class_that_does_not_occur():
     truth = np.array([0, 0, 1])
     ours, document = evaluate_classes(truth, truth, np.eye(3)[truth], ["a", "b", "c"])
     assert ours["roc_auc"] is None
+    assert ours["average_precision"] is None
+    assert document["curves"][2]["roc"] is None
     assert (ours["accuracy"], ours["f1"], ours["mcc"]) == (1.0, 1.0, 1.0)
     assert len(document["confusion_matrix"]) == 3
 

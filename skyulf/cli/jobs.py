@@ -1,0 +1,128 @@
+"""``skyulf jobs``: trainings that wait, run or have ended."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.text import Text
+
+from skyulf.cli.pipelines import model_of
+from skyulf.cli.reader import (
+    LOOKED_AT,
+    Part,
+    Reader,
+    duration,
+    looking,
+    moment,
+    seconds,
+    show_page,
+    shown_id,
+    shown_moment,
+    version_of,
+)
+from skyulf.cli.screen import Screen, table
+from skyulf.cli.train_view import candidates, headline, labelled, metrics, remarks, stage
+from skyulf.settings import Settings
+
+STYLES = {"succeeded": "green", "failed": "red", "cancelled": "dim", "running": "cyan", "created": ""}
+
+
+def show_all(
+    screen: Screen,
+    settings: Settings,
+    part: Part,
+    status: str | None,
+    model_name: str | None,
+    dataset: str | None,
+    pipeline: str | None,
+) -> None:
+    """List jobs."""
+    with looking(screen, settings) as reader:
+        page = reader.get(
+            "jobs",
+            **part.params(),
+            status=status,
+            model_name=model_name,
+            dataset_id=dataset and reader.id_of("datasets", dataset),
+            pipeline_id=pipeline and reader.id_of("pipelines", pipeline),
+        )
+        names = {} if screen.as_json else dataset_names(reader)
+    made = table("job", "status", "target", "dataset", "model", "held-out rows", "took", "created (UTC)")
+    for column in (made.columns[0], made.columns[-1]):
+        column.no_wrap = True
+    for item in page["items"]:
+        made.add_row(
+            shown_id(screen, item["id"]),
+            Text(status_of(item), style=STYLES.get(item["status"], "")),
+            item["spec"]["target"],
+            names.get(item["dataset_id"]) or shown_id(screen, item["dataset_id"]),
+            version_of(item["model_name"], item["model_version"]),
+            headline(item["metrics"]) if item["status"] == "succeeded" else "–",
+            duration(seconds(item)),
+            shown_moment(screen, item["created_at"]),
+        )
+    show_page(screen, page, made, "There are no such jobs; skyulf train FILE --target COLUMN begins one.")
+
+
+def show_one(screen: Screen, settings: Settings, text: str) -> None:
+    """Show a job: what was asked, how far it is, and what came of it."""
+    with looking(screen, settings) as reader:
+        job = reader.get("jobs", reader.id_of("jobs", text))
+        name = None if screen.as_json else dataset_names(reader).get(job["dataset_id"])
+    screen.document(job)
+    spec, rows = job["spec"], job["rows"]
+    screen.show(
+        labelled("job", (job["id"], "bold"), "  ", (status_of(job), STYLES.get(job["status"], ""))),
+        labelled(
+            "created", f"{moment(job['created_at'])} UTC, took {duration(seconds(job))}, attempt {job['attempt']}"
+        ),
+        labelled("dataset", f"{name or job['dataset_id']} version {job['dataset_version']}"),
+        labelled("task", f"{spec['task']} of {spec['target']}, seed {job['seed']}"),
+        labelled("model", (version_of(job["model_name"], job["model_version"]), "bold"), f"  {model_of(spec)}"),
+    )
+    if job["error"]:
+        screen.show(labelled("failed", (f"{job['error']['title']}: ", "bold red"), job["error"]["detail"]))
+    if rows:
+        screen.show(labelled("rows", f"{rows['train']:,} to learn from, {rows['test']:,} held out to be judged by"))
+    if job["status"] == "succeeded":
+        screen.show("", metrics(job["metrics"]))
+        if len(job["candidate_scores"]) > 1:
+            screen.show("", candidates(job["candidate_scores"]))
+    remarks(screen, job)
+
+
+def cancel(screen: Screen, settings: Settings, text: str, reason: str | None) -> None:
+    """Cancel a job."""
+    with looking(screen, settings) as reader:
+        id_ = reader.id_of("jobs", text)
+        answer = reader.send("POST", "jobs", id_, "cancel", body={"reason": reason})
+        job = reader.get("jobs", id_)
+    _done(screen, answer, job)
+
+
+def retry(screen: Screen, settings: Settings, text: str) -> None:
+    """Let a failed or cancelled job wait again."""
+    with looking(screen, settings) as reader:
+        id_ = reader.id_of("jobs", text)
+        answer = reader.send("POST", "jobs", id_, "retry")
+        job = reader.get("jobs", id_)
+    _done(screen, answer, job)
+    if job["status"] == "created":
+        screen.show("skyulf serve, once it runs, does what waits")
+
+
+def _done(screen: Screen, answer: dict[str, Any], job: dict[str, Any]) -> None:
+    screen.document({**answer, "status": job["status"]})
+    screen.show(labelled("job", (job["id"], "bold"), "  ", (status_of(job), STYLES.get(job["status"], ""))))
+
+
+def dataset_names(reader: Reader) -> dict[str, str]:
+    """The names of the newest datasets by their ids."""
+    return {item["id"]: item["name"] for item in reader.get("datasets", limit=LOOKED_AT)["items"]}
+
+
+def status_of(job: Mapping[str, Any]) -> str:
+    """Where a job stands, in words."""
+    if job["status"] == "running":
+        words = f"{stage(job['progress']['stage'])}, {job['progress']['fraction']:.0%}"
+        return f"{words}, to be cancelled" if job["cancel_requested"] else words
+    return "waiting" if job["status"] == "created" else str(job["status"])

@@ -1,0 +1,255 @@
+"""Commands about each noun: listing, showing and changing datasets, pipelines, jobs, models and deployments."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from skyulf.cli.options import Cursor, DataDir, Json, Limit, Order, Reason, begun
+
+datasets = typer.Typer(no_args_is_help=True, help="See what was taken in.")
+pipelines = typer.Typer(no_args_is_help=True, help="See the specs that were kept.")
+jobs = typer.Typer(no_args_is_help=True, help="See trainings, compare them, cancel and retry them.")
+models = typer.Typer(no_args_is_help=True, help="See models, their versions and how good they are.")
+deployments = typer.Typer(no_args_is_help=True, help="See and change what is served.")
+
+GROUPS = {
+    "datasets": datasets,
+    "pipelines": pipelines,
+    "jobs": jobs,
+    "models": models,
+    "deployments": deployments,
+}
+
+DatasetArg = Annotated[str, typer.Argument(metavar="DATASET", help="Its id, the end of it, or its name.")]
+PipelineArg = Annotated[str, typer.Argument(metavar="PIPELINE", help="Its id, the end of it, or its name.")]
+JobArg = Annotated[str, typer.Argument(metavar="JOB", help="Its id, or the end of it.")]
+DeploymentArg = Annotated[str, typer.Argument(metavar="NAME", help="The deployment's name.")]
+Named = Annotated[str | None, typer.Option(help="Only those of this name.", show_default=False)]
+
+
+class JobStatus(StrEnum):
+    """Where a job may stand."""
+
+    created = "created"
+    running = "running"
+    succeeded = "succeeded"
+    failed = "failed"
+    cancelled = "cancelled"
+
+
+class DeploymentStatus(StrEnum):
+    """Where a deployment may stand."""
+
+    active = "active"
+    retired = "retired"
+
+
+@datasets.command("list")
+def list_datasets(
+    name: Named = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+    order: Order = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """List datasets, the newest first."""
+    with begun(data_dir, as_json) as (screen, settings):
+        from skyulf.cli import datasets as of
+        from skyulf.cli.reader import Part
+
+        of.show_all(screen, settings, Part(limit, cursor, order), name)
+
+
+@datasets.command("show")
+def show_dataset(dataset: DatasetArg, data_dir: DataDir = None, as_json: Json = False) -> None:
+    """Show a dataset and the columns of its newest version."""
+    with begun(data_dir, as_json) as (screen, settings):
+        from skyulf.cli import datasets as of
+
+        of.show_one(screen, settings, dataset)
+
+
+@pipelines.command("list")
+def list_pipelines(
+    name: Named = None,
+    archived: Annotated[
+        bool | None, typer.Option(help="Only archived ones, or only those in use.", show_default=False)
+    ] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+    order: Order = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """List pipelines, the newest first."""
+    with begun(data_dir, as_json) as (screen, settings):
+        from skyulf.cli import pipelines as of
+        from skyulf.cli.reader import Part
+
+        of.show_all(screen, settings, Part(limit, cursor, order), name, archived)
+
+
+@pipelines.command("show")
+def show_pipeline(pipeline: PipelineArg, data_dir: DataDir = None, as_json: Json = False) -> None:
+    """Show a pipeline and its steps."""
+    with begun(data_dir, as_json) as (screen, settings):
+        from skyulf.cli import pipelines as of
+
+        of.show_one(screen, settings, pipeline)
+
+
+@jobs.command("list")
+def list_jobs(
+    status: Annotated[JobStatus | None, typer.Option(help="Only those that stand there.", show_default=False)] = None,
+    model: Annotated[str | None, typer.Option(metavar="NAME", help="Only of this model.", show_default=False)] = None,
+    dataset: Annotated[str | None, typer.Option(help="Only on this dataset.", show_default=False)] = None,
+    pipeline: Annotated[str | None, typer.Option(help="Only of this pipeline.", show_default=False)] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+    order: Order = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """List jobs, the newest first."""
+    with begun(data_dir, as_json) as (screen, settings):
+        from skyulf.cli import jobs as of
+        from skyulf.cli.reader import Part
+
+        part = Part(limit, cursor, order)
+        of.show_all(screen, settings, part, status.value if status else None, model, dataset, pipeline)
+
+
+@jobs.command("show")
+def show_job(job: JobArg, data_dir: DataDir = None, as_json: Json = False) -> None:
+    """Show a job: what was asked, how far it is, and what came of it."""
+    with begun(data_dir, as_json) as (screen, settings):
+        from skyulf.cli import jobs as of
+
+        of.show_one(screen, settings, job)
+
+
+@jobs.command("cancel")
+def cancel_job(job: JobArg, reason: Reason = None, data_dir: DataDir = None, as_json: Json = False) -> None:
+    """Cancel a job that waits or runs; one that has ended stays as it is."""
+    with begun(data_dir, as_json) as (screen, settings):
+        from skyulf.cli import jobs as of
+
+        of.cancel(screen, settings, job, reason)
+
+
+@jobs.command("retry")
+def retry_job(job: JobArg, data_dir: DataDir = None, as_json: Json = False) -> None:
+    """Let a failed or cancelled job wait again; a running server does it."""
+    with begun(data_dir, as_json) as (screen, settings):
+        from skyulf.cli import jobs as of
+
+        of.retry(screen, settings, job)
+
+
+@jobs.command("compare")
+def compare_jobs(
+    jobs_: Annotated[list[str], typer.Argument(metavar="JOB...", help="Ids, or the ends of them.")],
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Set trainings side by side, the best of them marked for each metric."""
+    with begun(data_dir, as_json) as (screen, settings):
+        from skyulf.cli.compare import run
+
+        run(screen, settings, jobs_)
+
+
+@models.command("list")
+def list_models(
+    limit: Limit = 50, cursor: Cursor = None, order: Order = None, data_dir: DataDir = None, as_json: Json = False
+) -> None:
+    """List models, by name."""
+    with begun(data_dir, as_json) as (screen, settings):
+        from skyulf.cli import models as of
+        from skyulf.cli.reader import Part
+
+        of.show_all(screen, settings, Part(limit, cursor, order))
+
+
+@models.command("show")
+def show_model(
+    model: Annotated[str, typer.Argument(metavar="MODEL[:VERSION]", help="A model, or a version (or alias) of it.")],
+    limit: Limit = 50,
+    cursor: Cursor = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Show a model and its versions, or one version and its metrics."""
+    with begun(data_dir, as_json) as (screen, settings):
+        from skyulf.cli import models as of
+        from skyulf.cli.reader import Part
+
+        of.show_one(screen, settings, model, Part(limit, cursor))
+
+
+@deployments.command("list")
+def list_deployments(
+    status: Annotated[
+        DeploymentStatus | None, typer.Option(help="Only those that stand there.", show_default=False)
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Only those that serve it.", show_default=False)
+    ] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+    order: Order = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """List deployments, by name."""
+    with begun(data_dir, as_json) as (screen, settings):
+        from skyulf.cli import deployments as of
+        from skyulf.cli.reader import Part
+
+        of.show_all(screen, settings, Part(limit, cursor, order), status.value if status else None, model)
+
+
+@deployments.command("show")
+def show_deployment(name: DeploymentArg, data_dir: DataDir = None, as_json: Json = False) -> None:
+    """Show what a deployment serves, and its history."""
+    with begun(data_dir, as_json) as (screen, settings):
+        from skyulf.cli import deployments as of
+
+        of.show_one(screen, settings, name)
+
+
+@deployments.command("deploy")
+def deploy(
+    name: DeploymentArg,
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL[:VERSION]", help="What to serve: a version, or an alias; else the newest.")
+    ],
+    reason: Annotated[str, typer.Option(metavar="WORDS", help="Why: it stays in the record.")],
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Serve a version of a model under a name, from the next prediction on."""
+    with begun(data_dir, as_json) as (screen, settings):
+        from skyulf.cli import deployments as of
+
+        of.deploy(screen, settings, name, model, reason)
+
+
+@deployments.command("rollback")
+def roll_back(name: DeploymentArg, reason: Reason = None, data_dir: DataDir = None, as_json: Json = False) -> None:
+    """Serve again what was served before the last roll-out."""
+    with begun(data_dir, as_json) as (screen, settings):
+        from skyulf.cli import deployments as of
+
+        of.roll_back(screen, settings, name, reason)
+
+
+@deployments.command("retire")
+def retire(name: DeploymentArg, reason: Reason = None, data_dir: DataDir = None, as_json: Json = False) -> None:
+    """Serve nothing under the name any more."""
+    with begun(data_dir, as_json) as (screen, settings):
+        from skyulf.cli import deployments as of
+
+        of.retire(screen, settings, name, reason)

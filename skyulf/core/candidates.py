@@ -11,6 +11,10 @@ from skyulf.errors import Fault
 
 MAX_CLASSES = 1000
 ONE_HOT_CAP = 30
+FEW_CLASSES = 10
+ENOUGH_ROWS = 100
+DATE_PARTS = ("year", "month", "day", "weekday", "days")
+TIME_PARTS = (*DATE_PARTS, "hour", "minute")
 MIN_TRAINING_ROWS = 2
 
 LINEAR_MODELS = ("logistic_regression", "linear_regression", "ridge")
@@ -66,8 +70,6 @@ def _useless(facts: ColumnFacts, rows: int) -> str | None:
     if facts.distinct <= 1 and facts.nulls == 0:
         return "every row has the same value"
     kind = kind_of(facts, rows)
-    if kind == "datetime":
-        return "dates and times need a step of their own"
     if kind == "text":
         return "free text or an identifier: nearly every value is different"
     if facts.type == "integer" and facts.distinct == filled and _named_like_an_identifier(facts.name):
@@ -94,23 +96,43 @@ def _steps_for(
     set_aside: tuple[tuple[str, str], ...],
 ) -> tuple[StepSpec, ...]:
     dropped = {name for name, _ in set_aside}
-    kinds: set[Kind] = {kind_of(c, rows) for c in columns if c.name not in dropped and c.name != spec.target}
+    kept = [c for c in columns if c.name not in dropped and c.name != spec.target]
+    many = _of_many_values(spec, columns, kept, rows)
+    kinds: set[Kind] = {kind_of(c, rows) for c in kept if c.name not in many}
     steps: list[StepSpec] = []
     if dropped:
         names = tuple(c.name for c in columns if c.name in dropped)
         steps.append(StepSpec(node="drop_columns", columns=names))
-    if model.node not in LINEAR_MODELS:
-        if not model.use().takes_nulls and "numeric" in kinds:
-            steps.append(StepSpec(node="impute", columns="numeric", params={"strategy": "median"}))
-        if "categorical" in kinds:
-            steps.append(StepSpec(node="ordinal", columns="categorical"))
-        return tuple(steps)
-    if "numeric" in kinds:
+    for type_, parts in (("date", DATE_PARTS), ("datetime", TIME_PARTS)):
+        if names := tuple(c.name for c in kept if c.type == type_):
+            steps.append(StepSpec(node="date_parts", columns=names, params={"parts": list(parts)}))
+    if many:
+        steps.append(StepSpec(node="target_encode", columns=many))
+    linear = model.node in LINEAR_MODELS
+    numbers = bool(kinds & {"numeric", "datetime"})
+    if numbers and (linear or not model.use().takes_nulls):
         steps.append(StepSpec(node="impute", columns="numeric", params={"strategy": "median"}))
+    if linear and (numbers or many):
         steps.append(StepSpec(node="scale", columns="numeric"))
     if "categorical" in kinds:
-        steps.append(StepSpec(node="one_hot", columns="categorical", params={"max_categories": ONE_HOT_CAP}))
+        params = {"max_categories": ONE_HOT_CAP} if linear else {}
+        steps.append(StepSpec(node="one_hot" if linear else "ordinal", columns="categorical", params=params))
     return tuple(steps)
+
+
+def _of_many_values(
+    spec: PipelineSpec, columns: Sequence[ColumnFacts], kept: Sequence[ColumnFacts], rows: int
+) -> tuple[str, ...]:
+    """Name the categorical columns that have more values than one-hot columns are made of.
+
+    They are encoded by the target, unless it has many classes, of which each would add a column, or few rows.
+    """
+    target = next((c for c in columns if c.name == spec.target), None)
+    if target is None or rows - target.nulls < ENOUGH_ROWS:
+        return ()
+    if spec.task == "classification" and target.distinct > FEW_CLASSES:
+        return ()
+    return tuple(c.name for c in kept if kind_of(c, rows) == "categorical" and c.distinct > ONE_HOT_CAP)
 
 
 def check_spec(spec: PipelineSpec, columns: Sequence[ColumnFacts], rows: int) -> tuple[Fault, ...]:

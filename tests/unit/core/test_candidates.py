@@ -44,12 +44,27 @@ def test_a_bare_spec_gets_a_linear_candidate_and_gradient_boosting():
     columns = [X, COLOUR, NAME, DAY, column("one", distinct=1), column("passenger_id", "integer", distinct=ROWS), Y]
     chosen = choose_candidates(spec(), columns, ROWS)
     assert [s.model.node for s in chosen.specs] == ["logistic_regression", "hist_gradient_boosting"]
-    assert set(dict(chosen.set_aside)) == {"name", "day", "one", "passenger_id"}
+    assert set(dict(chosen.set_aside)) == {"name", "one", "passenger_id"}
     for candidate in chosen.specs:
         assert candidate.steps[0].node == "drop_columns"
-        assert set(candidate.steps[0].columns) == {"name", "day", "one", "passenger_id"}
+        assert set(candidate.steps[0].columns) == {"name", "one", "passenger_id"}
+        assert (candidate.steps[1].node, candidate.steps[1].columns) == ("date_parts", ("day",))
         assert check_spec(candidate, columns, ROWS) == ()
     assert check_spec(spec(), columns, ROWS) == ()
+
+
+def test_categories_of_many_values_are_encoded_by_the_target():
+    town = column("town", "string", distinct=90, commonest=9)
+    for asked, target in ((spec(), Y), (spec(task="regression"), column("y", distinct=900))):
+        for candidate in choose_candidates(asked, [COLOUR, town, target], 1000).specs:
+            used = {step.node: step.columns for step in candidate.steps}
+            assert used["target_encode"] == ("town",)
+            assert used.keys() & {"one_hot", "ordinal"}
+            assert check_spec(candidate, [COLOUR, town, target], 1000) == ()
+    classes = column("y", "string", distinct=30, rarest=20)
+    for columns, rows in (([town, classes], 1000), ([column("town", "string", distinct=40), Y], 90)):
+        nodes = [step.node for one in choose_candidates(spec(), columns, rows).specs for step in one.steps]
+        assert nodes == ["one_hot", "ordinal"]
 
 
 def test_measurements_that_all_differ_are_kept():

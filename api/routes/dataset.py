@@ -29,6 +29,8 @@ from skyulf.runtime import Runtime
 
 routes = router("dataset")
 
+FORMATS = "CSV, Parquet, JSON lines or Excel, by its name."
+
 UPLOAD: dict[str, Any] = {
     "requestBody": {
         "required": True,
@@ -38,7 +40,7 @@ UPLOAD: dict[str, Any] = {
                     "type": "object",
                     "required": ["file"],
                     "properties": {
-                        "file": {"type": "string", "format": "binary", "description": "CSV or Parquet, by its name."},
+                        "file": {"type": "string", "format": "binary", "description": FORMATS},
                         "name": {"type": "string", "minLength": 1, "maxLength": 200},
                         **HowToRead.model_json_schema()["properties"],
                     },

@@ -1,8 +1,9 @@
 """A file of a person's → a typed table in a Parquet file, and facts about its columns that hold no data value.
 
-Formats, by the file's name: CSV (``.csv``), tab-separated (``.tsv``), Parquet (``.parquet``, ``.pq``). Meant to run
-in a sandbox child; memory is bounded by the size of a block, not of the file. pyarrow is imported on use, so
-that a server may import this module.
+Formats, by the file's name: CSV (``.csv``), tab-separated (``.tsv``), Parquet (``.parquet``, ``.pq``), JSON lines
+(``.jsonl``, ``.ndjson``), Excel (``.xlsx``: its first sheet). Meant to run in a sandbox child; memory is bounded by the
+size of a block, not of the file (of a workbook, the texts that its cells share are held too). pyarrow is imported on
+use, so that a server may import this module.
 
 Of CSV: comma, semicolon, tab and pipe are told apart by the first rows; UTF-8, UTF-16 with a byte order mark and
 Windows-1252 by the bytes. The whole file decides a column's type, not its first rows. ``true``/``false`` in any
@@ -22,12 +23,15 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from skyulf.errors import Fault, Invalid
 from skyulf.ingest.disk import telling_full_disk
 
-FORMATS = (".csv", ".tsv", ".parquet", ".pq")
+if TYPE_CHECKING:
+    from skyulf.ingest.table import TypedTable
+
+FORMATS = (".csv", ".tsv", ".parquet", ".pq", ".jsonl", ".ndjson", ".xlsx")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,25 +103,44 @@ def ingest_file(
     suffix = Path(filename).suffix.lower()
     if suffix not in FORMATS:
         raise Invalid(
-            f"{suffix or 'a file without an ending'} is not a format that is read; it is CSV (.csv, .tsv) or "
-            "Parquet (.parquet, .pq), and the file's name decides"
+            f"{suffix or 'a file without an ending'} is not a format that is read; it is CSV (.csv, .tsv), "
+            "Parquet (.parquet, .pq), JSON lines (.jsonl, .ndjson) or Excel (.xlsx), and the file's name decides"
         )
     if Path(source).stat().st_size == 0:
         raise Invalid("the file is empty")
-    from skyulf.ingest import asked_types, csv, parquet, writing
+    from skyulf.ingest import writing
 
-    found, scratch = Found(), Path(f"{target}.text")
+    scratch = Path(f"{target}.text")
     with telling_full_disk(), ExitStack() as cleaning:
         cleaning.callback(scratch.unlink, missing_ok=True)
-        if suffix in (".csv", ".tsv"):
-            preferred = "\t" if suffix == ".tsv" else ","
-            digest, table, found = csv.open_csv(Path(source), scratch, preferred, asked, send)
-        else:
-            _refuse_text_options(asked)
-            digest = parquet.digest_of(Path(source), send)
-            table = asked_types.retyped(lambda: parquet.open_parquet(Path(source)), asked.types)
+        digest, table, found = _open(Path(source), suffix, scratch, asked, send)
         rows, columns = writing.write(table, Path(target), send)
     return Ingested(digest, rows, columns, found)
+
+
+def _open(
+    source: Path, suffix: str, scratch: Path, asked: Asked, send: Callable[[Any], None]
+) -> "tuple[str, TypedTable, Found]":
+    """The digest of the file's bytes, its table, and how it was read."""
+    if suffix in (".csv", ".tsv"):
+        from skyulf.ingest import csv
+
+        return csv.open_csv(source, scratch, "\t" if suffix == ".tsv" else ",", asked, send)
+    _refuse_text_options(asked)
+    if suffix in (".jsonl", ".ndjson"):
+        from skyulf.ingest import jsonl
+
+        return jsonl.open_jsonl(source, scratch, asked.types, send)
+    from skyulf.ingest.encoding import digest_of
+
+    digest = digest_of(source, send)
+    if suffix == ".xlsx":
+        from skyulf.ingest import excel
+
+        return digest, excel.open_excel(source, asked.types, send), Found()
+    from skyulf.ingest import asked_types, parquet
+
+    return digest, asked_types.retyped(lambda: parquet.open_parquet(source), asked.types), Found()
 
 
 def _refuse_text_options(asked: Asked) -> None:

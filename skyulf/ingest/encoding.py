@@ -43,6 +43,17 @@ class Text:
     quotes_pair: bool
 
 
+def digest_of(path: Path, send: Callable[[Any], None]) -> str:
+    """The digest of the file's bytes."""
+    digest, size, read = hashlib.sha256(), path.stat().st_size, 0
+    with path.open("rb") as file:
+        while piece := file.read(PIECE):
+            digest.update(piece)
+            read += len(piece)
+            send({"stage": "checking", "fraction": read / size})
+    return f"sha256:{digest.hexdigest()}"
+
+
 def open_text(path: Path, scratch: Path, what: str, send: Callable[[Any], None]) -> Text:
     """Check the file, said to be ``what``, and rewrite it to ``scratch`` unless it is UTF-8. Raises Invalid."""
     with path.open("rb") as file:

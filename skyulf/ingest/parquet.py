@@ -1,6 +1,5 @@
 """Parquet files: their column types mapped to ours, refused by name where there is none."""
 
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -38,17 +37,6 @@ def open_parquet(path: Path) -> TypedTable:
     if not file.metadata.num_rows:
         raise Invalid("the file has columns and no rows")
     return TypedTable(schema.names, kinds, _typed(file, schema.names, kinds))
-
-
-def digest_of(path: Path, send: Callable[[Any], None]) -> str:
-    """The digest of the file's bytes."""
-    digest, size, read = hashlib.sha256(), path.stat().st_size, 0
-    with path.open("rb") as file:
-        while piece := file.read(_PIECE):
-            digest.update(piece)
-            read += len(piece)
-            send({"stage": "checking", "fraction": read / size})
-    return f"sha256:{digest.hexdigest()}"
 
 
 def _kinds(schema: Any) -> list[str]:

@@ -1,10 +1,12 @@
 """What an upload may say besides its file; and a disk that is full."""
 
 import errno
+import io
 import json
 import shutil
 from typing import Any
 
+import openpyxl
 import pytest
 from live import Client, Server, assert_problem, places, spec_for
 
@@ -48,6 +50,20 @@ def test_the_caller_says_how_the_file_is_read(client: Client) -> None:
         ("column_1", "integer"),
         ("column_2", "number"),
     ]
+
+
+def test_json_lines_and_excel(client: Client) -> None:
+    book, sink = openpyxl.Workbook(), io.BytesIO()
+    for row in (["size", "kind"], [1.5, "big"], [2, "small"]):
+        book.worksheets[0].append(row)
+    book.save(sink)
+    lines = b'{"size": 1.5, "kind": "big"}\n{"size": 2, "kind": "small"}\n'
+    for content, filename in ((sink.getvalue(), "t.xlsx"), (lines, "t.jsonl"), (lines, "t.ndjson")):
+        answer = post(client, content, filename).json()
+        shown = [(column["name"], column["type"]) for column in answer["columns"]]
+        assert (answer["rows"], shown) == (2, [("size", "number"), ("kind", "string")])
+    for content, filename in ((lines, "t.xlsx"), (sink.getvalue(), "t.jsonl"), (b'{"a": [1]}\n', "t.jsonl")):
+        assert places(assert_problem(post(client, content, filename), 422, "invalid"))
 
 
 @pytest.mark.parametrize(

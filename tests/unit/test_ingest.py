@@ -245,7 +245,7 @@ def test_faults_hold_no_data_values(take: Taker) -> None:
 @pytest.mark.parametrize("filename", ["data.xls", "data.csv.gz", "data", ".csv/x"])
 def test_other_formats_are_refused_by_name(take: Taker, filename: str) -> None:
     told, _ = faults_of(take, "a\n1\n", filename)
-    assert "CSV (.csv, .tsv) or Parquet (.parquet, .pq)" in told
+    assert "CSV (.csv, .tsv), Parquet (.parquet, .pq), JSON lines" in told
 
 
 def test_five_thousand_columns(take: Taker) -> None:

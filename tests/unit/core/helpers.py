@@ -91,14 +91,18 @@ def trained(*specs: PipelineSpec, frame: pd.DataFrame, facts: list[ColumnFacts],
 
 
 def wide(rows: int = 160) -> tuple[pd.DataFrame, list[ColumnFacts]]:
-    """Like table, with dates and a column that is missing throughout."""
+    """Like table, with dates, free text, numbers as text, and a column that is missing throughout."""
     frame, _ = table(rows)
     rng = np.random.default_rng(7)
     day = np.floor(rng.uniform(-1e8, 1.5e9, rows) / 86_400) * 86_400
     time = rng.uniform(0, 1.5e9, rows)
     day[::9] = np.nan
-    frame = frame.assign(day=day, **{"at %": time}, void=np.full(rows, np.nan))
-    return frame, facts_of(frame, {**TYPES, "day": "date", "at %": "datetime", "void": "number"})
+    words = [f"{word} number {at}" for at, word in enumerate(np.where(frame["y"] == "yes", "dear", "cheap"))]
+    note = pd.Series(words, dtype=object).where(rng.random(rows) > 0.1)
+    digits = frame["age"].map(lambda age: "unknown" if age != age else f" {age}").astype(object)
+    frame = frame.assign(day=day, **{"at %": time}, void=np.full(rows, np.nan), digits=digits, note=note)
+    more: dict[str, ColumnType] = {"day": "date", "at %": "datetime", "void": "number"}
+    return frame, facts_of(frame, {**TYPES, **more, "digits": "string", "note": "string"})
 
 
 def _use(node: str, columns: Any, **params: Any) -> dict[str, Any]:
@@ -107,21 +111,24 @@ def _use(node: str, columns: Any, **params: Any) -> dict[str, Any]:
 
 _FILLED = _use("impute", "numeric", strategy="median")
 _NO_DATES = _use("drop_columns", "datetime")
+_NO_TEXT = _use("drop_columns", "text")
 _ENCODED = _use("one_hot", "categorical")
 _LEFT = [_FILLED, _use("scale", "numeric"), _NO_DATES, _ENCODED]
 
-USES: dict[str, list[dict[str, Any]]] = {
+_USES: dict[str, list[dict[str, Any]]] = {
     "bin": [_FILLED, _use("bin", "numeric"), _NO_DATES, _ENCODED],
     "bin uniform": [_FILLED, _use("bin", "numeric", method="uniform", bins=3), _NO_DATES, _ENCODED],
     "bin kmeans": [_FILLED, _use("bin", ["age"], method="kmeans", bins=3), *_LEFT],
+    "cast": [_use("cast", ["digits"], to="number"), *_LEFT],
+    "cast numbers": [_use("cast", ["member", "void", "age"], to="category"), *_LEFT],
     "clip": [_use("clip", "numeric"), *_LEFT],
     "clip late": [_NO_DATES, _ENCODED, _use("clip", "all", method="quantiles", low=0.1, high=0.8), _FILLED],
     "date_parts": [_use("date_parts", "datetime"), *_LEFT],
     "date_parts late": [_ENCODED, _use("date_parts", ["day"], parts=["days", "second"]), *_LEFT],
     "drop_columns": [_use("drop_columns", ["age"]), *_LEFT],
-    "impute": [_use("impute", "all", strategy="most_frequent") | {"columns": ["deck", "age"]}, *_LEFT],
+    "impute": [_use("impute", ["deck", "age"], strategy="most_frequent"), *_LEFT],
     "missing_indicator": [_use("missing_indicator", ["deck", "age", "void"]), *_LEFT],
-    "missing_indicator late": [_ENCODED, _use("missing_indicator", "all") | {"columns": ["void"]}, *_LEFT],
+    "missing_indicator late": [_ENCODED, _use("missing_indicator", ["void"]), *_LEFT],
     "one_hot": [_use("one_hot", "categorical", max_categories=3), *_LEFT],
     "ordinal": [_use("ordinal", "categorical"), *_LEFT],
     "polynomial": [_FILLED, _use("scale", "numeric"), _use("polynomial", "numeric"), _NO_DATES, _ENCODED],
@@ -134,3 +141,10 @@ USES: dict[str, list[dict[str, Any]]] = {
     "target_encode": [_use("target_encode", "categorical"), *_LEFT],
     "target_encode numbers": [_use("target_encode", ["age", "deck"], smooth=2.0), *_LEFT],
 }
+
+USES = {use: [_NO_TEXT, *steps] for use, steps in _USES.items()} | {
+    "text_vectors": [_use("text_vectors", "text", max_features=20), *_LEFT],
+    "text_vectors hashing": [_use("text_vectors", ["note", "deck"], method="hashing", max_features=32), *_LEFT],
+    "text_vectors pairs": [_ENCODED, _use("text_vectors", ["note"], ngrams=2), *_LEFT],
+}
+"""For each step, named first, pipelines of ``wide`` that use it and let every model follow."""

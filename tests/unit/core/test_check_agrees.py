@@ -36,6 +36,8 @@ NODES = st.sampled_from(
         ("one_hot", {"max_categories": 2}),
         ("ordinal", {}),
         ("drop_columns", {}),
+        ("cast", {"to": "category"}),
+        ("text_vectors", {}),
         ("missing_indicator", {}),
         ("clip", {}),
         ("power_transform", {}),

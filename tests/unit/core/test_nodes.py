@@ -18,7 +18,7 @@ from skyulf.errors import TrainingFailed
 
 SEASON = "été \"x'"
 ROW = {"age": 30, "fare paid": 8.5, SEASON: "a", "deck": "x", "member": True, "day": "2020-02-29"}
-ROW |= {"at %": "2020-02-29T23:59:59.5+01:00", "void": None}
+ROW |= {"at %": "2020-02-29T23:59:59.5+01:00", "void": None, "digits": "31", "note": "dear unseen"}
 
 
 @cache
@@ -92,8 +92,8 @@ def test_steps_that_look_at_the_target_do_both_tasks(use, target, task):
     Applier(state).predict(Applier(state).validate([ROW]))
 
 
-def transformed(node, params, values):
-    frame = pd.DataFrame({"x": np.array(list(values), dtype=np.float64)})
+def transformed(node, params, values, kind=np.float64):
+    frame = pd.DataFrame({"x": pd.Series(list(values), dtype=kind)})
     step = steps()[node].model_validate(params)
     return step.build(BuildContext(0, "classification")).fit(frame).transform(frame)
 
@@ -135,3 +135,25 @@ def test_select_keeps_what_tells():
     state = state_of("select_univariate")
     assert state.pipeline[-1].coef_.shape == (1, 4)
     assert state.metrics["roc_auc"] > 0.8
+
+
+def test_cells_are_cast():
+    numbers = transformed("cast", {"to": "number"}, [" 3", "1e3", "x", "", "inf", "nan", np.nan], object)[:, 0]
+    np.testing.assert_array_equal(numbers, [3, 1000, *[np.nan] * 5])
+    words = transformed("cast", {"to": "category"}, [3.0, 2.5, np.nan, 1e16])[:, 0].tolist()
+    assert words[:2] + words[3:] == ["3", "2.5", "10000000000000000"]
+    assert np.isnan(words[2])
+
+
+def test_text_without_words_gives_no_columns():
+    assert transformed("text_vectors", {}, ["", "!", np.nan], object).shape == (3, 0)
+    assert transformed("text_vectors", {"max_features": 2}, ["a dear dog", "dear cat", np.nan], object).shape == (3, 2)
+
+
+def test_a_cast_is_followed():
+    frame, facts = table()
+    code = [{"node": "cast", "columns": ["age"], "params": {"to": "category"}}, *USES["one_hot"]]
+    assert check_spec(spec(code, LOGISTIC), facts, len(frame)) == ()
+    number = [{"node": "cast", "columns": ["deck", SEASON], "params": {"to": "number"}}]
+    faults = check_spec(spec(number, LOGISTIC), facts, len(frame))
+    assert [fault.message.count(name) for fault in faults for name in ("deck", SEASON)] == [1, 1]

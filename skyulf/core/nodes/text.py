@@ -1,0 +1,46 @@
+"""Steps for free text."""
+
+from collections.abc import Callable
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
+
+from skyulf.core.columns import Kind
+from skyulf.core.registry import BuildContext, Output, Step
+
+
+class TextVectors(Step):
+    """Replaces each column of text by a column for each of its commonest words, weighed by how rare a word is.
+
+    Builds on scikit-learn's TfidfVectorizer; with method hashing on its HashingVectorizer, which learns nothing and
+    lets words share columns. At most ``max_features`` columns for each column of text, of up to ``ngrams`` words in a
+    row. Takes text and categorical columns; a missing cell has no words, nor do words count that training rows lack.
+    """
+
+    name: ClassVar[str] = "text_vectors"
+    takes: ClassVar[frozenset[Kind]] = frozenset({"categorical", "text"})
+    output: ClassVar[Output] = "generated"
+    fills_nulls: ClassVar[bool] = True
+    takes_generated: ClassVar[bool] = False
+    types: ClassVar[tuple[str, ...]] = (
+        "skyulf.core.texts.TextVectors",
+        "sklearn.feature_extraction.text.HashingVectorizer",
+        "sklearn.feature_extraction.text.TfidfTransformer",
+        "sklearn.feature_extraction.text.TfidfVectorizer",
+    )
+
+    max_features: int = Field(default=200, ge=1)
+    method: Literal["tfidf", "hashing"] = "tfidf"
+    ngrams: int = Field(default=1, ge=1)
+
+    def build(self, _: BuildContext) -> Any:
+        """Make a transformer of texts."""
+        from skyulf.core import texts
+
+        return texts.TextVectors(self.max_features, self.method, self.ngrams)
+
+    @classmethod
+    def arithmetic(cls, fitted: Any) -> Callable[[Any], Any]:
+        """Count words."""
+        compute: Callable[[Any], Any] = fitted.compute
+        return compute

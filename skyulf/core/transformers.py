@@ -194,3 +194,21 @@ class Univariate(_Numbers):
     def compute(self, numbers: Array) -> Array:
         """Return the columns that are kept."""
         return numbers[:, self.kept_]
+
+
+class Variance(_Numbers):
+    """Keeps the columns whose variance is above a threshold, or the one of most variance where none is."""
+
+    def __init__(self, threshold: float = 0.0) -> None:
+        self.threshold = threshold
+
+    def _learn(self, numbers: Array, target: Any) -> None:  # noqa: ARG002
+        present = [column[~np.isnan(column)] for column in numbers.T]
+        # The variance of equal numbers can be above 0 by rounding; their range cannot.
+        spreads = np.array([column.var() if len(column) and np.ptp(column) else 0.0 for column in present])
+        above = np.flatnonzero(spreads > self.threshold)
+        self.kept_ = above if len(above) else np.array([spreads.argmax()])
+
+    def compute(self, numbers: Array) -> Array:
+        """Return the columns that are kept."""
+        return numbers[:, self.kept_]

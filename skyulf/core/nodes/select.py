@@ -42,25 +42,24 @@ class SelectUnivariate(Step):
 class SelectVariance(Step):
     """Leaves out columns whose variance on training rows is not above a threshold; missing cells stay missing.
 
-    Builds on scikit-learn's VarianceThreshold. Takes numeric columns; not after standard scaling, which gives every
-    column the variance 1.
+    After scikit-learn's VarianceThreshold, save that one column, of most variance, is kept where none is above it.
+    Takes numeric columns; not after standard scaling, which gives every column the variance 1.
     """
 
     name: ClassVar[str] = "select_variance"
     takes: ClassVar[frozenset[Kind]] = NUMERIC
     output: ClassVar[Output] = "generated"
-    types: ClassVar[tuple[str, ...]] = ("sklearn.feature_selection._variance_threshold.VarianceThreshold",)
+    types: ClassVar[tuple[str, ...]] = ("skyulf.core.transformers.Variance",)
 
     threshold: float = Field(default=0.0, ge=0)
 
     def build(self, _: BuildContext) -> Any:
-        """Make a VarianceThreshold."""
-        from sklearn.feature_selection import VarianceThreshold
+        """Make a Variance."""
+        from skyulf.core.transformers import Variance
 
-        return VarianceThreshold(self.threshold)
+        return Variance(self.threshold)
 
     @classmethod
     def arithmetic(cls, fitted: Any) -> Callable[[Any], Any]:
         """Choose."""
-        kept = fitted.get_support(indices=True)
-        return lambda block: block[:, kept].astype(float, copy=False)
+        return lambda block: fitted.compute(block.astype(float, copy=False))

@@ -5,7 +5,7 @@ import warnings
 
 import numpy as np
 import pytest
-from helpers import TYPES, facts_of, spec, table, trained
+from helpers import TYPES, facts_of, spec, table, trained, wide
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -82,6 +82,50 @@ def test_what_passes_the_check_trains_and_what_does_not_fails(steps, model):
         except (ValueError, TypeError, TrainingFailed):
             return
         pytest.fail(f"refused, yet it trains: {faults} {steps}")
+
+
+EVERY_NODE = NODES | st.sampled_from(
+    [
+        ("cast", {"to": "number"}),
+        ("date_parts", {}),
+        ("date_parts", {"parts": ["days"]}),
+        ("select_univariate", {"score": "mutual_information"}),
+        ("clip", {"method": "quantiles"}),
+        ("text_vectors", {"method": "hashing", "max_features": 8}),
+    ]
+)
+EVERY_COLUMN = st.one_of(
+    st.sampled_from(["numeric", "categorical", "datetime", "text"]),
+    st.lists(st.sampled_from([*NAMES, "day", "at %", "void", "digits", "note"]), max_size=4, unique=True),
+)
+MANY_STEPS = st.lists(
+    st.tuples(EVERY_NODE, EVERY_COLUMN).map(lambda s: {"node": s[0][0], "params": s[0][1], "columns": s[1]}), max_size=5
+)
+REST = [
+    {"node": "date_parts", "columns": "datetime"},
+    {"node": "text_vectors", "columns": "text"},
+    {"node": "ordinal", "columns": "categorical"},
+    {"node": "impute", "columns": "numeric"},
+]
+
+
+@settings(max_examples=100, deadline=None)
+@given(steps=MANY_STEPS, task=st.sampled_from(["classification", "regression"]))
+def test_steps_of_every_kind_train_where_they_pass(steps, task):
+    frame, facts = wide(60)
+    if task == "regression":
+        frame["y"] = (frame["y"] == "yes") * 1.5 + np.arange(60) / 60
+        facts = [fact.model_copy(update={"type": "number"}) if fact.name == "y" else fact for fact in facts]
+    model = {"node": "naive_bayes" if task == "classification" else "ridge"}
+    asked = spec([*steps, *REST], model, task, refit=False)
+    if check_spec(asked, facts, len(frame)):
+        return
+    state = trained(asked, frame=frame, facts=facts)
+    walk = Walk(state.pipeline, state.pipeline_inputs)
+    columns = {name: frame[name].to_numpy(dtype=frame[name].dtype) for name in state.pipeline_inputs}
+    said = walk.chances(columns) if task == "classification" else walk.predict(columns)
+    wanted = state.pipeline.predict_proba(frame) if task == "classification" else state.pipeline.predict(frame)
+    np.testing.assert_allclose(said, wanted, rtol=1e-6, atol=1e-9)
 
 
 def test_facts_are_those_of_the_table():

@@ -8,15 +8,24 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import orjson
-from fastapi import Depends, Request, Response
+from fastapi import Depends, Query, Request, Response
+from fastapi import Path as InPath
 from pydantic import ValidationError
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 
 from api.dependencies import ContextDep, MinPositionDep, PageDep, RuntimeDep, read, read_one, send
 from api.routes.base import NOT_MODIFIED, StrictRequest, media_type, not_modified, problems, router
-from api.schemas.base import Page, answered
-from api.schemas.dataset import DatasetAnswer, DatasetFromUri, DatasetListed, DatasetOut, HowToRead
+from api.schemas.base import Page, Whole, answered
+from api.schemas.dataset import (
+    DatasetAnswer,
+    DatasetFromUri,
+    DatasetListed,
+    DatasetOut,
+    DatasetRows,
+    DatasetVersionOut,
+    HowToRead,
+)
 from skyulf.commands.bus import Answer
 from skyulf.commands.dataset import AddDatasetVersion, CreateDataset
 from skyulf.errors import Fault, Invalid, NotFound
@@ -25,6 +34,8 @@ from skyulf.events.registry import decode
 from skyulf.ingest import Asked
 from skyulf.ingest.disk import telling_full_disk
 from skyulf.ingest.service import TakenIn
+from skyulf.projections.dataset import DatasetVersionRow
+from skyulf.queries.base import LARGEST_PAGE
 from skyulf.runtime import Runtime
 
 routes = router("dataset")
@@ -51,6 +62,8 @@ UPLOAD: dict[str, Any] = {
         },
     }
 }
+
+Number = Annotated[Whole, InPath(ge=1, lt=2**31)]
 
 LONGEST_NAME = 200
 
@@ -213,13 +226,59 @@ async def show_dataset(
     row = await read_one(runtime, queries.datasets, min_position, dataset_id, lambda: queries.datasets.get(dataset_id))
     if not_modified(request, response, row.version):
         return Response(status_code=304, headers=dict(response.headers))
-    versions = queries.dataset_versions
-    newest = await read_one(
-        runtime,
-        versions,
-        min_position,
-        dataset_id,
-        lambda: versions.get_version(dataset_id, row.dataset_version),
-    )
+    newest = await _version(runtime, min_position, dataset_id, row.dataset_version)
     listed = DatasetListed.model_validate(row).model_dump()
     return {**listed, "filename": newest.filename, "size": newest.size, "columns": newest.columns}
+
+
+@routes.get("/datasets/{dataset_id}/versions", response_model=Page[DatasetVersionOut])
+async def list_dataset_versions(
+    dataset_id: str, runtime: RuntimeDep, page: PageDep, min_position: MinPositionDep
+) -> Any:
+    """List the versions of a dataset, the first one first."""
+    datasets, versions = runtime.queries.datasets, runtime.queries.dataset_versions
+    await read_one(runtime, datasets, min_position, dataset_id, lambda: datasets.get(dataset_id))
+    return await read(runtime, versions, min_position, lambda: versions.page(page, {"dataset_id": dataset_id}))
+
+
+@routes.get("/datasets/{dataset_id}/versions/{number}", response_model=DatasetVersionOut, responses=NOT_MODIFIED)
+async def show_dataset_version(
+    dataset_id: str,
+    number: Number,
+    runtime: RuntimeDep,
+    min_position: MinPositionDep,
+    request: Request,
+    response: Response,
+) -> Any:
+    """Show a version of a dataset; it never changes."""
+    row = await _version(runtime, min_position, dataset_id, number)
+    if not_modified(request, response, row.artifact):
+        return Response(status_code=304, headers=dict(response.headers))
+    return row
+
+
+@routes.get("/datasets/{dataset_id}/rows", response_model=DatasetRows, responses=NOT_MODIFIED)
+async def show_dataset_rows(
+    dataset_id: str,
+    runtime: RuntimeDep,
+    min_position: MinPositionDep,
+    request: Request,
+    response: Response,
+    limit: Annotated[Whole, Query(ge=1, le=LARGEST_PAGE, description="The most rows; large ones are fewer.")] = 20,
+    dataset_version: Annotated[Whole | None, Query(ge=1, lt=2**31, description="The newest, if left out.")] = None,
+) -> Any:
+    """Show the first rows of a dataset as they were read."""
+    datasets = runtime.queries.datasets
+    row = await read_one(runtime, datasets, min_position, dataset_id, lambda: datasets.get(dataset_id))
+    version = await _version(runtime, min_position, dataset_id, dataset_version or row.dataset_version)
+    if not_modified(request, response, f"{version.artifact}-{limit}"):
+        return Response(status_code=304, headers=dict(response.headers))
+    items = await asyncio.to_thread(runtime.ingest.first_rows, version.artifact, limit)
+    head = orjson.dumps({"dataset_version": version.dataset_version, "rows": version.rows})
+    content = head[:-1] + b',"items":' + items + b"}"
+    return Response(content, media_type="application/json", headers=dict(response.headers))
+
+
+async def _version(runtime: Runtime, min_position: int | None, dataset_id: str, number: int) -> DatasetVersionRow:
+    versions = runtime.queries.dataset_versions
+    return await read_one(runtime, versions, min_position, dataset_id, lambda: versions.get_version(dataset_id, number))

@@ -67,3 +67,25 @@ class DatasetOut(DatasetListed):
     filename: str
     size: int
     columns: list[ColumnOut]
+
+
+class DatasetVersionOut(Response):
+    """A version of a dataset; ``artifact`` is the digest of its typed table, ``digest`` that of the file sent."""
+
+    dataset_id: str
+    dataset_version: int
+    digest: str
+    artifact: str
+    rows: int
+    filename: str
+    size: int
+    columns: list[ColumnOut]
+    created_at: datetime
+
+
+class DatasetRows(Response):
+    """The first rows of a dataset version, each an object of column names and values; ``rows`` is how many it has."""
+
+    dataset_version: int
+    rows: int
+    items: list[dict[str, str | float | int | bool | None]]

@@ -9,10 +9,14 @@ from skyulf.artifacts import ArtifactStore
 from skyulf.errors import Invalid, Unavailable
 from skyulf.events.dataset import Column, Source
 from skyulf.ingest import NOTHING_ASKED, Asked, Ingested, ingest_file
+from skyulf.ingest.preview import first_rows
 from skyulf.reactions.sandbox import ChildCancelled, ChildDied, ChildFailed, ChildTimedOut, Limits, SandboxServer
 
 SECONDS = 900.0
 """The longest that reading one file may take."""
+
+PREVIEW_SECONDS = 30.0
+"""The longest that reading a table's first rows may take."""
 
 MEMORY = 2 << 30
 """Bytes of memory that reading one file may take, whatever its size."""
@@ -69,6 +73,15 @@ class IngestService:
             ),
             columns=tuple(Column.model_validate(asdict(facts)) for facts in ingested.columns),
         )
+
+    def first_rows(self, artifact: str, limit: int) -> bytes:
+        """A JSON list of up to ``limit`` rows of the table that is kept under that digest; raises `Unavailable`."""
+        child = self._sandbox.fork()
+        limits = Limits(seconds=PREVIEW_SECONDS, memory_bytes=MEMORY, threads=1)
+        try:
+            return child.run(first_rows, str(self._artifacts.path(artifact)), limit, limits=limits)
+        except (ChildFailed, ChildTimedOut, ChildDied, ChildCancelled) as error:
+            raise Unavailable("the rows could not be read now; ask again, or for fewer") from error
 
     def _read(self, path: Path, filename: str, table: Path, asked: Asked) -> Ingested:
         child = self._sandbox.fork()

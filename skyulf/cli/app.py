@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from skyulf.cli.nouns import GROUPS
-from skyulf.cli.options import DataDir, Json
+from skyulf.cli.nouns import GROUPS, JobArg
+from skyulf.cli.options import DataDir, Json, begun
 
 app = typer.Typer(
     name="skyulf",
@@ -129,6 +129,29 @@ def predict(
 
     with speaking(as_json) as screen:
         run(screen, load_settings(data_dir=data_dir), name, file, output)
+
+
+@app.command()
+def plot(
+    job: JobArg,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="PNG or SVG, by its name. Default: MODEL-VERSION.png",
+            show_default=False,
+        ),
+    ] = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Draw how good a job's model is: confusion matrix and curves, or predictions and residuals."""
+    with begun(data_dir, as_json) as (screen, settings):
+        from skyulf.cli.plot import run
+
+        run(screen, settings, job, output)
 
 
 @events.command("tail")

@@ -104,9 +104,11 @@ def thinned(x: Array, y: Array, most: int) -> Array:
 
 
 def class_curves(ranking: Ranking | None, positive: Array, scores: Array, most: int) -> dict[str, Any]:
-    """What is drawn of one class against the rest: ROC and precision-recall (None without a ranking), calibration."""
+    """What is drawn of one class against the rest: both curves and their areas (None without a ranking), calibration."""
     return {
         "support": int(positive.sum()),
+        "roc_auc": ranking and ranking.roc_auc(),
+        "average_precision": ranking and ranking.average_precision(),
         "roc": ranking and ranking.roc_points(most),
         "precision_recall": ranking and ranking.precision_recall_points(most),
         "calibration": calibration(positive, scores),

@@ -275,6 +275,16 @@ def test_what_there_is_can_be_listed_and_shown(copied: System) -> None:
     assert version["metrics"]["accuracy"] > 0.9
 
 
+def test_a_picture_is_drawn_of_a_job(trained: Path, tmp_path: Path) -> None:
+    job = answered("jobs", "list", "--data-dir", trained)["items"][0]["id"]
+    drawn = answered("plot", job[-8:], "--output", tmp_path / "a.png", "--data-dir", trained)
+    assert drawn == {"job_id": job, "file": str(tmp_path / "a.png")}
+    assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
+    refused = skyulf("plot", "job-0", "--output", tmp_path / "b.png", "--data-dir", trained)
+    assert refused.returncode == 1
+    assert "job-0" in refused.stderr
+
+
 def test_what_is_served_is_changed_beside_a_server(copied: System) -> None:
     where = ("--data-dir", copied.data_dir)
     copied.start()

@@ -99,7 +99,15 @@ def test_probabilities_that_are_none_become_null():
     ours, document = evaluate_classes(truth, truth, chances, ["a", "b"])
     assert (ours["roc_auc"], ours["average_precision"], ours["brier"]) == (None, None, None)
     assert document["curves"] == [
-        {"label": "b", "support": 2, "roc": None, "precision_recall": None, "calibration": []}
+        {
+            "label": "b",
+            "support": 2,
+            "roc_auc": None,
+            "average_precision": None,
+            "roc": None,
+            "precision_recall": None,
+            "calibration": [],
+        }
     ]
     json.dumps(document, **STRICT)
 

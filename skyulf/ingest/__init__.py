@@ -14,7 +14,8 @@ are passed over; text is kept as it is. A column with no value at all is text. E
 
 Numbers with a decimal comma or grouped thousands (1.234,56 and 1,234.56) are numbers where the whole column is
 written so. Where every value of a column has two readings (1,234 alone), the file's other columns decide, if they
-show one decimal mark and not both; else 1.234 is a number and 1,234 text. So are dates: 31.12.2024 and 2024/12/31,
+show one decimal mark and not both (a decimal comma settles nothing between fields that commas part); else 1.234 is a
+number and 1,234 text. So are dates: 31.12.2024 and 2024/12/31,
 and with strokes 31/12/2024 or 12/31/2024 where only one of the two fits the whole column; else they stay text.
 What the caller asks for (`Asked`) goes before all of this.
 """

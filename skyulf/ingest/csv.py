@@ -57,7 +57,8 @@ def open_csv(
     if not text.quotes_pair and "\n" in (last.columns[-1][-1].as_py() or ""):
         raise Invalid("the last row runs over several lines to the file's end: a quotation mark was left open")
     mark = asked.decimal or _mark(types)
-    readings = [column.decide(mark, asked=asked.decimal is not None) for column in types]
+    settling = None if (mark, delimiter, asked.decimal) == (",", ",", None) else mark
+    readings = [column.decide(settling, asked=asked.decimal is not None) for column in types]
     for name, column, reading in zip(file.names, types, readings, strict=True):
         if (row := column.infinite_row(reading)) is not None:
             raise infinite(name, row)

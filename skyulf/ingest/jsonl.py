@@ -17,6 +17,9 @@ from skyulf.ingest.values import ValueColumn
 BLOCK = 4 << 20
 """Bytes of the file that are in memory at a time; a line must fit in."""
 
+CELLS = 1 << 18
+"""Cells that are in memory at a time, those of keys that a line leaves out included."""
+
 
 def open_jsonl(
     path: Path, scratch: Path, types: Mapping[str, str], send: Callable[[Any], None]
@@ -60,7 +63,8 @@ def _columns(text: Text, send: Callable[[Any], None]) -> dict[str, ValueColumn]:
 
 def _rows(text: Text) -> Iterator[tuple[list[dict[str, Any]], float]]:
     rows: list[dict[str, Any]] = []
-    number = held = cells = 0
+    names: set[str] = set()
+    number = held = 0
     with text.path.open("rb") as file:
         while line := file.readline(BLOCK + 1):
             number += 1
@@ -72,10 +76,10 @@ def _rows(text: Text) -> Iterator[tuple[list[dict[str, Any]], float]]:
             row = _row(line, number)
             rows.append(row)
             held += len(line)
-            cells += len(row)
-            if held >= BLOCK or cells >= 1 << 18:
+            names.update(row)
+            if held >= BLOCK or len(rows) * len(names) >= CELLS:
                 yield rows, min(1.0, file.tell() / text.size)
-                rows, held, cells = [], 0, 0
+                rows, held = [], 0
     if rows:
         yield rows, 1.0
 

@@ -12,8 +12,8 @@ from skyulf.ingest.table import ARROW_TYPES
 
 _HEAD = r"^[+-]?"
 GROUPED = {
-    ",": _HEAD + r"(0|[1-9][0-9]*|[1-9][0-9]{0,2}(\.[0-9]{3})+)(,[0-9]+)?$",
-    ".": _HEAD + r"(0|[1-9][0-9]*|[1-9][0-9]{0,2}(,[0-9]{3})+)(\.[0-9]+)?$",
+    ",": _HEAD + r"(0|[1-9][0-9]{0,199}|[1-9][0-9]{0,2}(\.[0-9]{3}){1,60})(,[0-9]+)?$",
+    ".": _HEAD + r"(0|[1-9][0-9]{0,199}|[1-9][0-9]{0,2}(,[0-9]{3}){1,60})(\.[0-9]+)?$",
 }
 """By decimal mark: what a number looks like, thousands grouped by the other mark or not at all."""
 
@@ -28,10 +28,8 @@ DATES: dict[str, tuple[str, str]] = {
 
 
 def fits_mark(values: Any, mark: str) -> bool:
-    """Whether all values are numbers with that decimal mark, finite ones."""
-    if not pc.all(pc.match_substring_regex(values, GROUPED[mark])).as_py():
-        return False
-    return not pc.any(pc.is_inf(read_number(values, mark))).as_py()
+    """Whether all values are numbers with that decimal mark."""
+    return bool(pc.all(pc.match_substring_regex(values, GROUPED[mark])).as_py())
 
 
 def whole(values: Any, mark: str) -> bool:

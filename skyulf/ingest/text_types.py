@@ -100,7 +100,7 @@ class ColumnType:
 
     def _see_local_forms(self, tidied: Any, before: str | None) -> None:
         self._marks = {
-            mark: whole and local_forms.whole(tidied, mark)
+            mark: whole and self._stays_whole(tidied, mark)
             for mark, whole in self._marks.items()
             if local_forms.fits_mark(tidied, mark)
         }
@@ -109,6 +109,9 @@ class ColumnType:
         if self._dates:
             self._dates = local_forms.date_forms(tidied, self._dates)
             self._timed = self._timed or local_forms.has_time(tidied)
+
+    def _stays_whole(self, tidied: Any, mark: str) -> bool:
+        return not (self._type == "number" and mark == ".") and local_forms.whole(tidied, mark)
 
     def _look_for_infinity(self, converted: Any, values: Any, rows_before: int) -> None:
         if self._infinite_row is None and pc.any(pc.is_inf(converted)).as_py():

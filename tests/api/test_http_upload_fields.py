@@ -9,6 +9,7 @@ from typing import Any
 import openpyxl
 import pytest
 from live import Client, Server, assert_problem, places, spec_for
+from starlette.datastructures import UploadFile
 
 from skyulf.ingest import service
 
@@ -104,13 +105,15 @@ def test_one_row_is_a_dataset_and_no_ground_for_a_job(client: Client) -> None:
     assert_problem(client.post("/v1/jobs", json={"dataset_id": answer["id"], "spec": spec}), 422)
 
 
-@pytest.mark.parametrize("place", ["the copy", "the table"])
+@pytest.mark.parametrize("place", ["the body", "the copy", "the table"])
 def test_a_full_disk_is_503(server: Server, client: Client, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
     def fail(*args: Any, **options: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     before = client.head_position()
-    if place == "the copy":
+    if place == "the body":
+        monkeypatch.setattr(UploadFile, "write", fail)
+    elif place == "the copy":
         monkeypatch.setattr(shutil, "copyfileobj", fail)
     else:
         monkeypatch.setattr(service.tempfile, "TemporaryDirectory", fail)

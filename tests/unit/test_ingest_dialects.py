@@ -117,6 +117,11 @@ def test_columns_that_contradict_each_other_are_read_each_by_itself(take: Taker)
     assert taken.values == {"a": [1.5], "b": [12.5], "c": [1.234], "d": ["1,234"]}
 
 
+def test_a_decimal_comma_settles_nothing_between_commas(take: Taker) -> None:
+    taken = take('a,b,c\n"1,5",1.234,"1,234"\n')
+    assert taken.values == {"a": [1.5], "b": [1.234], "c": ["1,234"]}
+
+
 def test_large_numbers_with_grouped_thousands(take: Taker) -> None:
     taken = take("a;b\n1.234.567.890.123.456.789.012;-1.000\n1;+2,5\n")
     assert taken.values == {"a": [1.234567890123456789e21, 1.0], "b": [-1000.0, 2.5]}

@@ -62,6 +62,14 @@ def test_the_last_line_counts_as_much_as_the_first(take: Taker, monkeypatch: pyt
     assert taken.values["c"] == [None] * 3000 + [1.5]
 
 
+def test_lines_with_keys_of_their_own(take: Taker) -> None:
+    taken = take("".join(f'{{"k{n}": {n}}}\n' for n in range(2000)), "data.jsonl")
+    assert (taken.ingested.rows, len(taken.types)) == (2000, 2000)
+    assert taken.values["k1999"] == [None] * 1999 + [1999]
+    told, _ = faults_of(take, "".join(f'{{"k{n}": {n}}}\n' for n in range(5001)), "data.jsonl")
+    assert "5,000" in told
+
+
 def test_values_of_several_types_become_text(take: Taker) -> None:
     taken = take('{"a": 1, "b": true}\n{"a": false, "b": 2.5}\n{"a": "x", "b": "y"}\n', "data.jsonl")
     assert taken.values == {"a": ["1", "false", "x"], "b": ["true", "2.5", "y"]}

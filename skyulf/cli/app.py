@@ -75,7 +75,9 @@ def serve(
 
 @app.command()
 def train(
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="CSV or Parquet.")],
+    file: Annotated[
+        Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="CSV, Parquet, JSON lines, Excel.")
+    ],
     target: Annotated[str, typer.Option(metavar="COLUMN", help="The column to predict.")],
     task: Annotated[
         Task | None, typer.Option(help="What kind of target it is; told from the column when left out.")

@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from skyulf.cli.screen import Screen, counted, number, table
+from skyulf.cli.summaries import short_id
 from skyulf.settings import Settings
 
 STAGES = {
@@ -120,4 +121,5 @@ def ending(
         now = f"{served['model']} version {served['model_version']}" if served["model"] else "nothing"
         screen.show(labelled("served", f"deployment {name} still serves {now}, not version {version}: --deploy does"))
     follow = f"skyulf predict {name} FILE.csv{option}" if rolled_out or served else f"skyulf events tail{option}"
+    screen.show(labelled("look", (f"skyulf plot {short_id(job['id'])}{option}", "bold")))
     screen.show(labelled("next", (follow, "bold")))

@@ -104,7 +104,7 @@ def thinned(x: Array, y: Array, most: int) -> Array:
 
 
 def class_curves(ranking: Ranking | None, positive: Array, scores: Array, most: int) -> dict[str, Any]:
-    """What is drawn of one class against the rest: both curves and their areas (None without a ranking), calibration."""
+    """What is drawn of one class against the rest: calibration, and both curves with areas (None without a ranking)."""
     return {
         "support": int(positive.sum()),
         "roc_auc": ranking and ranking.roc_auc(),

@@ -32,9 +32,9 @@ def choose_candidates(spec: PipelineSpec, columns: Sequence[ColumnFacts], rows: 
     """Fill in what a spec leaves out.
 
     Without a model, a linear one and histogram gradient boosting are candidates; without steps, each gets those
-    that suit it: columns that say nothing about unseen rows are dropped, missing cells filled, categories encoded,
-    and numbers scaled for linear models. Of given steps with no model, models that cannot take what the steps leave
-    are left out, unless none could.
+    that suit it: columns that say nothing about unseen rows are dropped, dates taken apart, missing cells filled,
+    categories encoded, and numbers scaled for linear models. Of given steps with no model, models that cannot take
+    what the steps leave are left out, unless none could.
     """
     models = (spec.model,) if spec.model is not None else _models_for(spec)
     set_aside = _set_aside(spec, columns, rows) if spec.steps is None else ()
@@ -205,8 +205,8 @@ def _model_faults(spec: PipelineSpec, flow: Flow) -> list[Fault]:
     for column in flow.outcome:
         by_kind.setdefault(column.kind, []).append(column.name)
     ways_out = {
-        "categorical": "add one_hot or ordinal for them",
-        "text": "add drop_columns, or name them in one_hot or ordinal",
+        "categorical": "add one_hot or ordinal or target_encode for them",
+        "text": "add text_vectors or drop_columns, or name them in target_encode, one_hot or ordinal",
         "datetime": "add date_parts or drop_columns for them",
     }
     faults = [

@@ -93,10 +93,11 @@ def rewritten(path, change, compression=zipfile.ZIP_STORED):
             file.writestr(name, content)
 
 
-def test_a_loader_that_runs_code_is_refused_even_for_a_known_type(path):
+@pytest.mark.parametrize("loader", ["ConstructorFromReduceNode", "FunctionNode", "MethodNode", "RandomStateNode"])
+def test_a_loader_that_is_not_a_types_own_is_refused_even_for_a_known_type(path, loader):
     def change(members):
         schema = json.loads(members["schema.json"])
-        schema["__loader__"] = "ConstructorFromReduceNode"
+        schema["__loader__"] = loader
         members["schema.json"] = json.dumps(schema).encode()
 
     rewritten(path, change)

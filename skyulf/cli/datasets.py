@@ -33,7 +33,8 @@ def show_one(screen: Screen, settings: Settings, text: str) -> None:
     rows = dataset["rows"]
     screen.show(
         labelled("dataset", (dataset["name"], "bold"), f"  {dataset['id']}"),
-        labelled("version", f"{dataset['dataset_version']}, {moment(dataset['created_at'])} UTC at first"),
+        labelled("created", f"{moment(dataset['created_at'])} UTC"),
+        labelled("version", number(dataset["dataset_version"])),
         labelled("file", f"{dataset['filename']}, {number(dataset['size'])} bytes, {number(rows)} rows"),
         labelled("digest", dataset["digest"]),
         _columns(dataset["columns"], rows),

@@ -89,6 +89,8 @@ def fit(
         TrainingFailed: the data or the specs do not let a model be trained; names columns and rules, never values.
 
     """
+    import sklearn.linear_model  # noqa: F401  a limit of threads holds for the libraries that are loaded by then
+
     run = _Run(report)
     notices = Notices()
     context = BuildContext(seed % 2**32, spec_candidates[0].task, threads)

@@ -69,6 +69,16 @@ class DatasetOut(DatasetListed):
     columns: list[ColumnOut]
 
 
+class SourceOut(Response):
+    """How a file was read, as it was found or asked for; null where its format has no such thing."""
+
+    encoding: str | None
+    delimiter: str | None
+    decimal: str | None
+    header: bool
+    types: dict[str, str]
+
+
 class DatasetVersionOut(Response):
     """A version of a dataset; ``artifact`` is the digest of its typed table, ``digest`` that of the file sent."""
 
@@ -79,6 +89,7 @@ class DatasetVersionOut(Response):
     rows: int
     filename: str
     size: int
+    source: SourceOut
     columns: list[ColumnOut]
     created_at: datetime
 

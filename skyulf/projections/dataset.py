@@ -25,7 +25,7 @@ class DatasetRow(Row, frozen=True, kw_only=True):
 
 
 class DatasetVersionRow(Row, frozen=True, kw_only=True):
-    """A version of a dataset, with the facts of each column."""
+    """A version of a dataset, with how its file was read and the facts of each column."""
 
     dataset_id: str
     dataset_version: int
@@ -34,6 +34,7 @@ class DatasetVersionRow(Row, frozen=True, kw_only=True):
     rows: int
     filename: str
     size: int
+    source: dict[str, Any]
     columns: list[dict[str, Any]]
     created_at: datetime
 
@@ -77,6 +78,7 @@ def fold_version(row: DatasetVersionRow | None, event: DatasetVersionAdded, reco
         rows=event.rows,
         filename=event.source.filename,
         size=event.source.size,
+        source=event.source.model_dump(mode="json", exclude={"filename", "size"}),
         columns=[column.model_dump(mode="json") for column in event.columns],
         created_at=recorded.metadata.recorded_at,
     )
@@ -95,7 +97,7 @@ DATASETS = Projection(
 
 DATASET_VERSIONS = Projection(
     name="dataset_versions",
-    version=1,
+    version=2,
     row=DatasetVersionRow,
     folds=(DatasetVersionAdded,),
     key=lambda recorded, event: version_key(recorded.stream, event.dataset_version),

@@ -20,6 +20,19 @@ def test_versions_are_listed_and_shown(client: Client) -> None:
     assert (again.status_code, again.content) == (304, b"")
 
 
+def test_a_version_shows_how_its_file_was_read(client: Client) -> None:
+    files = {"file": ("t.csv", b"a;b\n007;2,5\n")}
+    answer = client.post("/v1/datasets", files=files, data={"types": '{"a": "integer"}'}).json()
+    shown = client.get(f"/v1/datasets/{answer['id']}/versions/1").json()
+    assert shown["source"] == {
+        "encoding": "utf-8",
+        "delimiter": ";",
+        "decimal": ",",
+        "header": True,
+        "types": {"a": "integer"},
+    }
+
+
 def test_versions_that_are_not_there(client: Client, dataset: str) -> None:
     for path in ("dataset-none/versions", "dataset-none/versions/1", "dataset-none/rows", f"{dataset}/versions/9"):
         assert_problem(client.get(f"/v1/datasets/{path}"), 404, "not-found")

@@ -18,8 +18,8 @@ from skyulf.ingest.encoding import Text, open_text
 from skyulf.ingest.table import ARROW_TYPES, TypedTable, bare, check_asked, check_names, infinite
 from skyulf.ingest.text_types import MISSING, ColumnType, Reading
 
-BLOCK = 8 << 20
-"""Bytes of the file that are in memory at a time; a row must fit in."""
+BLOCK = 1 << 20
+"""Bytes that are parsed at a time; a row must fit in. Arrow reads up to 32 of them ahead, whatever is asked of it."""
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,9 @@ PRELOAD = (
     "skyulf.core.*",
     "skyulf.core.models.*",
     "skyulf.core.nodes.*",
-    "skyulf.ingest.*",
+    "skyulf.ingest.csv",
+    "skyulf.ingest.parquet",
+    "skyulf.ingest.writing",
     "skyulf.reactions.trainer",
     "skyulf.serving",
 )

@@ -26,7 +26,6 @@ logger = logging.getLogger(__name__)
 
 PROBLEMS: Mapping[type[errors.SkyulfError], tuple[int, str, str]] = {
     errors.NotFound: (404, "not-found", "Not found"),
-    errors.AlreadyExists: (409, "already-exists", "It exists already"),
     errors.NotAllowed: (409, "not-allowed", "Its state forbids this"),
     errors.WrongVersion: (409, "conflict", "It has changed meanwhile"),
     errors.PreconditionFailed: (412, "precondition-failed", "It has changed since that version"),

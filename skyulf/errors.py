@@ -16,10 +16,6 @@ class NotFound(SkyulfError):
     """The thing that was named does not exist."""
 
 
-class AlreadyExists(SkyulfError):
-    """Something of that name exists already."""
-
-
 class NotAllowed(SkyulfError):
     """The state of the thing forbids what was asked of it."""
 

@@ -23,9 +23,6 @@ LARGE, TITLE, MIDDLE, SMALL, TINY = 16, 13, 11.5, 10.5, 9
 HEAD = 0.8
 """Inches above the panels, for the titles."""
 
-WIDEST = {LARGE: 80, MIDDLE: 125}
-"""Signs of these sizes that fit into a line."""
-
 DPI = 150
 
 COUNTED = 12

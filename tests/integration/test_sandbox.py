@@ -597,3 +597,21 @@ def test_serves_under_uvloop(server: SandboxServer) -> None:
         assert died.value.exitcode == 7
 
     uvloop.run(run())
+
+
+def test_a_request_after_the_death_of_the_child_says_so_at_every_moment_under_uvloop(server: SandboxServer) -> None:
+    """Its end of the socket closes some milliseconds before the report of its death arrives."""
+    uvloop = pytest.importorskip("uvloop")
+
+    async def run() -> None:
+        handler = await AsyncChild.start(await asyncio.to_thread(server.fork), tasks.doubler, 0.0)
+        os.kill(handler.child.pid, signal.SIGKILL)
+        asked = []
+        for _ in range(200):
+            asked.append(asyncio.create_task(handler.request(b"x", 10)))
+            await asyncio.sleep(0.001)
+        outcomes = await asyncio.gather(*asked, return_exceptions=True)
+        assert {type(outcome) for outcome in outcomes} == {ChildDied}
+        assert not handler.alive
+
+    uvloop.run(run())

@@ -65,7 +65,7 @@ class AsyncChild(asyncio.Protocol):
     @property
     def alive(self) -> bool:
         """Whether requests can still be answered."""
-        return self._ended is None
+        return self._ended is None and self._transport is not None and not self._transport.is_closing()
 
     async def request(self, payload: bytes, seconds: float | None = None) -> bytes:
         """Answer what the handler returns for ``payload``.
@@ -84,9 +84,11 @@ class AsyncChild(asyncio.Protocol):
         self._end(ChildCancelled())
 
     async def _ask(self, number: int, data: bytes, seconds: float | None) -> bytes:
+        assert self._transport is not None
+        if self._transport.is_closing():  # the child has closed its end, and why is not known yet
+            raise ChildDied(None)
         answer: asyncio.Future[bytes] = self._loop.create_future()
         self._pending[number] = answer
-        assert self._transport is not None
         self._transport.write(data)
         overdue = None if seconds is None else self._loop.call_later(seconds, self._expire, answer, seconds)
         try:

@@ -64,7 +64,14 @@ def of_domain_error(request: Request, error: Exception) -> JSONResponse:  # noqa
 def of_validation_error(request: Request, error: Exception) -> JSONResponse:  # noqa: ARG001 - a handler's signature
     """The problem of a request that does not fit its schema; what was sent is never echoed."""
     assert isinstance(error, RequestValidationError)
-    return problem(422, "invalid", "The request is not valid", "see errors", errors=_faults(error.errors()))
+    faults = _faults(error.errors())
+    return problem(422, "invalid", "The request is not valid", in_short(faults), errors=faults)
+
+
+def in_short(faults: Sequence[Mapping[str, str]]) -> str:
+    """The first fault, and how many more there are, for who reads no further than the detail."""
+    others = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+    return f"{faults[0]['place']}: {faults[0]['message']}{others}"
 
 
 def _faults(found: Sequence[Any]) -> list[dict[str, str]]:

@@ -153,6 +153,8 @@ def test_faults_have_places_and_no_values(client: Client) -> None:
     response = client.post("/v1/pipelines", json=body)
     problem = assert_problem(response, 422, "invalid")
     assert sorted(places(problem)) == ["body.name", "body.secret_field", "body.spec"]
+    first = problem["errors"][0]
+    assert problem["detail"] == f"{first['place']}: {first['message']} (and 2 more)"
     assert "secret-value" not in response.text
 
 

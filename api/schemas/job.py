@@ -50,8 +50,24 @@ class JobError(Response):
     detail: str
 
 
+class OnnxOut(Response):
+    """What became of a model's ONNX copy: its digest, or the reason why there is none.
+
+    The copy and the model were compared on ``probe_rows`` rows; ``largest_difference`` is that of probabilities, or
+    of numbers.
+    """
+
+    digest: str | None
+    reason: str | None
+    probe_rows: int
+    largest_difference: float | None
+
+
 class JobOut(Response):
-    """A job; ``spec`` becomes the chosen one once there is a model, ``asked_spec`` stays what was asked for."""
+    """A job; ``spec`` becomes the chosen one once there is a model, ``asked_spec`` stays what was asked for.
+
+    ``onnx`` is null until it is settled whether the model has an ONNX copy, some time after it was trained.
+    """
 
     id: str
     version: int
@@ -72,6 +88,7 @@ class JobOut(Response):
     candidate_scores: list[dict[str, Any]]
     rows: dict[str, int]
     fingerprint: str | None
+    onnx: OnnxOut | None
     environment: dict[str, Any]
     timings: dict[str, float]
     warnings: list[str]

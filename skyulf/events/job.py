@@ -97,8 +97,8 @@ class ModelTrained(DomainEvent):
 class ModelPackaged(DomainEvent):
     """The model got an ONNX copy that agrees with it, or it became known why it has none.
 
-    ``onnx`` is the digest of the copy, or None; then ``reason`` says why, by steps and rules. The two were compared on
-    ``probe_rows`` rows; ``largest_difference`` is that of probabilities, or of numbers, where there were any to compare.
+    ``onnx`` is the digest of the copy, or None; then ``reason`` says why, by steps and rules. The two were compared
+    on ``probe_rows`` rows; ``largest_difference`` is that of probabilities, or of numbers, if any were compared.
     """
 
     attempt: int

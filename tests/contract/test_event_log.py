@@ -293,23 +293,29 @@ class TestTheMark:
 
     def test_what_was_read_under_a_mark_that_stayed_holds_while_others_append(self, log: EventLog) -> None:
         """Whoever reads after its mark, and still has it, knows every append that has returned."""
-        returned, over = [0], threading.Event()
+        returned, over, looked = [0], threading.Event(), threading.Semaphore(0)
 
         def write() -> None:
-            for version in range(200):
+            for version in range(100):
                 written(log, P1, version, renamed(str(version)))
                 returned[0] = version + 1
+                looked.acquire()
+                looked.acquire()
             over.set()
 
         with ThreadPoolExecutor() as pool:
             writer = pool.submit(write)
-            mark, known = log.mark(), len(log.load({P1: 0})[P1])
-            while not over.is_set():
-                at_least = returned[0]
-                if log.mark() is mark:
-                    assert known >= at_least
-                else:
-                    mark, known = log.mark(), len(log.load({P1: 0})[P1])
+            try:
+                mark, known = log.mark(), len(log.load({P1: 0})[P1])
+                while not over.is_set():
+                    at_least = returned[0]
+                    if log.mark() is mark:
+                        assert known >= at_least
+                    else:
+                        mark, known = log.mark(), len(log.load({P1: 0})[P1])
+                    looked.release()
+            finally:
+                looked.release(200)
             writer.result()
 
 

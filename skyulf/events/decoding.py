@@ -51,7 +51,7 @@ def _struct_of(model: type[M]) -> tuple[type[msgspec.Struct], Callable[[msgspec.
     nested: list[tuple[str, Convert]] = []
     for name, field in model.model_fields.items():
         kind, convert = _translated(field.annotation)
-        fields.append((name, kind, _default_of(field)))
+        fields.append((name, kind, _default_of(field, converts=convert is not None)))
         if convert is not None:
             nested.append((name, convert))
     struct = msgspec.defstruct(model.__name__, fields, kw_only=True, forbid_unknown_fields=True, gc=False)
@@ -89,9 +89,11 @@ def _refuse_own_ways(model: type[BaseModel]) -> None:
             raise Unsupported(f"{model.__name__}.{name} is more than its type")
 
 
-def _default_of(field: FieldInfo) -> Any:
+def _default_of(field: FieldInfo, *, converts: bool) -> Any:
     if field.is_required():
         return msgspec.NODEFAULT
+    if converts and field.get_default(call_default_factory=True) not in (None, ()):
+        raise Unsupported("a default that is made of models is none for a struct")
     if field.default_factory is not None:
         return msgspec.field(default_factory=lambda: field.get_default(call_default_factory=True))
     if isinstance(field.default, str | int | float | bool | tuple | None):

@@ -36,6 +36,10 @@ class Stage:
     generated: bool
     """Whether earlier steps generated columns."""
     takes_generated: bool
+    by_position: bool = False
+    """Whether columns have lost their names by now: a step generated some, or was given all of them as they were."""
+    whole: bool = False
+    """Whether it acts on every column that there is, all of them numbers, and so needs nothing to choose them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +61,7 @@ def follow(spec: PipelineSpec, columns: Sequence[ColumnFacts], rows: int) -> Flo
     """Follow the columns of a dataset (its target aside) through the steps of a spec; steps left out are none."""
     current = [Flowing(c.name, kind_of(c, rows), c.nulls > 0) for c in columns if c.name != spec.target]
     inputs = tuple(column.name for column in current)
-    generated = gaps = False
+    generated = gaps = by_position = False
     touched: set[str] = set()
     unused: set[str] = set()
     stages: list[Stage] = []
@@ -71,7 +75,10 @@ def follow(spec: PipelineSpec, columns: Sequence[ColumnFacts], rows: int) -> Flo
         if not chosen and not with_generated:
             continue
         names = tuple(column.name for column in chosen)
-        stages.append(Stage(step, tuple(c.name for c in current), names, generated, with_generated))
+        known = tuple(c.name for c in current)
+        whole = _whole(step, chosen, current) and generated == with_generated
+        stages.append(Stage(step, known, names, generated, with_generated, by_position, whole))
+        by_position = by_position or whole or step.output in ("generated", "added")
         if step.output == "dropped":
             unused |= set(names) - touched
         touched |= set(names)
@@ -104,6 +111,15 @@ def _select(
         column for column in current if selector.kind in ("all", column.kind) and column.name not in selector.exclude
     ]
     return chosen, selector.kind in ("all", "numeric"), faults
+
+
+def _whole(step: Step, chosen: list[Flowing], current: list[Flowing]) -> bool:
+    """Tell whether a step acts on all known columns and they are all numbers, which an array holds as they are."""
+    return (
+        len(chosen) == len(current)
+        and step.output in ("same", "numeric", "generated")
+        and all(column.kind == "numeric" for column in chosen)
+    )
 
 
 def _missing(name: str, inputs: tuple[str, ...], target: str) -> str:

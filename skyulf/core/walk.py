@@ -81,6 +81,8 @@ def _through(stage: _Stage, flowing: list[Array | None]) -> list[Array | None]:
 
 def _compiled(transformer: Any) -> _Stage:
     names = {name: at for at, name in enumerate(getattr(transformer, "feature_names_in_", ()))}
+    if not hasattr(transformer, "transformers_"):  # it stands alone: it acts on every column
+        return _Stage([_Part(_transform_of(transformer), tuple(range(transformer.n_features_in_)))], not names)
     parts = []
     for _, fitted, columns in transformer.transformers_:
         positions = tuple(names[c] if isinstance(c, str) else int(c) for c in columns)

@@ -7,6 +7,9 @@ from pydantic import BaseModel, ConfigDict, Field
 ColumnType = Literal["integer", "number", "boolean", "string", "date", "datetime"]
 Kind = Literal["numeric", "categorical", "datetime", "text"]
 
+MISSING = ("", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "null", "NULL")
+"""Fields of CSV that stand for a missing value, quoted or not."""
+
 TEXT_MIN_DISTINCT = 20
 TEXT_MIN_SHARE = 0.5
 

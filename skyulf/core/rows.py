@@ -92,6 +92,11 @@ def class_key(label: Label) -> str:
     return str(label).lower() if isinstance(label, bool) else str(label)
 
 
+def probability_names(predictions: Predictions) -> list[str]:
+    """The names of a classifier's probabilities as columns of a table, one a class; none of a regressor."""
+    return [f"probability_{class_key(label)}" for label in predictions.classes or ()]
+
+
 class Faults:
     """What is wrong with cells, up to `MAX_FAULTS`."""
 

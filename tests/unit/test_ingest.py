@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 import pytest
 from taking import Taker, faults_of
 
+from skyulf.core.columns import MISSING
 from skyulf.ingest import ColumnFacts, counting, csv
-from skyulf.ingest.text_types import MISSING
 
 UTC = dt.UTC
 

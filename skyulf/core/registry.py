@@ -12,12 +12,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from skyulf.core.columns import Kind
+
+if TYPE_CHECKING:
+    from skyulf.core.graph import Column, Graph
 
 Task = Literal["classification", "regression"]
 Output = Literal["same", "numeric", "generated", "added", "dropped"]
@@ -88,12 +91,33 @@ class Step(Node):
         """
         return None
 
+    @classmethod
+    def onnx(cls, fitted: Any, graph: "Graph", columns: "list[Column]") -> "list[Column]":  # noqa: ARG003
+        """Add what a fitted transformer computes to an ONNX graph: its columns in, the columns it leaves out.
+
+        Raises `NoOnnx` where that cannot be done faithfully.
+        """
+        from skyulf.core.graph import NoOnnx
+
+        raise NoOnnx(f"the step {cls.name} has no counterpart in ONNX")
+
 
 class Model(Node):
     """A node that predicts the target from numeric columns; ``takes_nulls`` if some may be missing."""
 
     kind: ClassVar[Literal["step", "model"]] = "model"
     takes_nulls: ClassVar[bool] = False
+
+    @classmethod
+    def onnx(cls, fitted: Any, graph: "Graph", matrix: str) -> str:  # noqa: ARG003
+        """Add what a fitted model computes of a matrix of numbers to an ONNX graph.
+
+        What it answers is named: probabilities, rows by classes, or predictions, rows by 1. Raises `NoOnnx` where that
+        cannot be done faithfully.
+        """
+        from skyulf.core.graph import NoOnnx
+
+        raise NoOnnx(f"the model {cls.name} has no counterpart in ONNX")
 
 
 def _either(words: list[Any]) -> str:

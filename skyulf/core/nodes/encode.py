@@ -1,11 +1,14 @@
 """Steps that turn categories into numbers."""
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
 from skyulf.core.columns import Kind
 from skyulf.core.registry import ENCODABLE, BuildContext, Output, Step
+
+if TYPE_CHECKING:
+    from skyulf.core.graph import Column, Graph
 
 
 class OneHot(Step):
@@ -37,6 +40,15 @@ class OneHot(Step):
             sparse_output=False,
         )
 
+    @classmethod
+    def onnx(cls, fitted: Any, graph: "Graph", columns: "list[Column]") -> "list[Column]":
+        """Look the categories up."""
+        from skyulf.core.graph import asked
+
+        rare = [0 if each is None else len(each) - 1 for each in fitted.infrequent_categories_]
+        widths = [len(known) - fewer for known, fewer in zip(fitted.categories_, rare, strict=True)]
+        return graph.lookup(columns, fitted.categories_, asked(fitted.transform, fitted.categories_, widths))
+
 
 class Ordinal(Step):
     """Replaces each category by a number, in the categories' order of sorting.
@@ -64,3 +76,11 @@ class Ordinal(Step):
             unknown_value=self.unknown_value,
             encoded_missing_value=self.missing_value,
         )
+
+    @classmethod
+    def onnx(cls, fitted: Any, graph: "Graph", columns: "list[Column]") -> "list[Column]":
+        """Look the categories up."""
+        from skyulf.core.graph import asked
+
+        widths = [1] * len(columns)
+        return graph.lookup(columns, fitted.categories_, asked(fitted.transform, fitted.categories_, widths))

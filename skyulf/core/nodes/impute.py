@@ -82,7 +82,13 @@ class Impute(Step):
         filled: list[Column] = []
         for each, value in zip(columns, values, strict=True):
             if isinstance(each, Named):
-                filled.append(each.then(lambda cells, value=value: np.where(cells != cells, value, cells)))
+                filled.append(each.then(_filler(value)))
             else:
                 filled += graph.columns(graph.filled(graph.matrix([each]), np.array([float(value)])), 1)
         return filled
+
+
+def _filler(value: Any) -> Callable[[Any], Any]:
+    import numpy as np
+
+    return lambda cells: np.where(cells != cells, value, cells)

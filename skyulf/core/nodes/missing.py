@@ -1,10 +1,13 @@
 """Steps that keep what it means that a cell is missing."""
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from skyulf.core.columns import Kind
 from skyulf.core.registry import ENCODABLE, BuildContext, Output, Step
+
+if TYPE_CHECKING:
+    from skyulf.core.graph import Column, Graph
 
 
 class MissingIndicator(Step):
@@ -30,3 +33,19 @@ class MissingIndicator(Step):
     def arithmetic(cls, fitted: Any) -> Callable[[Any], Any]:  # noqa: ARG003
         """Compare: what is missing is NaN, which differs from itself."""
         return lambda block: (block != block).astype(float)
+
+    @classmethod
+    def onnx(cls, fitted: Any, graph: "Graph", columns: "list[Column]") -> "list[Column]":  # noqa: ARG003
+        """Compare with itself what is a number; text is missing or not."""
+        from skyulf.core.graph import DOUBLE, Named
+
+        def missing(_: int, cells: Any) -> Any:
+            return (cells != cells)[:, None]
+
+        marks: list[Column] = []
+        for each in columns:
+            if isinstance(each, Named):
+                marks += graph.lookup([each], [()], missing)
+            else:
+                marks += graph.columns(graph.add("Cast", graph.add("IsNaN", graph.matrix([each])), to=DOUBLE), 1)
+        return marks

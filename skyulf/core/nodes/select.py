@@ -1,12 +1,15 @@
 """Steps that leave out columns that say little, as training rows tell."""
 
 from collections.abc import Callable
-from typing import Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from skyulf.core.columns import Kind
 from skyulf.core.registry import NUMERIC, BuildContext, Output, Step
+
+if TYPE_CHECKING:
+    from skyulf.core.graph import Column, Graph
 
 
 class SelectUnivariate(Step):
@@ -38,6 +41,11 @@ class SelectUnivariate(Step):
         """Choose."""
         return lambda block: fitted.compute(block.astype(float, copy=False))
 
+    @classmethod
+    def onnx(cls, fitted: Any, graph: "Graph", columns: "list[Column]") -> "list[Column]":  # noqa: ARG003
+        """Choose."""
+        return [columns[at] for at in fitted.kept_]
+
 
 class SelectVariance(Step):
     """Leaves out columns whose variance on training rows is not above a threshold; missing cells stay missing.
@@ -63,3 +71,8 @@ class SelectVariance(Step):
     def arithmetic(cls, fitted: Any) -> Callable[[Any], Any]:
         """Choose."""
         return lambda block: fitted.compute(block.astype(float, copy=False))
+
+    @classmethod
+    def onnx(cls, fitted: Any, graph: "Graph", columns: "list[Column]") -> "list[Column]":  # noqa: ARG003
+        """Choose."""
+        return [columns[at] for at in fitted.kept_]

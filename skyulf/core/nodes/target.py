@@ -1,11 +1,14 @@
 """Steps that encode by the target."""
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from skyulf.core.columns import Kind
 from skyulf.core.registry import ENCODABLE, BuildContext, Output, Step
+
+if TYPE_CHECKING:
+    from skyulf.core.graph import Column, Graph
 
 
 class TargetEncode(Step):
@@ -38,3 +41,11 @@ class TargetEncode(Step):
         folds = KFold(self.folds, shuffle=True, random_state=context.seed)
         target = "continuous" if context.task == "regression" else "auto"
         return TargetEncoder(target_type=target, smooth=self.smooth, cv=folds)
+
+    @classmethod
+    def onnx(cls, fitted: Any, graph: "Graph", columns: "list[Column]") -> "list[Column]":
+        """Look the categories up."""
+        from skyulf.core.graph import asked
+
+        widths = [len(fitted.classes_) if fitted.target_type_ == "multiclass" else 1] * len(columns)
+        return graph.lookup(columns, fitted.categories_, asked(fitted.transform, fitted.categories_, widths))

@@ -100,20 +100,20 @@ def fit(
     # two threads BLAS spends more time on waiting than it saves (a logistic regression took 5 times as long).
     with libraries.limit(limits={"blas": 1, "openmp": threads}), notices.listening():
         with run.stage("load"):
-            table = _check(spec_candidates, frame, columns)
+            table = check(spec_candidates, frame, columns)
             flows = [follow(spec, columns, len(frame)) for spec in spec_candidates]
         with run.stage("split"):
-            train, test = _split(spec_candidates[0], table, context.seed)
+            train, test = split(spec_candidates[0], table, context.seed)
         with run.stage("choose") as done:
             best, scores = choosing.choose(spec_candidates, flows, table.features, table.target, train, context, done)
         spec, flow = _completed(spec_candidates[best]), flows[best]
         with run.stage("fit"):
-            held_out = _fitted(spec, flow, context, table, train)
+            held_out = fitted(spec, flow, context, table, train)
         with run.stage("evaluate"):
             metrics, evaluation = _evaluate(held_out, spec, table, test, columns)
             run.metrics = {name: value for name, value in metrics.items() if value is not None}
         with run.stage("refit"):
-            served = _fitted(spec, flow, context, table, None) if spec.refit else held_out
+            served = fitted(spec, flow, context, table, None) if spec.refit else held_out
     with run.stage("fingerprint"), libraries.limit(limits=1):
         probe = table.features.iloc[train[:PROBE_ROWS]]
         mark = fingerprint(served, probe)
@@ -133,7 +133,7 @@ def _type_of(name: str, columns: Sequence[ColumnFacts]) -> Any:
     return next(column.type for column in columns if column.name == name)
 
 
-def _check(specs: Sequence[PipelineSpec], frame: pd.DataFrame, columns: Sequence[ColumnFacts]) -> _Table:
+def check(specs: Sequence[PipelineSpec], frame: pd.DataFrame, columns: Sequence[ColumnFacts]) -> _Table:
     """Refuse what cannot be trained, by the facts and then by the data; drop the rows without a target."""
     for spec in specs:
         if faults := check_spec(spec, columns, len(frame)):
@@ -162,7 +162,7 @@ def _check(specs: Sequence[PipelineSpec], frame: pd.DataFrame, columns: Sequence
     return _Table(features, target, classes, int((~has_target).sum()))
 
 
-def _split(spec: PipelineSpec, table: _Table, seed: int) -> tuple[Array, Array]:
+def split(spec: PipelineSpec, table: _Table, seed: int) -> tuple[Array, Array]:
     """Return the positions of training and test rows."""
     from sklearn.model_selection import train_test_split
 
@@ -192,7 +192,7 @@ def _completed(spec: PipelineSpec) -> PipelineSpec:
     return spec.model_copy(update={"steps": steps, "model": model})
 
 
-def _fitted(spec: PipelineSpec, flow: Flow, context: BuildContext, table: _Table, rows: Array | None) -> Any:
+def fitted(spec: PipelineSpec, flow: Flow, context: BuildContext, table: _Table, rows: Array | None) -> Any:
     """Fit on the rows at these positions, or on all."""
     pipeline = assemble(spec, flow, context)
     features, target = table.features, table.target

@@ -5,14 +5,14 @@ before anything of it is used; what it claims to unpack to, and how many rows it
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from pyarrow import ipc, types
 
-from skyulf.core.rows import ABSENT_COLUMN, Array, Columns, Faults, Predictions, RowReader, probability_names
+from skyulf.core.rows import ABSENT_COLUMN, Array, Columns, Faults, Predictions, RowReader, dtype_of, probability_names
 from skyulf.core.state import InputColumn
 from skyulf.errors import Fault, Invalid
 from skyulf.serving.arrow_sizes import DAMAGED, unpacked_bytes
@@ -74,27 +74,33 @@ def _checked(stream: Any, columns: int) -> Iterator[Any]:
 def _columns(table: Any, reader: RowReader) -> Columns:
     faults = Faults()
     columns: Columns = {}
+    found = dict(zip(table.column_names, table.columns, strict=True))
     for column in reader.schema:
-        if column.name not in table.column_names:
+        cells = found.get(column.name)
+        if cells is None:
             faults.add(0, column, ABSENT_COLUMN)
             continue
-        cells = table.column(column.name)
         if types.is_dictionary(cells.type):
             chunks = [chunk.dictionary_decode() for chunk in cells.chunks]
             cells = pa.chunked_array(chunks, cells.type.value_type)
-        found = _kind(cells.type)
+        kind = _kind(cells.type)
         if cells.null_count == len(cells):
-            array = np.full(len(cells), math.nan)
-        elif column.type in _READ_AS[found]:
-            array = _array(column, cells, found)
+            columns[column.name] = np.full(len(cells), math.nan, dtype_of(column))
+        elif column.type in _READ_AS[kind]:
+            columns[column.name] = _array(column, cells, kind)
         else:
-            first = next(row for row, cell in enumerate(cells) if cell.is_valid)
-            faults.add(first, column, found)
-            continue
-        _check(column, array, faults)
-        columns[column.name] = array.astype(object) if column.type == "string" else array
+            faults.add(_first_filled(cells), column, kind)
     faults.settle()
+    _check(columns, reader.schema)
     return columns
+
+
+def _first_filled(cells: Any) -> int:
+    """The first row with a value; 0 where pyarrow cannot show a value of such a type."""
+    try:
+        return next(row for row, cell in enumerate(cells) if cell.is_valid)
+    except KeyError:
+        return 0
 
 
 _READ_AS = {
@@ -153,17 +159,21 @@ def _seconds(moments: Array) -> Array:
     return seconds
 
 
-def _check(column: InputColumn, array: Array, faults: Faults) -> None:
-    """Note infinite numbers, and missing ones where the model takes none."""
-    if array.dtype == object:
-        missing = array != array
-    else:
-        missing = np.isnan(array)
-        for row in np.flatnonzero(np.isinf(array)):
-            faults.add(int(row), column, "a number that is not finite")
-    if not column.nullable:
-        for row in np.flatnonzero(missing):
-            faults.add(int(row), column, "null")
+def _check(columns: Columns, schema: Sequence[InputColumn]) -> None:
+    """Raise `Invalid` for infinite numbers, and for missing cells where the model takes none."""
+    numbers = [array for array in columns.values() if array.dtype != object]
+    if np.isfinite(numbers).all() and all(column.nullable for column in schema if column.type == "string"):
+        return
+    faults = Faults()
+    for column in schema:
+        array = columns[column.name]
+        if array.dtype != object:
+            for row in np.flatnonzero(np.isinf(array)):
+                faults.add(int(row), column, "a number that is not finite")
+        if not column.nullable:
+            for row in np.flatnonzero(array != array):
+                faults.add(int(row), column, "null")
+    faults.settle()
 
 
 def write(predictions: Predictions, model: str, model_version: int) -> bytes:

@@ -1,5 +1,6 @@
 """Cells of CSV → cells as JSON would have them, by the type of their column."""
 
+import math
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -17,13 +18,18 @@ def typed(texts: Sequence[str], kind: ColumnType) -> Cells:
     """The cells of a column; one that does not fit stays text, for the model to refuse by row and column."""
     if kind == "string":
         return [None if text in _MISSING else text for text in texts]
-    if kind in ("integer", "number"):
-        try:
-            numbers = [None if text in _MISSING else float(text) for text in texts]
-        except ValueError:
-            return [_one(text, kind) for text in texts]
-        return [_one(text, kind) for text in texts] if "_" in "".join(texts) else numbers  # Python reads 1_000
+    if kind in ("integer", "number") and (numbers := _plain_numbers(texts)) is not None:
+        return numbers
     return [_one(text, kind) for text in texts]
+
+
+def _plain_numbers(texts: Sequence[str]) -> list[float] | None:
+    """The numbers, where none is missing and all are as Python and everyone else write them."""
+    try:
+        numbers = list(map(float, texts))
+    except ValueError:
+        return None
+    return numbers if math.isfinite(sum(numbers)) and "_" not in "".join(texts) else None
 
 
 def _one(text: str, kind: ColumnType) -> Any:

@@ -44,6 +44,7 @@ async def _sent(runtime: Runtime, command: Command, context: Context, response: 
     if any(recorded.type == "DeploymentCreated" for recorded in answer.events):
         response.status_code = 201
         response.headers["Location"] = f"/v1/deployments/{answer.id.removeprefix('deployment-')}"
+    runtime.predictions.warm_soon(answer.id.removeprefix("deployment-"))
     active = await asyncio.to_thread(runtime.predictions.active, answer.id, answer.version)
     return {
         **answered(answer),

@@ -8,7 +8,7 @@ import importlib
 import inspect
 import pkgutil
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from skyulf.core.columns import Kind
+from skyulf.core.made import Made, Source, some
 
 if TYPE_CHECKING:
     from skyulf.core.graph import Column, Graph
@@ -82,6 +83,15 @@ class Step(Node):
         if kind in self.takes:
             return None
         return f"{self.name} takes {_either(sorted(self.takes))} columns only"
+
+    def makes(self, sources: Sequence[Source], classes: int | None) -> tuple[Made, ...]:  # noqa: ARG002
+        """Say what it makes of columns whose place it takes, or beside which it puts others, before it is fitted.
+
+        ``classes`` are those of the target, None in regression.
+        """
+        nullable = not self.fills_nulls and any(source.nullable for source in sources)
+        names = tuple(source.name for source in sources)
+        return (Made(names, f"made by {self.name} of {some(names)}", nullable=nullable),)
 
     @classmethod
     def arithmetic(cls, fitted: Any) -> Callable[[Any], Any] | None:  # noqa: ARG003

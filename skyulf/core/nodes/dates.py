@@ -1,11 +1,12 @@
 """Steps for dates and times."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from skyulf.core.columns import Kind
+from skyulf.core.made import Made, Source, one
 from skyulf.core.registry import BuildContext, Output, Step
 
 if TYPE_CHECKING:
@@ -28,6 +29,11 @@ class DateParts(Step):
     types: ClassVar[tuple[str, ...]] = ("skyulf.core.transformers.DateParts",)
 
     parts: Annotated[list[Part], Field(min_length=1)] = ["year", "month", "day", "weekday", "hour"]
+
+    def makes(self, sources: Sequence[Source], classes: int | None) -> tuple[Made, ...]:  # noqa: ARG002
+        """Each part of each column."""
+        parts = dict.fromkeys(self.parts)
+        return tuple(one(source, part.replace("_", " "), source.nullable) for source in sources for part in parts)
 
     def build(self, _: BuildContext) -> Any:
         """Make a transformer of moments."""

@@ -1,10 +1,12 @@
 """Steps that turn categories into numbers."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
 from skyulf.core.columns import Kind
+from skyulf.core.made import Made, Source, one_for_each
 from skyulf.core.registry import ENCODABLE, BuildContext, Output, Step
 
 if TYPE_CHECKING:
@@ -28,6 +30,14 @@ class OneHot(Step):
 
     max_categories: int | None = Field(default=100, ge=2)
     min_frequency: int | float | None = Field(default=None, gt=0)
+
+    def makes(self, sources: Sequence[Source], classes: int | None) -> tuple[Made, ...]:  # noqa: ARG002
+        """One column for each category, and one for all that are rare."""
+        return tuple(one_for_each(source, "category", self._most(source)) for source in sources)
+
+    def _most(self, source: Source) -> int | None:
+        caps = [cap for cap in (self.max_categories, source.distinct) if cap is not None]
+        return min(caps) * (source.most or 1) if caps and source.most is not None else None
 
     def build(self, _: BuildContext) -> Any:
         """Make a dense OneHotEncoder that serves unseen categories."""

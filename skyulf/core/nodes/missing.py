@@ -1,9 +1,10 @@
 """Steps that keep what it means that a cell is missing."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from skyulf.core.columns import Kind
+from skyulf.core.made import Made, Source, one
 from skyulf.core.registry import ENCODABLE, BuildContext, Output, Step
 
 if TYPE_CHECKING:
@@ -22,6 +23,10 @@ class MissingIndicator(Step):
     takes_generated: ClassVar[bool] = False
     output: ClassVar[Output] = "added"
     types: ClassVar[tuple[str, ...]] = ("sklearn.impute._base.MissingIndicator",)
+
+    def makes(self, sources: Sequence[Source], classes: int | None) -> tuple[Made, ...]:  # noqa: ARG002
+        """One column for each, beside it."""
+        return tuple(one(source, "is missing") for source in sources)
 
     def build(self, _: BuildContext) -> Any:
         """Make a MissingIndicator for every column, whether training rows lack cells there or not."""

@@ -1,11 +1,13 @@
 """Steps that change numeric columns."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from skyulf.core.columns import Kind
+from skyulf.core.made import Made, Source, counted, names_of, some
 from skyulf.core.registry import NUMERIC, BuildContext, Output, Step
 
 if TYPE_CHECKING:
@@ -147,6 +149,17 @@ class Polynomial(Step):
 
     degree: int = Field(default=2, ge=2)
     interactions_only: bool = False
+
+    def makes(self, sources: Sequence[Source], classes: int | None) -> tuple[Made, ...]:  # noqa: ARG002
+        """The columns, their powers and their products."""
+        count, most = (None if number is None else self._terms(number) for number in counted(sources))
+        names = names_of(sources)
+        return (Made(names, f"powers and products of {some(names)}", None, count, most),)
+
+    def _terms(self, columns: int) -> int:
+        if self.interactions_only:
+            return sum(math.comb(columns, degree) for degree in range(1, min(self.degree, columns) + 1))
+        return math.comb(columns + self.degree, self.degree) - 1
 
     def build(self, _: BuildContext) -> Any:
         """Make a PolynomialFeatures without a column of ones."""

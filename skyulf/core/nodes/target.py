@@ -1,10 +1,12 @@
 """Steps that encode by the target."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from skyulf.core.columns import Kind
+from skyulf.core.made import Made, Source, one
 from skyulf.core.registry import ENCODABLE, BuildContext, Output, Step
 
 if TYPE_CHECKING:
@@ -31,6 +33,20 @@ class TargetEncode(Step):
 
     smooth: Literal["auto"] | Annotated[float, Field(ge=0)] = "auto"
     folds: int = Field(default=5, ge=2)
+
+    def makes(self, sources: Sequence[Source], classes: int | None) -> tuple[Made, ...]:
+        """One column for each, or one for each class beyond two."""
+        if classes is None or classes <= 2:
+            return tuple(one(source, "by the target") for source in sources)
+        return tuple(
+            Made(
+                (source.name,),
+                f"one of {source.name} for each of {classes} classes",
+                count=source.count and source.count * classes,
+                most=source.most and source.most * classes,
+            )
+            for source in sources
+        )
 
     def build(self, context: BuildContext) -> Any:
         """Make a TargetEncoder whose folds the seed rules."""

@@ -11,6 +11,8 @@ from skyulf.artifacts import ArtifactStore
 from skyulf.core.rows import RowReader
 from skyulf.errors import Damaged, SkyulfError
 from skyulf.events.deployment import Target
+from skyulf.reactions.finisher import audit_copy
+from skyulf.reactions.sandbox import Limits, SandboxError, SandboxServer
 from skyulf.serving.formats import Format, read, write
 
 if TYPE_CHECKING:
@@ -21,6 +23,8 @@ COPIES_KEPT = 16
 
 UNKNOWN = 1.0
 """Seconds that a body is expected to cost when none like it was seen."""
+
+AUDIT = Limits(seconds=60.0, memory_bytes=1 << 30, threads=1)
 
 logger = logging.getLogger(__name__)
 
@@ -63,10 +67,14 @@ class LoadedCopy:
 
 
 class LoadedCopies:
-    """Loads copies by digest and keeps those used last; belongs to one event loop."""
+    """Loads copies by digest and keeps those used last; belongs to one event loop.
 
-    def __init__(self, artifacts: ArtifactStore) -> None:
+    A file may have come with a log from elsewhere: it is judged in a child process before anything of it is run here.
+    """
+
+    def __init__(self, artifacts: ArtifactStore, sandbox: SandboxServer) -> None:
         self._artifacts = artifacts
+        self._sandbox = sandbox
         self._loads: OrderedDict[str, asyncio.Task[LoadedCopy | None]] = OrderedDict()
 
     async def get(self, digest: str, target: Target) -> LoadedCopy | None:
@@ -84,11 +92,12 @@ class LoadedCopies:
         try:
             from skyulf.core.scorer import Scorer  # brings ONNX Runtime into the process
 
+            self._audit(str(self._artifacts.path(digest)))
             scorer = Scorer(self._artifacts.read(digest))
             if scorer.model != target.artifact:
                 raise Damaged("it was made from another model")
             return LoadedCopy(scorer)
-        except (SkyulfError, ImportError, OSError) as error:
+        except (SkyulfError, SandboxError, ImportError, OSError) as error:
             logger.warning(
                 "the ONNX copy of %s version %d cannot be used, and the model itself is asked instead: %s",
                 target.model,
@@ -96,3 +105,7 @@ class LoadedCopies:
                 error,
             )
             return None
+
+    def _audit(self, path: str) -> None:
+        with self._sandbox.fork() as child:
+            child.run(audit_copy, path, limits=AUDIT)

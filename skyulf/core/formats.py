@@ -70,6 +70,8 @@ class LoadedModel:
 
 def save_model(state: FittedState, path: str | Path) -> None:
     """Write the model file of a fitted state."""
+    import skops.io
+
     record = {
         "format": FORMAT,
         "spec": state.spec.model_dump(mode="json"),
@@ -81,22 +83,9 @@ def save_model(state: FittedState, path: str | Path) -> None:
         "fingerprint": state.fingerprint,
         "environment": state.environment,
     }
-    with zipfile.ZipFile(path, "w", compression=zipfile.ZIP_STORED) as file:
-        _write_pipeline(state.pipeline, file)
+    skops.io.dump(state.pipeline, path)
+    with zipfile.ZipFile(path, "a", compression=zipfile.ZIP_STORED) as file:
         file.writestr(RECORD, json.dumps(record, allow_nan=False))
-
-
-def _write_pipeline(pipeline: Any, file: zipfile.ZipFile) -> None:
-    """Do what ``skops.io.dump`` does, which also indents the schema: of many trees, that takes longer than the rest."""
-    import skops
-    from skops.io import _persist  # noqa: F401  it registers how each type is written
-    from skops.io._utils import SaveContext, get_state
-
-    context = SaveContext(zip_file=file)
-    state = get_state(pipeline, context)
-    context.clear_memo()
-    schema = {**state, "protocol": context.protocol, "_skops_version": skops.__version__}
-    file.writestr(SCHEMA, json.dumps(schema))
 
 
 def load_model(path: str | Path) -> LoadedModel:

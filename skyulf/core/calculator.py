@@ -122,7 +122,7 @@ def fit(
     with run.stage("fingerprint"), libraries.limit(limits=1):
         probe = table.features.iloc[train[:PROBE_ROWS]]
         mark = fingerprint(served, probe)
-        schema = probe_inputs(served, flow, probe, columns)
+        schema = probe_inputs(served, flow, probe, columns, libraries)
     kind = _type_of(spec.target, columns)
     classes = [json_label(value, kind) for value in served.classes_] if table.classes is not None else None
     rows = {"total": len(frame), "train": len(train), "test": len(test), "dropped": table.dropped}

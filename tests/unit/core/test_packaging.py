@@ -244,6 +244,24 @@ def test_a_copy_that_disagrees_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> N
     assert outcome.largest_difference > 0.1
 
 
+def test_numbers_are_measured_by_the_predictions_own_spread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A target counted in millionths agrees with nothing that is a millionth off, whatever an extreme row gives."""
+    frame, _ = table(100, target="number")
+    frame = frame[["age", "fare paid", "y"]].assign(y=frame["y"] * 1e-6)
+    facts = facts_of(frame, {"age": "integer", "fare paid": "number", "y": "number"})
+    steps = [{"node": "impute"}]
+    state = trained(spec(steps, {"node": "ridge"}, "regression"), frame=frame, facts=facts)
+    rows = Applier(state).columns_of_frame(frame)
+    assert isinstance(package(state, "sha256:model", rows), Packaged)
+    bent = onnx.ModelProto.FromString(converted(state, "sha256:model"))
+    intercept = onnx.numpy_helper.to_array(bent.graph.initializer[-1])
+    bent.graph.initializer[-1].CopyFrom(onnx.numpy_helper.from_array(intercept + 1e-9, bent.graph.initializer[-1].name))
+    monkeypatch.setattr(packaging, "converted", lambda *_: bent.SerializeToString())
+    outcome = package(state, "sha256:model", rows)
+    assert isinstance(outcome, NotPackaged)
+    assert "more than it may" in outcome.reason
+
+
 def test_a_copy_says_by_itself_what_it_takes_and_gives() -> None:
     state, rows = fitted(PLAIN, "logistic_regression", "three classes")
     copy = Scorer(packaged(state, rows).content)

@@ -13,9 +13,11 @@ from helpers import USES, facts_of, spec, table, trained, wide
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
+from test_check_agrees import MANY_STEPS, REST
 
 from skyulf.core import packaging
 from skyulf.core.applier import Applier
+from skyulf.core.candidates import check_spec
 from skyulf.core.packaging import NotPackaged, Packaged, audit, converted, package
 from skyulf.core.registry import models
 from skyulf.core.rows import Columns
@@ -199,6 +201,25 @@ WILD = [
 def test_the_two_agree_on_rows_that_nobody_thought_of(use: str, model: str, target: str, data: st.DataObject) -> None:
     state, rows = fitted(use, model, target)
     same(state, copy_of(use, model, target), data.draw(wild_rows(state, rows)), model in EXACT)
+
+
+PLAIN_REST = [{"node": "drop_columns", "columns": "text"}, *[step for step in REST if step["node"] != "text_vectors"]]
+
+
+@settings(max_examples=10, deadline=None)
+@given(steps=MANY_STEPS, model=st.sampled_from(["decision_tree", "hist_gradient_boosting", "logistic_regression"]))
+def test_steps_in_any_order_have_a_copy_that_agrees(steps: list[dict[str, Any]], model: str) -> None:
+    frame, facts = wide(60)
+    steps = [step for step in steps if step["node"] != "text_vectors"]
+    asked = spec([*steps, *PLAIN_REST], {"node": model, "params": SMALL.get(model, {})}, refit=False)
+    if check_spec(asked, facts, len(frame)):
+        return
+    state = trained(asked, frame=frame, facts=facts)
+    outcome = package(state, "sha256:model", Applier(state).columns_of_frame(frame))
+    if isinstance(outcome, NotPackaged):
+        assert "reads numbers out of text" in outcome.reason
+    else:
+        assert outcome.largest_difference < 1e-7
 
 
 @cache

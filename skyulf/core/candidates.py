@@ -16,7 +16,7 @@ MIN_TRAINING_ROWS = 2
 MOST_LINEAR_CELLS = 1_000_000
 """Rows by classes beyond which a logistic regression takes minutes."""
 
-TREE_CELLS = 120_000_000
+TREE_CELLS = 400_000_000
 """Rows by classes by iterations that boosting of one tree for each class and iteration may take."""
 
 LONGEST = 1000

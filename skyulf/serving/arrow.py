@@ -47,7 +47,22 @@ def read(body: bytes, reader: RowReader) -> Columns:
         raise Invalid("the stream names a column twice", [Fault("body", "names must differ")])
     if not any(batch.num_rows for batch in batches):
         raise Invalid("there are no rows", [Fault("rows", "at least one row")])
-    return _columns(pa.Table.from_batches(batches), reader)
+    columns = _plain_numbers(batches[0], reader) if len(batches) == 1 else None
+    return columns or _columns(pa.Table.from_batches(batches), reader)
+
+
+def _plain_numbers(batch: Any, reader: RowReader) -> Columns | None:
+    """All columns at once, where they are numbers and each cell is one; else None."""
+    if any(column.type not in ("integer", "number") for column in reader.schema):
+        return None
+    names = [column.name for column in reader.schema]
+    try:
+        matrix = batch.select(names).to_tensor(null_to_nan=True, row_major=False).to_numpy()
+    except (pa.ArrowException, KeyError):  # of other types, or not there
+        return None
+    if matrix.dtype != np.float64 or not np.isfinite(matrix).all():
+        return None
+    return dict(zip(names, matrix.T, strict=True))
 
 
 def _check_size(body: bytes) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from skyulf.adapters.cached_artifacts import CachedArtifacts
 from skyulf.adapters.data_dir import DataDirectory, Owner
 from skyulf.adapters.job_queue import RowsJobQueue
 from skyulf.adapters.leases import MemoryLeases
@@ -153,7 +154,7 @@ def reading(settings: Settings) -> Iterator[tuple[EventLog, ArtifactStore]]:
         raise NotFound(f"{settings.data_dir} holds no events; name a directory with --data-dir")
     log = SqliteEventLog(directory.events, new_id, read_only=True)
     try:
-        yield log, make_artifacts(settings, directory)
+        yield log, make_artifacts(settings, directory, writing=False)
     finally:
         log.close()
 
@@ -199,8 +200,11 @@ def make_read_store(settings: Settings, directory: DataDirectory) -> ReadStore:
         return SqlReadStore(url)
 
 
-def make_artifacts(settings: Settings, directory: DataDirectory) -> ArtifactStore:
-    """The artifact store that ``SKYULF_ARTIFACTS_URL`` names; a folder by default."""
+def make_artifacts(settings: Settings, directory: DataDirectory, writing: bool = True) -> ArtifactStore:
+    """The artifact store that ``SKYULF_ARTIFACTS_URL`` names; a folder by default.
+
+    Raises `Misconfigured` for one that cannot be used, or not written when ``writing`` is wanted.
+    """
     url = urlsplit(settings.artifacts_url)
     match url.scheme:
         case "":
@@ -209,8 +213,15 @@ def make_artifacts(settings: Settings, directory: DataDirectory) -> ArtifactStor
             return LocalArtifacts(Path(url.path))
         case "memory":
             return MemoryArtifacts()
+        case "s3":
+            from skyulf.adapters.s3_artifacts import open_s3  # boto3 takes memory, which only who uses it should pay
+
+            return CachedArtifacts(
+                open_s3(settings.artifacts_url, writing), directory.cache, settings.artifact_cache_bytes
+            )
         case scheme:
-            raise unknown("SKYULF_ARTIFACTS_URL", scheme, "file://, memory://, or nothing for the data directory")
+            known = "s3://bucket/prefix, file://, memory://, or nothing for the data directory"
+            raise unknown("SKYULF_ARTIFACTS_URL", scheme, known)
 
 
 def refuse_unsupported(settings: Settings) -> None:

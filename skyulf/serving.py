@@ -5,6 +5,7 @@ serves is read from the log's head: a roll-out holds for the request that follow
 """
 
 import asyncio
+import time
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import msgspec
 import orjson
 
-from skyulf.artifacts import ArtifactStore
+from skyulf.artifacts import PATH_SECONDS, ArtifactStore
 from skyulf.errors import Fault, Invalid, NotAllowed, NotFound, Unavailable
 from skyulf.events.deployment import DeploymentState, Target
 from skyulf.events.log import EventLog
@@ -114,7 +115,7 @@ class PredictionService:
         self._sandbox = sandbox
         self._seconds = seconds
         self._served: OrderedDict[str, tuple[int, DeploymentState | None]] = OrderedDict()
-        self._paths: dict[str, str] = {}
+        self._paths: OrderedDict[str, tuple[str, float]] = OrderedDict()
         self._child: AsyncChild | None = None
         self._starting = asyncio.Lock()
 
@@ -124,10 +125,7 @@ class PredictionService:
         Raises `NotFound`, `NotAllowed` (retired), `Invalid` naming row and column, and `Unavailable`.
         """
         target = await asyncio.to_thread(self._target, name)
-        path = self._paths.get(target.artifact)
-        if path is None:
-            path = self._paths[target.artifact] = str(await asyncio.to_thread(self._artifacts.path, target.artifact))
-        ask = Ask(target.model, target.model_version, target.artifact, path)
+        ask = Ask(target.model, target.model_version, target.artifact, await self._path(target.artifact))
         request = msgspec.json.encode(ask) + b"\n" + body
         try:
             return await self._asked(request)
@@ -174,6 +172,16 @@ class PredictionService:
         except asyncio.CancelledError:
             (await fork).release()  # the thread goes on, and nobody else knows of its child
             raise
+
+    async def _path(self, artifact: str) -> str:
+        """Where the model's file is, asked for again while the last answer holds for as long as a child may take."""
+        path, until = self._paths.get(artifact, ("", 0.0))
+        if until <= time.monotonic():
+            path = str(await asyncio.to_thread(self._artifacts.path, artifact))
+            self._paths[artifact] = (path, time.monotonic() + PATH_SECONDS / 2)
+            if len(self._paths) > DEPLOYMENTS_KEPT:
+                self._paths.popitem(last=False)
+        return path
 
     def active(self, stream: str, version: int) -> Target | None:
         """What a deployment served when its stream was at ``version``; None when retired."""

@@ -1,7 +1,6 @@
 """``skyulf events export`` and ``replay``: the whole log, and the artifacts it names, out and in again."""
 
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -75,12 +74,19 @@ def export(screen: Screen, settings: Settings, file: Path, with_artifacts: bool)
 
 @contextmanager
 def _complete(file: Path) -> Iterator[IO[bytes]]:
+    with _beside(file) as beside, beside.open("wb") as out:
+        yield out
+
+
+@contextmanager
+def _beside(file: Path) -> Iterator[Path]:
+    """A name for what takes the file's place once it is on the disk."""
     beside = file.with_name(f".{file.name}.{os.getpid()}")
+    beside.unlink(missing_ok=True)  # of a process that was killed
     try:
-        with beside.open("wb") as out:
-            yield out
-            out.flush()
-            os.fsync(out.fileno())
+        yield beside
+        with beside.open("rb") as whole:
+            os.fsync(whole.fileno())
         beside.replace(file)
     finally:
         beside.unlink(missing_ok=True)
@@ -111,12 +117,10 @@ def _copy_out(screen: Screen, artifacts: ArtifactStore, named: list[str], folder
             target = folder / hexadecimal(digest)
             if not (target.is_file() and digest_of(target) == digest):
                 try:
-                    source = artifacts.path(digest)
+                    with _beside(target) as beside:
+                        artifacts.copy(digest, beside)
                 except (NotFound, Damaged):
                     missing.append(digest)
-                    continue
-                with _complete(target) as out, source.open("rb") as content:
-                    shutil.copyfileobj(content, out, 1 << 20)
             move(done)
     return missing
 

@@ -3,6 +3,7 @@
 import hashlib
 import shutil
 import tempfile
+import uuid
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,7 +30,9 @@ class MemoryArtifacts:
         """See `ArtifactStore.path`."""
         path = self._files / hexadecimal(digest)
         if not path.exists():
-            self.copy(digest, path)
+            part = path.with_name(f"{path.name}.{uuid.uuid4().hex}")
+            self.copy(digest, part)
+            part.replace(path)
         return path
 
     def copy(self, digest: str, target: Path) -> None:

@@ -5,6 +5,7 @@ import hashlib
 import os
 import shutil
 import tempfile
+import uuid
 import weakref
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -83,7 +84,7 @@ class S3Artifacts:
         """See `ArtifactStore.path`; the file stays until the store is forgotten."""
         path = self._files / hexadecimal(digest)
         if not path.exists():
-            part = path.with_name(f"{path.name}.{os.urandom(8).hex()}")
+            part = path.with_name(f"{path.name}.{uuid.uuid4().hex}")
             self.copy(digest, part)
             part.replace(path)
         return path

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 from services.s3 import Bucket
@@ -166,8 +165,8 @@ def test_damage_is_seen_and_nothing_of_it_given(opened: Opened, file_of: FileOf,
     digest = opened.store.put(file_of(b"content"))
     opened.harm(digest, other)
     target = tmp_path / "target"
-    asks: list[Callable[[Any], Any]] = [opened.again().path, opened.again().read]
-    for ask in (*asks, lambda it: opened.again().copy(it, target)):
+    store = opened.again()
+    for ask in (store.path, store.read, lambda it: store.copy(it, target)):
         with pytest.raises(Damaged, match=digest):
             ask(digest)
     assert not target.exists()

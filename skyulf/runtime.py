@@ -20,12 +20,14 @@ from skyulf.adapters.memory_read_store import MemoryReadStore
 from skyulf.adapters.read_store import SqlReadStore
 from skyulf.adapters.sqlite_log import SqliteEventLog
 from skyulf.adapters.system import new_id, now
+from skyulf.adapters.uri_sources import FileSource
 from skyulf.artifacts import ArtifactStore
 from skyulf.commands import COMMANDS
 from skyulf.commands.bus import CommandBus
-from skyulf.errors import Damaged, Misconfigured, NotFound
+from skyulf.errors import Damaged, Invalid, Misconfigured, NotFound
 from skyulf.events.log import EventLog
 from skyulf.ingest.service import IngestService
+from skyulf.ingest.uris import UriFiles, UriSource, place_of
 from skyulf.projections import PROJECTIONS
 from skyulf.projections.projector import Projector
 from skyulf.projections.store import ReadStore
@@ -80,7 +82,7 @@ class Runtime:
         self.projector = Projector(self.log, self.store, PROJECTIONS)
         self.queries = make_queries(self.log, self.store, self.artifacts, settings)
         self.projector.on_advance(self.queries.freshness.moved)
-        self.ingest = IngestService(self.sandbox, self.artifacts, self.directory.scratch)
+        self.ingest = IngestService(self.sandbox, self.artifacts, make_uris(settings), self.directory.scratch)
         self.predictions = PredictionService(self.log, self.artifacts, self.sandbox, settings.predict_seconds)
         self.worker = Worker(
             name=f"worker-{new_id()}",
@@ -222,6 +224,25 @@ def make_artifacts(settings: Settings, directory: DataDirectory, writing: bool =
         case scheme:
             known = "s3://bucket/prefix, file://, memory://, or nothing for the data directory"
             raise unknown("SKYULF_ARTIFACTS_URL", scheme, known)
+
+
+def make_uris(settings: Settings) -> UriFiles:
+    """What ``SKYULF_URI_ROOTS`` allows to be read; by default the bucket that artifacts are kept in, if any."""
+    given = settings.uri_roots
+    if given is None:
+        artifacts = urlsplit(settings.artifacts_url)
+        given = f"s3://{artifacts.netloc}/" if artifacts.scheme == "s3" else ""
+    sources: dict[str, UriSource] = {"file": FileSource()}
+    try:
+        roots = [place_of(root) for root in given.split()]
+    except Invalid as error:
+        raise Misconfigured(f"SKYULF_URI_ROOTS: folders by their URIs, parted by blanks: {error.faults[0]}") from error
+    if any(root.scheme == "s3" for root in roots):
+        from skyulf.adapters.s3 import make_client
+        from skyulf.adapters.s3_uris import S3Source
+
+        sources["s3"] = S3Source(make_client("SKYULF_URI_ROOTS"))
+    return UriFiles(roots, sources, settings.upload_bytes)
 
 
 def refuse_unsupported(settings: Settings) -> None:

@@ -6,8 +6,8 @@ No message here holds what a server or boto3 said, which may quote a request: th
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, NoReturn
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urlsplit
 
 import boto3
@@ -17,11 +17,15 @@ from botocore.exceptions import (
     ClientError,
     ConfigParseError,
     CredentialRetrievalError,
+    IncompleteReadError,
     NoCredentialsError,
     PartialCredentialsError,
     ProfileNotFound,
+    ReadTimeoutError,
+    ResponseStreamingError,
 )
 
+from skyulf.artifacts import PIECE
 from skyulf.errors import Misconfigured, Unavailable
 
 if TYPE_CHECKING:
@@ -39,6 +43,9 @@ RETRY_AFTER = 10
 AMAZON = ("amazonaws.com", "amazonaws.com.cn")
 
 BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+
+RESUMPTIONS = 5
+"""A download that breaks off is taken up where it ended, so often in a row without a byte."""
 
 MISSING = frozenset({"404", "NoSuchKey", "NotFound"})
 """The codes of an object that is not there; a HEAD has no code but its status."""
@@ -93,6 +100,26 @@ def code_of(error: Exception) -> str:
 def is_missing(error: Exception) -> bool:
     """Whether the server says that there is no such object."""
     return code_of(error) in MISSING
+
+
+def pieces_of_object(client: "S3Client", bucket: str, key: str) -> Iterator[bytes]:
+    """An object's content as it comes; taken up again where the connection broke, unless the object has changed."""
+    at = failures = 0
+    rest: Any = {}
+    while True:
+        found = client.get_object(Bucket=bucket, Key=key, **rest)
+        try:
+            with closing(found["Body"]) as body:
+                for piece in body.iter_chunks(PIECE):
+                    at, failures = at + len(piece), 0
+                    yield piece
+        except (ReadTimeoutError, ResponseStreamingError, IncompleteReadError):
+            failures += 1
+            if failures > RESUMPTIONS:
+                raise
+            rest = {"Range": f"bytes={at}-", "IfMatch": found["ETag"]}
+        else:
+            return
 
 
 def is_forbidden(error: Exception) -> bool:

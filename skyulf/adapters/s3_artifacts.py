@@ -9,19 +9,18 @@ import uuid
 import weakref
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from botocore.exceptions import ClientError, IncompleteReadError, ReadTimeoutError, ResponseStreamingError
+from botocore.exceptions import ClientError
 
-from skyulf.adapters.s3 import BUCKET, S3Error, code_of, is_missing, make_client, refuse, telling
-from skyulf.artifacts import DIGEST, PIECE, damaged, digest_of, hexadecimal, write_verified
+from skyulf.adapters.s3 import BUCKET, S3Error, code_of, is_missing, make_client, pieces_of_object, refuse, telling
+from skyulf.artifacts import DIGEST, damaged, digest_of, hexadecimal, write_verified
 from skyulf.errors import Misconfigured, NotFound
 
 if TYPE_CHECKING:
-    from botocore.response import StreamingBody
     from mypy_boto3_s3.client import S3Client
 
 SETTING = "SKYULF_ARTIFACTS_URL"
@@ -32,9 +31,6 @@ PART = 8 << 20
 MOST_PARTS = 10_000
 
 PARTS_AT_ONCE = 4
-
-RESUMPTIONS = 5
-"""A download that breaks off is taken up where it ended, so often in a row without a byte."""
 
 UNCONDITIONAL = frozenset({"412", "PreconditionFailed", "409", "ConditionalRequestConflict", "501", "NotImplemented"})
 """There is an object already, or one is being written, or the server knows no ``If-None-Match``."""
@@ -184,30 +180,13 @@ class S3Artifacts:
     # Out
 
     def _pieces(self, digest: str) -> Iterator[bytes]:
-        """The content as it comes; taken up again where the connection broke."""
-        at = failures = 0
         with telling("the artifact store"):
-            while True:
-                try:
-                    with closing(self._body(digest, at)) as body:
-                        for piece in body.iter_chunks(PIECE):
-                            at, failures = at + len(piece), 0
-                            yield piece
-                    return
-                except (ReadTimeoutError, ResponseStreamingError, IncompleteReadError):
-                    failures += 1
-                    if failures > RESUMPTIONS:
-                        raise
-
-    def _body(self, digest: str, at: int) -> "StreamingBody":
-        """The content, from its ``at``th byte on."""
-        rest: Any = {"Range": f"bytes={at}-"} if at else {}
-        try:
-            return self._client.get_object(Bucket=self._bucket, Key=self._key(digest), **rest)["Body"]
-        except ClientError as error:
-            if is_missing(error):
-                raise NotFound(f"there is no artifact {digest}") from error
-            raise
+            try:
+                yield from pieces_of_object(self._client, self._bucket, self._key(digest))
+            except ClientError as error:
+                if is_missing(error):
+                    raise NotFound(f"there is no artifact {digest}") from error
+                raise
 
 
 def open_s3(url: str, writing: bool) -> S3Artifacts:

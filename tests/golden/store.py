@@ -51,6 +51,7 @@ EXAMPLES: dict[str, list[DomainEvent]] = {
                 decimal=",",
                 header=False,
                 types={"y": "string"},
+                uri="s3://data/flowers/irises.csv",
             ),
             columns=COLUMNS,
         ),

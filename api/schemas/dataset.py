@@ -47,6 +47,7 @@ class ColumnOut(Response):
     commonest: int
     rarest: int
     skewness: float | None
+    mean_words: float | None = None
 
 
 class DatasetAnswer(CommandAnswer):

@@ -173,21 +173,26 @@ def select_page(
     """The statement for a page, and its parameters.
 
     Each type is its own range of an index, and the ranges are merged before any event is read: a page of a rare type
-    costs as little in a long log as in a short one. A stream's own events are few; there the types are only compared.
+    costs as little in a long log as in a short one. Where there are no more events than a page holds, as there are for
+    a reader at the head, or in a stream of its own, the types are only compared.
     """
     columns = "rowid, originator_id, originator_version, topic, state"
     bounds: list[int | str] = [after, stop]
     distinct = tuple(dict.fromkeys(types))
-    if stream is not None:
+    if not distinct or stream is not None or stop - after <= limit:
         among = f" AND +{TYPE_OF_TOPIC} IN ({','.join('?' * len(distinct))})" if distinct else ""
-        where = f"originator_id=? AND rowid>? AND rowid<=?{among}"
-        return f"SELECT {columns} FROM events WHERE {where} ORDER BY rowid LIMIT ?", [stream, *bounds, *distinct, limit]
-    if not distinct:
-        return f"SELECT {columns} FROM events WHERE rowid>? AND rowid<=? ORDER BY rowid LIMIT ?", [*bounds, limit]
-    part = f"SELECT rowid FROM events WHERE {TYPE_OF_TOPIC}=? AND rowid>? AND rowid<=? ORDER BY rowid LIMIT ?"
-    merged = " UNION ALL ".join([f"SELECT * FROM ({part})"] * len(distinct))
-    chosen = f"SELECT rowid FROM ({merged}) ORDER BY rowid LIMIT ?"
-    parameters = [parameter for name in distinct for parameter in (name, *bounds, limit)]
+        own, streams = ("originator_id=? AND ", [stream]) if stream is not None else ("", [])
+        where = f"{own}rowid>? AND rowid<=?{among}"
+        return f"SELECT {columns} FROM events WHERE {where} ORDER BY rowid LIMIT ?", [
+            *streams,
+            *bounds,
+            *distinct,
+            limit,
+        ]
+    part = f"SELECT rowid FROM events WHERE {TYPE_OF_TOPIC}=? AND rowid>? AND rowid<=?"
+    merged = " UNION ALL ".join([part] * len(distinct))
+    chosen = f"SELECT rowid FROM ({merged} ORDER BY rowid LIMIT ?)"
+    parameters = [parameter for name in distinct for parameter in (name, *bounds)]
     return f"SELECT {columns} FROM events WHERE rowid IN ({chosen}) ORDER BY rowid", [*parameters, limit]
 
 
@@ -197,6 +202,7 @@ class SqliteEventLog:
     def __init__(self, path: Path, new_id: Callable[[], str], *, read_only: bool = False) -> None:
         self._new_id = new_id
         self._wakeups = Wakeups()
+        self._mark: object | None = None if read_only else object()
         mode = "ro" if read_only else "rwc"
         self._datastore = EnvelopeDatastore(f"{path.absolute().as_uri()}?mode={mode}")
         self._recorder = EnvelopeRecorder(self._datastore)
@@ -211,8 +217,11 @@ class SqliteEventLog:
 
     def append(self, appends: Sequence[Append]) -> list[AppendResult]:
         """See `EventLog.append`. The write lock is held throughout, so what is checked stays true."""
-        with self._transaction(commit=True) as cursor:
-            results = [self._append_one(cursor, append) for append in appends]
+        try:
+            with self._transaction(commit=True) as cursor:
+                results = [self._append_one(cursor, append) for append in appends]
+        finally:
+            self._mark = object()
         self._wakeups.wake_all()
         return results
 
@@ -312,6 +321,10 @@ class SqliteEventLog:
         with self._transaction(commit=False) as cursor:
             return self._recorder._max_notification_id(cursor) or 0  # noqa: SLF001 - within this transaction
 
+    def mark(self) -> object:
+        """See `EventLog.mark`. One process appends to the file: it has its own, and who reads beside it a new one."""
+        return self._mark or object()
+
     def restore(self, records: Iterable[Recorded]) -> int:
         """See `EventLog.restore`."""
         check = RestoreCheck()
@@ -323,6 +336,7 @@ class SqliteEventLog:
                 check.see(recorded)
                 self._restore_one(cursor, recorded)
                 count += 1
+        self._mark = object()
         self._wakeups.wake_all()
         return count
 

@@ -18,6 +18,7 @@ class Column(Value):
     commonest: int
     rarest: int
     skewness: float | None = None
+    mean_words: float | None = None
 
 
 class Source(Value):

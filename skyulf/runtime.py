@@ -20,11 +20,8 @@ from skyulf.adapters.memory_read_store import MemoryReadStore
 from skyulf.adapters.read_store import SqlReadStore
 from skyulf.adapters.sqlite_log import SqliteEventLog
 from skyulf.adapters.system import new_id, now
-<<<<<<< HEAD
-from skyulf.adapters.uri_sources import FileSource
-=======
 from skyulf.adapters.unfinished_jobs import RowsUnfinishedJobs
->>>>>>> origin/main
+from skyulf.adapters.uri_sources import FileSource
 from skyulf.artifacts import ArtifactStore
 from skyulf.commands import COMMANDS
 from skyulf.commands.bus import CommandBus

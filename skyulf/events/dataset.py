@@ -52,7 +52,7 @@ class DatasetVersionAdded(DomainEvent):
     ``digest`` is of the bytes as they were sent; ``artifact`` is the digest of the typed table made from them.
     """
 
-    SCHEMA: ClassVar[int] = 3
+    SCHEMA: ClassVar[int] = 4
 
     dataset_version: int
     digest: str

@@ -195,7 +195,7 @@ def open_s3(url: str, writing: bool) -> S3Artifacts:
     if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
         raise Misconfigured(f"{SETTING}: write s3://bucket/prefix; credentials go into AWS_… variables, not the URL")
     if not BUCKET.fullmatch(parts.netloc):
-        raise Misconfigured(f"{SETTING}: write s3://bucket/prefix; {parts.netloc or 'nothing'} is no bucket's name")
+        raise Misconfigured(f"{SETTING}: write s3://bucket/prefix; what stands there is no bucket's name")
     prefix = parts.path.strip("/")
     artifacts = S3Artifacts(make_client(SETTING), parts.netloc, f"{prefix}/" if prefix else "")
     artifacts.check(writing)

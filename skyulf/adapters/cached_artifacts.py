@@ -49,6 +49,8 @@ class CachedArtifacts:
         self._folder = folder
         self._limit = limit
         self._hold = hold
+        self._unseen = 0
+        """Bytes that may still be fetched before the folder is looked through."""
         self._verified: dict[str, Signature] = {}
         self._fetching = [threading.Lock() for _ in range(256)]
 
@@ -105,23 +107,32 @@ class CachedArtifacts:
                 self._store.copy(digest, part)
             part.chmod(0o444)
             os.utime(part)
-            self._verified[digest] = signature_of(part.stat())
+            signature = signature_of(part.stat())
+            self._verified[digest] = signature
             part.replace(entry)
         finally:
             part.unlink(missing_ok=True)
-        self._make_room(self._limit)
+        self._unseen -= signature[1]
+        if self._unseen < 0:
+            self._make_room(self._limit)
 
     # What has to go
 
     def _make_room(self, limit: int) -> None:
-        """Remove what was used longest ago until the cache is within ``limit``, or holds only what is in use."""
+        """Remove what was used longest ago until the cache is within ``limit``, or holds only what is in use.
+
+        Looking through the folder takes longer than many a fetch: so more is removed than is needed, and the next look
+        is due once a quarter of what is free then was fetched, as other processes may fetch into it, too.
+        """
         entries = sorted(self._entries(), key=lambda entry: entry.used)
         total = sum(entry.size for entry in entries)
+        wanted = total if total <= limit else limit * 9 // 10
         for entry in entries:
-            if total <= limit:
+            if total <= wanted:
                 break
             if self._removed(entry.path):
                 total -= entry.size
+        self._unseen = max(0, self._limit - total) // 4
 
     def _entries(self) -> Iterator[Entry]:
         """Every file of the cache, parts under way among them; those that nobody writes any more are removed."""

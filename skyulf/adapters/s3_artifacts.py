@@ -10,6 +10,7 @@ import weakref
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -50,8 +51,6 @@ class S3Artifacts:
         self._client = client
         self._bucket = bucket
         self._prefix = prefix
-        self._files = Path(tempfile.mkdtemp(prefix="skyulf-artifacts-"))
-        weakref.finalize(self, shutil.rmtree, self._files, ignore_errors=True)
 
     def check(self, writing: bool) -> None:
         """See that the bucket is there and may be used; raises `Misconfigured` naming the way out."""
@@ -105,6 +104,13 @@ class S3Artifacts:
                     digest = f"sha256:{found['Key'].rpartition('/')[2]}"
                     if DIGEST.match(digest) and found["Key"] == self._key(digest):
                         yield digest
+
+    @cached_property
+    def _files(self) -> Path:
+        """Where `path` puts what it fetches; made when it is first needed, as before a cache it never is."""
+        folder = tempfile.mkdtemp(prefix="skyulf-artifacts-")
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        return Path(folder)
 
     def _key(self, digest: str) -> str:
         digits = hexadecimal(digest)

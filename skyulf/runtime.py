@@ -252,10 +252,9 @@ def make_uris(settings: Settings) -> UriFiles:
     except Invalid as error:
         raise Misconfigured(f"SKYULF_URI_ROOTS: folders by their URIs, parted by blanks: {error.faults[0]}") from error
     if any(root.scheme == "s3" for root in roots):
-        from skyulf.adapters.s3 import make_client
         from skyulf.adapters.s3_uris import S3Source
 
-        sources["s3"] = S3Source(make_client("SKYULF_URI_ROOTS"))
+        sources["s3"] = S3Source()
     return UriFiles(roots, sources, settings.upload_bytes)
 
 

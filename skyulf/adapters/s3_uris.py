@@ -1,12 +1,14 @@
 """Files in S3, below the roots that the settings allow."""
 
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from skyulf.adapters.s3 import code_of, is_forbidden, is_missing, pieces_of_object, telling
+from skyulf.adapters.s3 import code_of, is_forbidden, is_missing, make_client, pieces_of_object, telling
 from skyulf.adapters.uri_sources import write_limited
+from skyulf.errors import Misconfigured, Unavailable
 from skyulf.ingest.uris import Place, unfit
 
 if TYPE_CHECKING:
@@ -14,10 +16,14 @@ if TYPE_CHECKING:
 
 
 class S3Source:
-    """`UriSource` of ``s3://``, with the server's own credentials."""
+    """`UriSource` of ``s3://``, with the server's own credentials; a client takes 15 MB, once one is needed."""
 
-    def __init__(self, client: "S3Client") -> None:
-        self._client = client
+    @cached_property
+    def _client(self) -> "S3Client":
+        try:
+            return make_client("SKYULF_URI_ROOTS")
+        except Misconfigured as error:
+            raise Unavailable(error.detail, retry_after=60) from error
 
     def fetch(self, place: Place, root: Place, target: Path, most: int) -> None:  # noqa: ARG002 - S3 has no links
         """See `UriSource.fetch`."""

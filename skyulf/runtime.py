@@ -2,9 +2,10 @@
 
 import gc
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -160,8 +161,8 @@ def owner_of(data_dir: Path) -> Owner | None:
 
 
 @contextmanager
-def reading(settings: Settings) -> Iterator[tuple[EventLog, ArtifactStore]]:
-    """The log and the artifacts of a data directory, read beside the process that owns it.
+def reading(settings: Settings) -> Iterator[tuple[EventLog, Callable[[], ArtifactStore]]]:
+    """The log of a data directory, read beside the process that owns it, and what opens its artifacts if need be.
 
     Raises `NotFound` when there is no log there.
     """
@@ -170,7 +171,7 @@ def reading(settings: Settings) -> Iterator[tuple[EventLog, ArtifactStore]]:
         raise NotFound(f"{settings.data_dir} holds no events; name a directory with --data-dir")
     log = SqliteEventLog(directory.events, new_id, read_only=True)
     try:
-        yield log, make_artifacts(settings, directory, writing=False)
+        yield log, partial(make_artifacts, settings, directory, writing=False)
     finally:
         log.close()
 

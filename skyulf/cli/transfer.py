@@ -54,13 +54,13 @@ def _digests(value: Any) -> Iterator[str]:
 
 def export(screen: Screen, settings: Settings, file: Path, with_artifacts: bool) -> None:
     """Write every event up to the head; the file appears under its name only once it is complete."""
-    with reading(settings) as (log, artifacts):
+    with reading(settings) as (log, open_artifacts):
         head = log.head()
         named: dict[str, None] = {}
         try:
             with _complete(file) as out:
                 count = _write(screen, log, head, out, named if with_artifacts else None)
-                missing = _copy_out(screen, artifacts, list(named), artifacts_folder(file))
+                missing = _copy_out(screen, open_artifacts(), list(named), artifacts_folder(file)) if named else []
         except OSError as error:
             raise UsageError(f"{error.filename or file} cannot be written ({error.strerror})") from error
     copied = len(named) - len(missing)
@@ -110,8 +110,7 @@ def _write(screen: Screen, log: EventLog, head: int, out: IO[bytes], named: dict
 def _copy_out(screen: Screen, artifacts: ArtifactStore, named: list[str], folder: Path) -> list[str]:
     """Copy artifacts into a folder; the digests of those that could not be had."""
     missing: list[str] = []
-    if named:
-        folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     with screen.bar("copying artifacts", len(named)) as move:
         for done, digest in enumerate(named, start=1):
             target = folder / hexadecimal(digest)

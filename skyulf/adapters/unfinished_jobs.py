@@ -1,6 +1,6 @@
 """Models that are not finished, read from the read models: a hint, since only commands decide."""
 
-from skyulf.errors import Unavailable
+from skyulf.errors import Invalid, Unavailable
 from skyulf.queries.base import PageRequest
 from skyulf.queries.job import JobRepository
 
@@ -18,10 +18,10 @@ class RowsUnfinishedJobs:
         except Unavailable:
             return False
 
-    def newest(self, limit: int) -> tuple[str, ...]:
-        """See `UnfinishedJobs.newest`."""
+    def page(self, limit: int, cursor: str | None) -> tuple[tuple[str, ...], str | None]:
+        """See `UnfinishedJobs.page`."""
         try:
-            page = self._jobs.page(PageRequest(limit=limit, order="-created_at"), {"unfinished": 1})
-            return tuple(job.id for job in page.items)
-        except Unavailable:
-            return ()
+            page = self._jobs.page(PageRequest(limit=limit, cursor=cursor, order="-created_at"), {"unfinished": 1})
+        except (Unavailable, Invalid):  # a cursor does not outlive a rebuild
+            return (), None
+        return tuple(job.id for job in page.items), page.next_cursor

@@ -80,10 +80,10 @@ def steps(listed: list[dict[str, Any]]) -> Any:
 
 
 def _acts_on(step: dict[str, Any]) -> str:
-    if step["note"]:
-        return str(step["note"])
-    names = some(step["acts_on"], MOST_NAMES)
-    return ", ".join([*([names] if names else []), *(["what steps before it made"] if step["acts_on_made"] else [])])
+    words = [some(step["acts_on"], MOST_NAMES)] if step["acts_on"] else []
+    words += ["what steps before it made"] if step["acts_on_made"] else []
+    words += [str(step["note"])] if step["note"] else []
+    return "; ".join(words)
 
 
 def after(columns: list[dict[str, Any]]) -> str:

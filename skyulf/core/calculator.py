@@ -22,6 +22,7 @@ from skyulf.core.frame import target_values
 from skyulf.core.notices import Notices
 from skyulf.core.probing import probe_inputs
 from skyulf.core.registry import BuildContext
+from skyulf.core.sampling import without_samplers
 from skyulf.core.spec import PipelineSpec
 from skyulf.core.state import FittedState
 from skyulf.core.transformers import settled
@@ -108,12 +109,14 @@ def fit(
             best, scores = choosing.choose(spec_candidates, flows, table.features, table.target, train, context, done)
         spec, flow = _completed(spec_candidates[best]), flows[best]
         with run.stage("fit"):
-            held_out = fitted(spec, flow, context, table, train)
+            held_out, left_of_train = learnt(spec, flow, context, table, train)
         with run.stage("evaluate"):
             metrics, evaluation = _evaluate(held_out, spec, table, test, columns)
             run.metrics = {name: value for name, value in metrics.items() if value is not None}
         with run.stage("refit"):
-            served = fitted(spec, flow, context, table, None) if spec.refit else held_out
+            served, left = held_out, left_of_train
+            if spec.refit:
+                served, left = learnt(spec, flow, context, table, None)
     with run.stage("fingerprint"), libraries.limit(limits=1):
         probe = table.features.iloc[train[:PROBE_ROWS]]
         mark = fingerprint(served, probe)
@@ -121,6 +124,8 @@ def fit(
     kind = _type_of(spec.target, columns)
     classes = [json_label(value, kind) for value in served.classes_] if table.classes is not None else None
     rows = {"total": len(frame), "train": len(train), "test": len(test), "dropped": table.dropped}
+    if flow.changes_rows:
+        rows |= {"train_after_steps": left_of_train, "served_after_steps": left}
     environment = describe_environment(threads, libraries)
     return FittedState(
         spec=spec, pipeline=served, pipeline_inputs=flow.inputs, classes=classes, metrics=metrics,
@@ -194,17 +199,24 @@ def _completed(spec: PipelineSpec) -> PipelineSpec:
 
 def fitted(spec: PipelineSpec, flow: Flow, context: BuildContext, table: _Table, rows: Array | None) -> Any:
     """Fit on the rows at these positions, or on all."""
+    return learnt(spec, flow, context, table, rows)[0]
+
+
+def learnt(spec: PipelineSpec, flow: Flow, context: BuildContext, table: _Table, rows: Array | None) -> tuple[Any, int]:
+    """Fit as `fitted` does; the pipeline, and how many rows its steps left for the model."""
     pipeline = assemble(spec, flow, context)
     features, target = table.features, table.target
     if rows is not None:
         features, target = features.iloc[rows], target[rows]
     pipeline.fit(features, target)
+    left = pipeline["rows"].rows_ if flow.changes_rows else len(target)
+    pipeline = without_samplers(pipeline) if flow.changes_rows else pipeline
     for transformer in pipeline[:-1]:
         settled(transformer)
     if "n_jobs" in pipeline[-1].get_params(deep=False):
         # Predictions of a forest on several threads are summed in the order in which the threads finish.
         pipeline[-1].set_params(n_jobs=1)
-    return pipeline
+    return pipeline, left
 
 
 def _evaluate(

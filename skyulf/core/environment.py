@@ -1,6 +1,7 @@
 """What a model was fitted with, as far as it can sway numbers."""
 
 import platform
+import sys
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -15,13 +16,16 @@ def describe_environment(threads: int, libraries: Any) -> dict[str, Any]:
 
     ``libraries`` is the ThreadpoolController that the fit was limited by.
     """
+    known = dict(LIBRARIES)
     pools = [
         {key: pool.get(key) for key in ("user_api", "internal_api", "version", "architecture")}
         for pool in libraries.info()
     ]
+    if "imblearn" in sys.modules:
+        known["imbalanced-learn"] = "imblearn"
     return {
         "python": platform.python_version(),
-        **{library: import_module(module).__version__ for library, module in LIBRARIES.items()},
+        **{library: import_module(module).__version__ for library, module in known.items()},
         "platform": f"{platform.system()} {platform.machine()}",
         "cpu": _processor(),
         "blas": sorted((p for p in pools if p["user_api"] == "blas"), key=str),

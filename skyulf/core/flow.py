@@ -73,6 +73,11 @@ class Flow:
     """Columns that were dropped before anything used them."""
     faults: tuple[Fault, ...]
 
+    @property
+    def changes_rows(self) -> bool:
+        """Whether a step drops or adds training rows."""
+        return any(stage.step.output == "rows" for stage in self.stages)
+
 
 def follow(spec: PipelineSpec, columns: Sequence[ColumnFacts], rows: int) -> Flow:
     """Follow the columns of a dataset (its target aside) through the steps of a spec; steps left out are none."""
@@ -88,7 +93,7 @@ def follow(spec: PipelineSpec, columns: Sequence[ColumnFacts], rows: int) -> Flo
     for index, step_spec in enumerate(spec.steps or ()):
         step = step_spec.use()
         chosen, with_generated, problems = _select(step_spec, current, inputs, spec.target, index)
-        faults += problems + _objections(step, chosen, index)
+        faults += problems + _objections(step, chosen, index) + _named(step, current, inputs, spec.target, index)
         with_generated = with_generated and generated and step.takes_generated
         faults += _gaps(step, chosen, with_generated and _nullable(made), index)
         names = tuple(column.name for column in chosen)
@@ -99,7 +104,8 @@ def follow(spec: PipelineSpec, columns: Sequence[ColumnFacts], rows: int) -> Flo
             by_position = by_position or whole or step.output in ("generated", "added")
             if step.output == "dropped":
                 unused |= set(names) - touched
-            touched |= set(names)
+            if step.output != "rows":
+                touched |= set(names)
             made = _made(step, _sources(chosen, columns), made, with_generated, _classes(spec, columns))
             current, generated = _after(step, current, set(names), generated, with_generated)
         passages.append(Passage(step, names, with_generated, tuple(current), made))
@@ -133,6 +139,17 @@ def _select(
         column for column in current if selector.kind in ("all", column.kind) and column.name not in selector.exclude
     ]
     return chosen, selector.kind in ("all", "numeric"), faults
+
+
+def _named(step: Step, current: list[Flowing], inputs: tuple[str, ...], target: str, index: int) -> list[Fault]:
+    """Say which columns that a step's parameters name are not there."""
+    present = {column.name for column in current} | {target}
+    return [
+        Fault(f"steps.{index}.params.{parameter}.{at}", _missing(name, inputs, target))
+        for parameter, names in step.names().items()
+        for at, name in enumerate(names)
+        if name not in present
+    ]
 
 
 def _whole(step: Step, chosen: list[Flowing], current: list[Flowing]) -> bool:

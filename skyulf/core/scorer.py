@@ -64,13 +64,18 @@ class Scorer:
         self._texts = [column.name for column in self.input_schema if column.type == "string"]
 
     def predict(self, columns: Columns) -> Predictions:
-        """Predict each row of ``columns`` (arrays of one length, as ``RowReader`` gives them)."""
+        """Predict each row of ``columns`` (arrays of one length, as ``RowReader`` gives them).
+
+        Raises ValueError where a prediction is not finite: then only the model of record knows what to say.
+        """
         feeds = {}
         if self._numbers:
             feeds[NUMBERS] = matrix_of([columns[name] for name in self._numbers])
         if self._texts:
             feeds[TEXTS] = texts_of([columns[name] for name in self._texts])
         (output,) = self._session.run([OUTPUT], feeds)
+        if not np.isfinite(output).all():
+            raise ValueError("the copy gave a number that is not finite; ask the model of record")
         if self.classes is None:
             return Predictions(output[:, 0])
         return Predictions.of_chances(self.classes, output)

@@ -19,7 +19,7 @@ from skyulf.artifacts import ArtifactStore
 from skyulf.commands.base import Command, Context
 from skyulf.commands.bus import CommandBus
 from skyulf.commands.job import ExplainModel, PackageModel
-from skyulf.errors import Damaged, NotAllowed, NotFound, SkyulfError, Unavailable
+from skyulf.errors import NotAllowed, NotFound, SkyulfError, Unavailable
 from skyulf.events.base import Actor
 from skyulf.events.dataset import DatasetState
 from skyulf.events.job import JobState
@@ -49,8 +49,8 @@ class UnfinishedJobs(Protocol):
         """Whether no job waits or runs."""
         ...
 
-    def newest(self, limit: int) -> tuple[str, ...]:
-        """Ids of succeeded jobs whose model is not finished, the newest first."""
+    def page(self, limit: int, cursor: str | None) -> tuple[tuple[str, ...], str | None]:
+        """Ids of succeeded jobs whose model is not finished, the newest first, and where to go on, or None."""
         ...
 
 
@@ -84,6 +84,7 @@ class Finisher:
         self._scratch = scratch
         self._deaths: Counter[tuple[str, str]] = Counter()
         self._left: set[str] = set()
+        self._cursor: str | None = None
         self._lock = threading.Lock()
         self._child: Child | None = None
         self._stopping = threading.Event()
@@ -116,29 +117,30 @@ class Finisher:
                     self._look()
             except Exception:
                 if not self._stopping.is_set():
-                    logger.exception("models could not be finished; it is tried again")
+                    logger.exception("models could not be finished now; it is tried again")
 
     def _look(self) -> None:
-        for job_id in self._jobs.newest(OFFERS + len(self._left)):
-            if job_id in self._left:
-                continue
+        """Finish the newest models, then go on where the last look ended: many may be left as they are."""
+        newest, _ = self._jobs.page(OFFERS, None)
+        further, self._cursor = self._jobs.page(OFFERS, self._cursor)
+        for job_id in dict.fromkeys((*newest, *further)):
             if self._stopping.is_set() or not self._jobs.quiet():
                 return
-            self._finish(job_id)
+            if job_id not in self._left:
+                self._finish(job_id)
 
     def _finish(self, job_id: str) -> None:
         """Do what is left to do for a job's model; what cannot be done now is left until the next start."""
-        job = job_now(self._log, job_id)
-        if job is None or job.model is None:
-            self._left.add(job_id)
-            return
         try:
-            if not job.packaged:
+            job = job_now(self._log, job_id)
+            if job is not None and job.model is not None and not job.packaged:
                 self._package(job_id, job, job.model)
-            if not job.explained:
+            if job is not None and job.model is not None and not job.explained:
                 self._explain(job_id, job, job.model)
-        except (NotFound, Damaged) as error:
-            # A log that came without its artifacts; they may still come.
+        except Unavailable:
+            raise
+        except SkyulfError as error:
+            # A log that came without its artifacts, for one; they may still come.
             logger.info("the model of %s is not finished now: %s", job_id, error.detail)
             self._left.add(job_id)
 

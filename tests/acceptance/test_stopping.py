@@ -10,6 +10,7 @@ def test_a_second_server_is_told_of_the_first_which_is_unharmed(tmp_path: Path) 
         first = system.start().server
         dataset = system.serve()
         before = system.predict().json()
+        system.settled()
         events = system.events()
 
         second = system.spawn()

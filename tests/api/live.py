@@ -123,6 +123,16 @@ class Client(httpx.Client):
 
         return until(look)
 
+    def finished(self, job_id: str) -> dict[str, Any]:
+        """The job, once all is known of its model: it changes no more."""
+
+        def look() -> dict[str, Any] | None:
+            job: dict[str, Any] = self.get(f"/v1/jobs/{job_id}").raise_for_status().json()
+            evaluation = self.get(f"/v1/jobs/{job_id}/evaluation").raise_for_status().json()
+            return job if job["onnx"] and evaluation["importance"] else None
+
+        return until(look)
+
     def everything(self, path: str, **params: Any) -> list[dict[str, Any]]:
         """Every item of a list, page by page."""
         items: list[dict[str, Any]] = []

@@ -10,14 +10,18 @@ from pathlib import Path
 import pytest
 from services.s3 import Bucket
 
+from skyulf.adapters import s3_artifacts
 from skyulf.adapters.cached_artifacts import CachedArtifacts
 from skyulf.adapters.local_artifacts import LocalArtifacts
 from skyulf.adapters.memory_artifacts import MemoryArtifacts
-from skyulf.adapters.s3_artifacts import PART, open_s3
+from skyulf.adapters.s3_artifacts import open_s3
 from skyulf.artifacts import ArtifactStore
 from skyulf.errors import Damaged, Invalid, NotFound
 
 ADAPTERS = ("memory", "local", "s3", "cached s3")
+
+PART = 5 << 20
+"""Bytes of a part of an upload; the smallest that S3 takes."""
 
 ABSENT = "sha256:" + "0" * 64
 
@@ -63,6 +67,7 @@ def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Opened]:
                 return store if kind == "s3" else CachedArtifacts(store, tmp_path / f"cache-{next(numbers)}", 1 << 30)
 
             with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(s3_artifacts, "PART", PART)
                 for name, value in bucket.environment.items():
                     patch.setenv(name, value)
                 yield Opened(make(), make, put)

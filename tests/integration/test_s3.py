@@ -20,6 +20,8 @@ from skyulf.adapters import s3 as s3_adapter
 from skyulf.adapters.s3 import make_client
 from skyulf.adapters.s3_artifacts import PART, S3Artifacts, open_s3
 from skyulf.errors import Misconfigured, Unavailable
+from skyulf.runtime import reading, restoring
+from skyulf.settings import Settings
 
 REPO = Path(__file__).parents[2]
 
@@ -147,6 +149,20 @@ def test_the_server_says_it_and_ends(s3: Bucket, tmp_path: Path) -> None:
     assert done.returncode != 0
     assert f"SKYULF_ARTIFACTS_URL: there is no bucket {s3.name}-not" in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr
+
+
+def test_who_only_looks_at_the_log_needs_no_s3(
+    s3: Bucket, use: Callable[[Bucket], None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(s3_adapter, "ATTEMPTS", 1)
+    with restoring(Settings(data_dir=tmp_path)):  # makes an empty log
+        pass
+    use(nowhere(s3))
+    settings = Settings(data_dir=tmp_path, artifacts_url=f"s3://{s3.name}/x")
+    with reading(settings) as (log, open_artifacts):
+        assert log.head() == 0
+        with pytest.raises(Misconfigured, match="nothing answers"):
+            open_artifacts()
 
 
 # What breaks later

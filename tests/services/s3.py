@@ -8,7 +8,6 @@ import json
 import os
 import secrets
 import shutil
-import signal
 import socket
 import subprocess
 import sysconfig
@@ -106,6 +105,7 @@ class S3Server:
             "s3.port": self._ports["s3"],
             "s3.config": self._root / "identities.json",
             "s3.port.iceberg": 0,
+            "s3.port.lance": 0,
             "master.port": self._ports["master"],
             "master.electionTimeout": "1s",
             "master.telemetry": "false",
@@ -129,17 +129,9 @@ class S3Server:
 
     def kill(self) -> None:
         """``kill -9``; its data stays."""
-        self._end(signal.SIGKILL)
-
-    def stop(self) -> None:
-        """End it, if it runs."""
-        if self._process is not None and self._process.poll() is None:
-            self._end(signal.SIGKILL)  # asked politely, it takes half a minute
-
-    def _end(self, number: int) -> None:
-        assert self._process is not None
-        self._process.send_signal(number)
-        self._process.wait()
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
         for port in self._ports.values():  # it puts sockets there, wherever TMPDIR is
             for left in (f"seaweedfs-*-{port}.sock", f"seaweedfs-*-{port + GRPC}.sock"):
                 for path in Path("/tmp").glob(left):
@@ -221,8 +213,8 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bucket]:
         yield named_bucket(given)
         return
     server = S3Server(tmp_path_factory.mktemp("s3"))
-    server.start()
     try:
+        server.start()
         yield server.bucket
     finally:
-        server.stop()
+        server.kill()  # asked politely, it takes half a minute

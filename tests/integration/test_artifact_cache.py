@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -207,9 +208,22 @@ def test_what_a_killed_process_left_is_removed_and_what_is_under_way_is_not(
 def test_threads_that_want_the_same_fetch_it_once(
     cache: Callable[..., CachedArtifacts], source: Counting, digests: list[str]
 ) -> None:
-    store = cache()
-    with ThreadPoolExecutor(8) as threads:
-        assert set(threads.map(store.read, digests[:1] * 40)) == {bytes(SIZE)}
+    store, all_ask = cache(), threading.Barrier(9)
+    fetch = source.copy
+
+    def copy(digest: str, target: Path) -> None:
+        if not source.fetched:
+            all_ask.wait(60)
+        fetch(digest, target)
+
+    def ask(number: int) -> bytes:
+        if number:
+            all_ask.wait(60)  # once the first fetches, all others begin to ask
+        return store.read(digests[0])
+
+    source.copy = copy  # type: ignore[method-assign]
+    with ThreadPoolExecutor(9) as threads:
+        assert set(threads.map(ask, range(9))) == {bytes(SIZE)}
     assert source.fetched == digests[:1]
 
 

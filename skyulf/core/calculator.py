@@ -33,6 +33,9 @@ Report = Callable[[str, float, dict[str, float]], None]
 
 PROBE_ROWS = 50
 
+MANY_CELLS = 1_000_000
+"""Cells of a table from which on threads of OpenMP are worth waking."""
+
 # Where each stage ends, as a share of the whole; choosing and fitting is what takes long.
 ENDS = {"load": 0.02, "split": 0.05, "choose": 0.5, "fit": 0.7, "evaluate": 0.75, "refit": 0.95, "fingerprint": 1.0}
 
@@ -97,9 +100,8 @@ def fit(
     run = _Run(report)
     notices = Notices()
     context = BuildContext(seed % 2**32, spec_candidates[0].task, threads)
-    # Sums over rows come out the same whatever the number of cores, and sooner: tables are tall and narrow, and on
-    # two threads BLAS spends more time on waiting than it saves (a logistic regression took 5 times as long).
-    with libraries.limit(limits={"blas": 1, "openmp": threads}), notices.listening():
+    limits = threads_of_libraries(frame.size, threads)
+    with libraries.limit(limits=limits), notices.listening():
         with run.stage("load"):
             table = check(spec_candidates, frame, columns)
             flows = [follow(spec, columns, len(frame)) for spec in spec_candidates]
@@ -120,18 +122,28 @@ def fit(
     with run.stage("fingerprint"), libraries.limit(limits=1):
         probe = table.features.iloc[train[:PROBE_ROWS]]
         mark = fingerprint(served, probe)
-        schema = probe_inputs(served, flow, probe, columns)
+        schema = probe_inputs(served, flow, probe, columns, libraries)
     kind = _type_of(spec.target, columns)
     classes = [json_label(value, kind) for value in served.classes_] if table.classes is not None else None
     rows = {"total": len(frame), "train": len(train), "test": len(test), "dropped": table.dropped}
     if flow.changes_rows:
         rows |= {"train_after_steps": left_of_train, "served_after_steps": left}
-    environment = describe_environment(threads, libraries)
+    environment = describe_environment(threads, limits, libraries)
     return FittedState(
         spec=spec, pipeline=served, pipeline_inputs=flow.inputs, classes=classes, metrics=metrics,
         candidate_scores=scores, input_schema=schema, target_type=kind, rows=rows, evaluation=evaluation,
         fingerprint=mark, environment=environment, timings=run.timings, warnings=notices.texts(),
     )  # fmt: skip
+
+
+def threads_of_libraries(cells: int, threads: int) -> dict[str, int]:
+    """Return how many threads each kind of library may use on a table of so many cells.
+
+    Of BLAS always one: sums over rows then come out the same whatever the number of cores, and sooner, for tables are
+    tall and narrow, and threads spend more time on waiting than they save (a logistic regression took 5 times as long
+    on two). Boosted trees (OpenMP) begin to gain by a second one at about a million cells.
+    """
+    return {"blas": 1, "openmp": threads if cells >= MANY_CELLS else 1}
 
 
 def _type_of(name: str, columns: Sequence[ColumnFacts]) -> Any:

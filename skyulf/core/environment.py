@@ -11,8 +11,10 @@ LIBRARIES = {"numpy": "numpy", "scipy": "scipy", "scikit-learn": "sklearn", "pan
 """Each library by its name, and the module of it."""
 
 
-def describe_environment(threads: int, libraries: Any) -> dict[str, Any]:
-    """Return the versions of Python and the libraries, the processor, the BLAS and OpenMP builds, and ``threads``.
+def describe_environment(threads: int, limits: dict[str, int], libraries: Any) -> dict[str, Any]:
+    """Return the versions of Python and the libraries, the processor, the BLAS and OpenMP builds, and threads.
+
+    ``threads`` are those of the job; ``limits`` say how many of them BLAS and OpenMP were let have.
 
     ``libraries`` is the ThreadpoolController that the fit was limited by.
     """
@@ -31,6 +33,8 @@ def describe_environment(threads: int, libraries: Any) -> dict[str, Any]:
         "blas": sorted((p for p in pools if p["user_api"] == "blas"), key=str),
         "openmp": sorted((p for p in pools if p["user_api"] == "openmp"), key=str),
         "threads": threads,
+        "blas_threads": limits["blas"],
+        "openmp_threads": limits["openmp"],
     }
 
 

@@ -181,18 +181,22 @@ def _catalogue() -> Mapping[str, type[Node]]:
     return MappingProxyType(found)
 
 
-def steps() -> dict[str, type[Step]]:
+@cache
+def steps() -> Mapping[str, type[Step]]:
     """Return every step by its name."""
-    return {name: node for name, node in _catalogue().items() if issubclass(node, Step)}
+    return MappingProxyType({name: node for name, node in _catalogue().items() if issubclass(node, Step)})
 
 
-def models(task: Task | None = None) -> dict[str, type[Model]]:
+@cache
+def models(task: Task | None = None) -> Mapping[str, type[Model]]:
     """Return every model by its name; with ``task`` only those that can do it."""
-    return {
-        name: node
-        for name, node in _catalogue().items()
-        if issubclass(node, Model) and (task is None or task in node.tasks)
-    }
+    return MappingProxyType(
+        {
+            name: node
+            for name, node in _catalogue().items()
+            if issubclass(node, Model) and (task is None or task in node.tasks)
+        }
+    )
 
 
 def describe_nodes() -> list[dict[str, Any]]:

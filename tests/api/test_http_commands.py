@@ -100,7 +100,7 @@ def test_a_version_for_a_dataset_that_does_not_exist_is_404(client: Client) -> N
 
 
 def test_etag_and_if_none_match(client: Client, dataset: str, model: str, deployment: str) -> None:
-    job = client.finished(client.everything("/v1/jobs", model_name=model)[0]["id"])["id"]
+    job = client.everything("/v1/jobs", model_name=model)[0]["id"]
     stream = pipeline(client).json()["id"]
     for path in (
         f"/v1/pipelines/{stream}",

@@ -2,12 +2,14 @@
 
 import gc
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from skyulf.adapters.cached_artifacts import CachedArtifacts
 from skyulf.adapters.data_dir import DataDirectory, Owner
 from skyulf.adapters.job_queue import RowsJobQueue
 from skyulf.adapters.leases import MemoryLeases
@@ -20,12 +22,14 @@ from skyulf.adapters.read_store import SqlReadStore
 from skyulf.adapters.sqlite_log import SqliteEventLog
 from skyulf.adapters.system import new_id, now
 from skyulf.adapters.unfinished_jobs import RowsUnfinishedJobs
+from skyulf.adapters.uri_sources import FileSource
 from skyulf.artifacts import ArtifactStore
 from skyulf.commands import COMMANDS
 from skyulf.commands.bus import CommandBus
-from skyulf.errors import Damaged, Misconfigured, NotFound
+from skyulf.errors import Damaged, Invalid, Misconfigured, NotFound
 from skyulf.events.log import EventLog
 from skyulf.ingest.service import IngestService
+from skyulf.ingest.uris import UriFiles, UriSource, place_of
 from skyulf.projections import PROJECTIONS
 from skyulf.projections.projector import Projector
 from skyulf.projections.store import ReadStore
@@ -84,7 +88,7 @@ class Runtime:
         self.projector = Projector(self.log, self.store, PROJECTIONS)
         self.queries = make_queries(self.log, self.store, self.artifacts, settings)
         self.projector.on_advance(self.queries.freshness.moved)
-        self.ingest = IngestService(self.sandbox, self.artifacts, self.directory.scratch)
+        self.ingest = IngestService(self.sandbox, self.artifacts, make_uris(settings), self.directory.scratch)
         self.predictions = PredictionService(self.log, self.artifacts, self.sandbox, settings.predict_seconds)
         self.worker = Worker(
             name=f"worker-{new_id()}",
@@ -160,8 +164,8 @@ def owner_of(data_dir: Path) -> Owner | None:
 
 
 @contextmanager
-def reading(settings: Settings) -> Iterator[tuple[EventLog, ArtifactStore]]:
-    """The log and the artifacts of a data directory, read beside the process that owns it.
+def reading(settings: Settings) -> Iterator[tuple[EventLog, Callable[[], ArtifactStore]]]:
+    """The log of a data directory, read beside the process that owns it, and what opens its artifacts if need be.
 
     Raises `NotFound` when there is no log there.
     """
@@ -170,7 +174,7 @@ def reading(settings: Settings) -> Iterator[tuple[EventLog, ArtifactStore]]:
         raise NotFound(f"{settings.data_dir} holds no events; name a directory with --data-dir")
     log = SqliteEventLog(directory.events, new_id, read_only=True)
     try:
-        yield log, make_artifacts(settings, directory)
+        yield log, partial(make_artifacts, settings, directory, writing=False)
     finally:
         log.close()
 
@@ -216,8 +220,11 @@ def make_read_store(settings: Settings, directory: DataDirectory) -> ReadStore:
         return SqlReadStore(url)
 
 
-def make_artifacts(settings: Settings, directory: DataDirectory) -> ArtifactStore:
-    """The artifact store that ``SKYULF_ARTIFACTS_URL`` names; a folder by default."""
+def make_artifacts(settings: Settings, directory: DataDirectory, writing: bool = True) -> ArtifactStore:
+    """The artifact store that ``SKYULF_ARTIFACTS_URL`` names; a folder by default.
+
+    Raises `Misconfigured` for one that cannot be used, or not written when ``writing`` is wanted.
+    """
     url = urlsplit(settings.artifacts_url)
     match url.scheme:
         case "":
@@ -226,8 +233,33 @@ def make_artifacts(settings: Settings, directory: DataDirectory) -> ArtifactStor
             return LocalArtifacts(Path(url.path))
         case "memory":
             return MemoryArtifacts()
+        case "s3":
+            from skyulf.adapters.s3_artifacts import open_s3  # boto3 takes memory, which only who uses it should pay
+
+            return CachedArtifacts(
+                open_s3(settings.artifacts_url, writing), directory.cache, settings.artifact_cache_bytes
+            )
         case scheme:
-            raise unknown("SKYULF_ARTIFACTS_URL", scheme, "file://, memory://, or nothing for the data directory")
+            known = "s3://bucket/prefix, file://, memory://, or nothing for the data directory"
+            raise unknown("SKYULF_ARTIFACTS_URL", scheme, known)
+
+
+def make_uris(settings: Settings) -> UriFiles:
+    """What ``SKYULF_URI_ROOTS`` allows to be read; by default the bucket that artifacts are kept in, if any."""
+    given = settings.uri_roots
+    if given is None:
+        artifacts = urlsplit(settings.artifacts_url)
+        given = f"s3://{artifacts.netloc}/" if artifacts.scheme == "s3" else ""
+    sources: dict[str, UriSource] = {"file": FileSource()}
+    try:
+        roots = [place_of(root) for root in given.split()]
+    except Invalid as error:
+        raise Misconfigured(f"SKYULF_URI_ROOTS: folders by their URIs, parted by blanks: {error.faults[0]}") from error
+    if any(root.scheme == "s3" for root in roots):
+        from skyulf.adapters.s3_uris import S3Source
+
+        sources["s3"] = S3Source()
+    return UriFiles(roots, sources, settings.upload_bytes)
 
 
 def refuse_unsupported(settings: Settings) -> None:

@@ -26,6 +26,9 @@ class Settings(BaseSettings):
     database_url: str = ""
     kafka_bootstrap: str = ""
     artifacts_url: str = ""
+    artifact_cache_bytes: Annotated[int, Field(ge=0)] = 10 * GIB
+    uri_roots: str | None = None
+    """URIs, parted by blanks, below which datasets may be read; by default the bucket of ``artifacts_url``, if any."""
     worker_slots: Annotated[int, Field(ge=1, le=256)] = 1
     training_threads: Annotated[int, Field(ge=1)] = 2
     job_seconds: Annotated[int, Field(ge=1)] = 3600

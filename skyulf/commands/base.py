@@ -37,9 +37,13 @@ class Command(BaseModel):
 
     id: str = ""
 
+    def not_sent(self) -> dict[str, Any]:
+        """The fields of this command, and the parts of them, that do not count as sent: what pydantic excludes."""
+        return dict.fromkeys(self.NOT_SENT, True)
+
     def fingerprint(self, reason: str | None) -> str:
         """SHA-256 over the command's name and what the caller sent, the reason included."""
-        sent = self.model_dump(mode="json", exclude=set(self.NOT_SENT) or None)
+        sent = self.model_dump(mode="json", exclude=self.not_sent())
         text = msgspec.json.encode([type(self).__name__, sent, reason], order="deterministic")
         return hashlib.sha256(text).hexdigest()
 

@@ -122,6 +122,14 @@ class CommandBus:
                 raise Unavailable("too many commands are waiting; send it again in a moment") from None
         return sent.answer
 
+    def earlier(self, command: Command, context: Context) -> Answer | None:
+        """The answer to a command that was sent before, for who would do costly work to send it again; else None.
+
+        Raises `CommandReused`. It reads the log, and so it blocks.
+        """
+        found = self._log.command(context.actor.id, context.command_id) if context.command_id is not None else ()
+        return same_answer(command.fingerprint(context.reason), found) if found else None
+
     def close(self) -> None:
         """Settle what was handed in, and end."""
         with self._gate:
@@ -208,7 +216,7 @@ class CommandBus:
                 batch.again.append(sent)
                 return None
             if earlier := self._log.command(*key):
-                return answer_again(sent, earlier)
+                return same_answer(sent.fingerprint, earlier)
             batch.commands.add(key)
         reads = sent.handler.reads(command)
         for stream in reads:
@@ -292,9 +300,9 @@ def answer_of(events: tuple[Recorded, ...]) -> Answer:
     return Answer(stream, version, max(recorded.position for recorded in events), events)
 
 
-def answer_again(sent: Sent, events: tuple[Recorded, ...]) -> Answer:
+def same_answer(fingerprint: str, events: tuple[Recorded, ...]) -> Answer:
     """The first answer to a command that was sent before; raises `CommandReused` when it is another one."""
-    if events[0].metadata.fingerprint != sent.fingerprint:
+    if events[0].metadata.fingerprint != fingerprint:
         raise CommandReused("this Idempotency-Key was used before for another request; use a new one")
     return answer_of(events)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from skyulf.artifacts import ArtifactStore
 from skyulf.core.rows import RowReader
-from skyulf.errors import Damaged, SkyulfError
+from skyulf.errors import Damaged, SkyulfError, Unavailable
 from skyulf.events.deployment import Target
 from skyulf.reactions.finisher import audit_copy
 from skyulf.reactions.sandbox import Limits, SandboxError, SandboxServer
@@ -95,10 +95,15 @@ class LoadedCopies:
             if len(self._loads) > COPIES_KEPT:
                 self._loads.popitem(last=False)
         self._loads.move_to_end(digest)
-        return load.result() if load.done() else await asyncio.shield(load)
+        try:
+            return load.result() if load.done() else await asyncio.shield(load)
+        except Unavailable:
+            if self._loads.get(digest) is load:
+                del self._loads[digest]  # the next request tries again
+            return None
 
     def _load(self, digest: str, target: Target) -> LoadedCopy | None:
-        """Load a copy; what is wrong with it is said once, as the outcome is kept."""
+        """Load a copy; what is wrong with it is said once, as the outcome is kept. Raises `Unavailable`."""
         try:
             from skyulf.core.scorer import Scorer  # brings ONNX Runtime into the process
 
@@ -107,6 +112,8 @@ class LoadedCopies:
             if scorer.model != target.artifact:
                 raise Damaged("it was made from another model")
             return LoadedCopy(scorer)
+        except Unavailable:
+            raise
         except (SkyulfError, SandboxError, ImportError, OSError) as error:
             logger.warning(
                 "the ONNX copy of %s version %d cannot be used, and the model itself is asked instead: %s",

@@ -53,6 +53,7 @@ EXAMPLES: dict[str, list[DomainEvent]] = {
                 decimal=",",
                 header=False,
                 types={"y": "string"},
+                uri="s3://data/flowers/irises.csv",
             ),
             columns=COLUMNS,
         ),

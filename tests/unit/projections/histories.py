@@ -141,6 +141,7 @@ def command(historian: Historian, step: Step) -> Command:
 
 ONCE = ["dataset", "pipeline", "job", "key"]
 OFTEN = ["start", "progress", "complete", "fail", "reclaim", "retry", "deploy", "alias"]
+KEYS = ["lock", "grant", "ungrant", "deny"]
 RARELY = [
     "data",
     "revise",

@@ -20,7 +20,7 @@ from skyulf.adapters.memory_log import MemoryEventLog
 from skyulf.adapters.memory_read_store import MemoryReadStore
 from skyulf.adapters.read_store import SqlReadStore
 from skyulf.adapters.sqlite_log import SqliteEventLog
-from skyulf.adapters.system import new_id, now
+from skyulf.adapters.system import new_id, new_secret, now
 from skyulf.adapters.unfinished_jobs import RowsUnfinishedJobs
 from skyulf.adapters.uri_sources import FileSource
 from skyulf.artifacts import ArtifactStore
@@ -33,6 +33,7 @@ from skyulf.ingest.uris import UriFiles, UriSource, place_of
 from skyulf.projections import PROJECTIONS
 from skyulf.projections.projector import Projector
 from skyulf.projections.store import ReadStore
+from skyulf.queries.access import KeyRepository, Keyring
 from skyulf.queries.dataset import DatasetRepository, DatasetVersionRepository
 from skyulf.queries.deployment import DeploymentRepository
 from skyulf.queries.freshness import Freshness
@@ -67,6 +68,7 @@ class Queries:
     models: ModelRepository
     model_versions: ModelVersionRepository
     deployments: DeploymentRepository
+    keys: KeyRepository
     projections: ProjectionRepository
     freshness: Freshness
 
@@ -83,6 +85,9 @@ class Runtime:
         self.store = make_read_store(settings, self.directory)
         self.head_at_start = self.log.head()
         self.artifacts = make_artifacts(settings, self.directory)
+        self.keyring = Keyring(self.log, now)
+        self.now = now
+        self.new_secret = new_secret
         self.sandbox = SandboxServer()
         self.bus = CommandBus(self.log, COMMANDS, now, new_id)
         self.projector = Projector(self.log, self.store, PROJECTIONS)
@@ -115,6 +120,7 @@ class Runtime:
 
     def start(self) -> None:
         """Begin to project, to train and to warm the sandbox."""
+        self.keyring.start()
         self.sandbox.start()
         self.projector.start()
         self.worker.start()
@@ -128,6 +134,7 @@ class Runtime:
         self.sandbox.close()  # before the worker is waited for: a slot may be waiting for the sandbox to be warm
         self.worker.close()
         self.finisher.close()
+        self.keyring.close()
         self.ingest.close()
         self.projector.close()
         self.bus.close()
@@ -285,6 +292,7 @@ def make_queries(log: EventLog, store: ReadStore, artifacts: ArtifactStore, sett
         models=ModelRepository(store),
         model_versions=ModelVersionRepository(store),
         deployments=DeploymentRepository(store),
+        keys=KeyRepository(store),
         projections=ProjectionRepository(log, store),
         freshness=Freshness(log, store, settings.position_seconds),
     )

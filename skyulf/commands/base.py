@@ -9,6 +9,7 @@ import msgspec
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from skyulf.errors import NotFound
+from skyulf.events.access import AccessState
 from skyulf.events.base import Actor, DomainEvent
 from skyulf.events.dataset import DatasetState
 from skyulf.events.deployment import DeploymentState
@@ -90,6 +91,10 @@ class Streams:
     def deployment(self, stream: str) -> DeploymentState:
         """The deployment; raises `NotFound`."""
         return cast("DeploymentState", self._existing("deployment", stream))
+
+    def access(self, stream: str) -> AccessState:
+        """The access key; raises `NotFound`."""
+        return cast("AccessState", self._existing("access", stream))
 
     def find(self, stream: str) -> Any:
         """The state of the stream, or None."""

@@ -52,6 +52,10 @@ SUMMARIES: Mapping[str, Callable[[Data], str]] = {
     "JobStarted": lambda data: f"attempt {data['attempt']}",
     "JobProgressed": lambda data: f"{data['stage']}, {data['fraction']:.0%}",
     "ModelTrained": _trained,
+    "ModelPackaged": lambda data: "has an ONNX copy" if data["onnx"] else f"no ONNX copy: {data['reason']}",
+    "ModelExplained": lambda data: (
+        f"columns weighed by {data['metric']}" if data["explanation"] else f"not explained: {data['reason']}"
+    ),
     "JobFailed": lambda data: f"{data['problem']['title']}: {data['problem']['detail']}",
     "JobCancelRequested": lambda _: "",
     "JobCancelled": lambda _: "",

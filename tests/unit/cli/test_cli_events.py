@@ -27,6 +27,7 @@ from skyulf.events.access import CommandsDenied, Denial
 from skyulf.events.base import DomainEvent
 from skyulf.events.cloudevents import to_json
 from skyulf.events.deployment import DeploymentRolledOut
+from skyulf.events.job import ModelExplained, ModelPackaged
 from skyulf.events.registry import EVENTS
 
 DIGEST = f"sha256:{'a' * 64}"
@@ -45,6 +46,10 @@ def test_every_event_there_is_has_a_summary() -> None:
         (version_added(rows=1500), "version 1: 1,500 rows, 2 columns, irises.csv"),
         (job_created(model_name="irises"), "classification of y: logistic_regression → irises"),
         (model_trained(model_version=3), "version 3, logistic_regression: accuracy 0.9"),
+        (ModelPackaged(attempt=1, onnx="sha256:aa"), "has an ONNX copy"),
+        (ModelPackaged(attempt=1, onnx=None, reason="k_neighbors has none"), "no ONNX copy: k_neighbors has none"),
+        (ModelExplained(attempt=1, explanation="sha256:aa", metric="brier"), "columns weighed by brier"),
+        (ModelExplained(attempt=1, explanation=None, reason="too few rows"), "not explained: too few rows"),
         (registered(2), "version 2: logistic_regression"),
         (
             CommandsDenied(

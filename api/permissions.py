@@ -1,7 +1,9 @@
 """Which roles may do what: one table of every operation, and the only place where that is said."""
 
 import re
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
+from typing import get_args
 
 from skyulf.events.access import Role
 
@@ -96,3 +98,36 @@ def operation_of(method: str, path: str) -> str:
 def methods_of(path: str) -> set[str]:
     """The methods that a path takes."""
     return {verb for _, verb, pattern in _COMPILED if pattern.fullmatch(path)}
+
+
+def page() -> str:
+    """The table as a page of the documentation: ``python -m api.permissions > docs/access.md``."""
+    return "\n".join(_lines()) + "\n"
+
+
+def _lines() -> Iterator[str]:
+    roles: tuple[Role, ...] = get_args(Role)
+    yield "# Who may do what"
+    yield ""
+    yield "Made from `api/permissions.py`, the only place where it is said: `python -m api.permissions > docs/access.md`."
+    yield ""
+    yield "Until the first key is issued, the server answers only programs of this machine, and lets them do everything."
+    yield "`skyulf keys issue NAME --role ROLE` (or `POST /v1/keys`) makes a key and shows it once; from the first one on,"
+    yield "whatever becomes of it, every request needs `Authorization: Bearer KEY`: 401 without a good key, 403 without one"
+    yield "of the roles below, 429 with `Retry-After` for a key used more than `SKYULF_KEY_REQUESTS_PER_SECOND` (1,000)"
+    yield "times a second. The log keeps a SHA-256 of each key, never the key; a revoked key or role opens nothing from the"
+    yield "answer on in the process that took the command, and within a second in others. Who owns the data directory can"
+    yield "always issue another key with the command line while no server runs. What is turned away is counted and"
+    yield "recorded as `CommandsDenied`, every ten seconds. Keys travel as they are: put TLS before any server that other"
+    yield "machines reach."
+    yield ""
+    yield f"| | {' | '.join(roles)} |"
+    yield f"|---|{'---|' * len(roles)}"
+    for operation, allowed in PERMISSIONS.items():
+        yield f"| `{operation}` | {' | '.join('yes' if role in allowed else '' for role in roles)} |"
+    yield ""
+    yield f"{' and '.join(f'`GET {path}`' for path in sorted(OPEN))} need no key."
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page())

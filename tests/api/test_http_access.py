@@ -5,13 +5,14 @@ import re
 from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, get_args
 
 import httpx
 import pytest
 from live import Client, Server, assert_problem, csv_of, serving, settings_for, spec_for, until
 
-from api.permissions import OPEN, PERMISSIONS, operation_of
+from api.permissions import OPEN, PERMISSIONS, operation_of, page
 from skyulf.events.access import Role
 
 ROLES: tuple[Role, ...] = get_args(Role)
@@ -57,6 +58,11 @@ def operations(server: Server) -> set[str]:
 def test_the_table_holds_every_route_and_no_other(server: Server) -> None:
     known = {re.sub(r":path}", "}", operation) for operation in PERMISSIONS} - {"GET /openapi.json"}
     assert operations(server) - {f"GET {path}" for path in OPEN} == known
+
+
+def test_the_page_of_the_documentation_is_the_table() -> None:
+    stored = (Path(__file__).parents[2] / "docs" / "access.md").read_text(encoding="utf-8")
+    assert stored == page(), "run python -m api.permissions > docs/access.md"
 
 
 def test_each_route_is_found_by_a_path_of_its_kind() -> None:

@@ -100,6 +100,22 @@ def methods_of(path: str) -> set[str]:
     return {verb for _, verb, pattern in _COMPILED if pattern.fullmatch(path)}
 
 
+INTRODUCTION = """\
+# Who may do what
+
+Made from `api/permissions.py`, the only place where it is said: `python -m api.permissions > docs/access.md`.
+
+Until the first key is issued, the server answers only programs of this machine, and lets them do everything. `skyulf
+keys issue NAME --role ROLE` (or `POST /v1/keys`) makes a key and shows it once; from the first one on, whatever
+becomes of it, every request needs `Authorization: Bearer KEY`: 401 without a good key, 403 without one of the roles
+below, 429 with `Retry-After` for a key used more than `SKYULF_KEY_REQUESTS_PER_SECOND` (1,000) times a second. The
+log keeps a SHA-256 of each key, never the key; a revoked key or role opens nothing from the answer on in the process
+that took the command, and within a second in others. Who owns the data directory can always issue another key with
+the command line while no server runs. What is turned away is counted and recorded as `CommandsDenied`, every ten
+seconds. Keys travel as they are: put TLS before any server that other machines reach.
+"""
+
+
 def page() -> str:
     """The table as a page of the documentation: ``python -m api.permissions > docs/access.md``."""
     return "\n".join(_lines()) + "\n"
@@ -107,20 +123,7 @@ def page() -> str:
 
 def _lines() -> Iterator[str]:
     roles: tuple[Role, ...] = get_args(Role)
-    yield "# Who may do what"
-    yield ""
-    yield "Made from `api/permissions.py`, the only place where it is said: `python -m api.permissions > docs/access.md`."
-    yield ""
-    yield "Until the first key is issued, the server answers only programs of this machine, and lets them do everything."
-    yield "`skyulf keys issue NAME --role ROLE` (or `POST /v1/keys`) makes a key and shows it once; from the first one on,"
-    yield "whatever becomes of it, every request needs `Authorization: Bearer KEY`: 401 without a good key, 403 without one"
-    yield "of the roles below, 429 with `Retry-After` for a key used more than `SKYULF_KEY_REQUESTS_PER_SECOND` (1,000)"
-    yield "times a second. The log keeps a SHA-256 of each key, never the key; a revoked key or role opens nothing from the"
-    yield "answer on in the process that took the command, and within a second in others. Who owns the data directory can"
-    yield "always issue another key with the command line while no server runs. What is turned away is counted and"
-    yield "recorded as `CommandsDenied`, every ten seconds. Keys travel as they are: put TLS before any server that other"
-    yield "machines reach."
-    yield ""
+    yield INTRODUCTION
     yield f"| | {' | '.join(roles)} |"
     yield f"|---|{'---|' * len(roles)}"
     for operation, allowed in PERMISSIONS.items():

@@ -16,7 +16,7 @@ from bench.measure import Line, Report, Target, compared, interleaved, scratch
 from bench.servers import Kept, Server, constant, latencies, rate, request_of, skyulf, wait_for
 from skyulf.adapters.local_artifacts import LocalArtifacts
 from skyulf.core.scorer import Scorer
-from skyulf.serving.formats import MEDIA_TYPES
+from skyulf.serving.media import MEDIA_TYPES
 
 MODELS: dict[str, dict[str, Any]] = {
     "logistic_regression": {},

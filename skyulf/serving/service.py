@@ -23,8 +23,8 @@ from skyulf.reactions.sandbox import (
 )
 from skyulf.serving.copies import LoadedCopies
 from skyulf.serving.deployed import Deployments, Served
-from skyulf.serving.formats import Format
 from skyulf.serving.host import Ask, model_host, pack
+from skyulf.serving.media import Format
 
 SCORING_THREADS = 2
 

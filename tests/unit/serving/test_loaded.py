@@ -76,7 +76,7 @@ def test_a_first_answer_that_was_slow_is_forgotten_at_the_next(copy: LoadedCopy,
 
 def test_answers_that_became_slow_are_noticed(copy: LoadedCopy, slow: Slow) -> None:
     answered(copy, slow, 1, 0.0001)
-    answered(copy, slow, 1, 0.1, times=copy.TIMED)
+    answered(copy, slow, 1, 0.1, times=loaded.TIMED)
     assert not copy.is_quick("json", body(1))
 
 

@@ -1,4 +1,7 @@
-"""Every adapter of the ports that need no server; a suite that takes ``open_log`` or ``open_store`` runs over all."""
+"""Every adapter of the ports; a suite that takes ``open_log`` or ``open_store`` runs over all of them.
+
+Servers are started once, by the first test that needs one.
+"""
 
 import itertools
 from collections.abc import Callable, Iterator
@@ -8,9 +11,13 @@ from pathlib import Path
 import pytest
 from builders import sequential_ids
 from hypothesis import HealthCheck, settings
+from services import CannotRun, Databases, databases
 
 from skyulf.adapters.memory_log import MemoryEventLog
 from skyulf.adapters.memory_read_store import MemoryReadStore
+from skyulf.adapters.postgres import connect
+from skyulf.adapters.postgres_log import PostgresEventLog
+from skyulf.adapters.postgres_schema import migrate
 from skyulf.adapters.read_store import SqlReadStore
 from skyulf.adapters.sqlite_log import SqliteEventLog
 from skyulf.events.log import EventLog
@@ -21,10 +28,36 @@ settings.register_profile(
 )
 settings.load_profile("skyulf")
 
-LOGS: dict[str, Callable[[Path], EventLog]] = {
-    "memory": lambda _: MemoryEventLog(sequential_ids()),
-    "sqlite": lambda path: SqliteEventLog(path, sequential_ids()),
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Databases]:
+    """A real Postgres, where each test gets what is empty."""
+    with ExitStack() as stack:
+        try:
+            made = stack.enter_context(databases())
+        except CannotRun as error:
+            pytest.skip(f"no Postgres on this machine: {error}")
+        yield made
+
+
+Request = pytest.FixtureRequest
+
+
+def postgres_log(request: Request) -> EventLog:
+    """A log in a schema of its own."""
+    url = request.getfixturevalue("postgres").schema()
+    with connect(url) as connection:
+        migrate(connection)
+    return PostgresEventLog(url, sequential_ids())
+
+
+LOGS: dict[str, Callable[[Request, Path], EventLog]] = {
+    "memory": lambda _, __: MemoryEventLog(sequential_ids()),
+    "sqlite": lambda _, path: SqliteEventLog(path, sequential_ids()),
+    "postgres": lambda request, _: postgres_log(request),
 }
+
+OWNED = ("memory", "sqlite")
+"""Logs that one process alone appends to."""
 
 STORES: dict[str, Callable[[Path], ReadStore]] = {
     "memory": lambda _: MemoryReadStore(),
@@ -37,7 +70,14 @@ def open_log(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callabl
     """Makes new, empty logs of the adapter under test, and closes them in the end."""
     numbers = itertools.count(1)
     with ExitStack() as stack:
-        yield lambda: stack.enter_context(closing(LOGS[request.param](tmp_path / f"log-{next(numbers)}.db")))
+        yield lambda: stack.enter_context(closing(LOGS[request.param](request, tmp_path / f"log-{next(numbers)}.db")))
+
+
+@pytest.fixture(params=OWNED)
+def owned_log(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[EventLog]:
+    """An empty log that nobody else appends to."""
+    with closing(LOGS[request.param](request, tmp_path / "log.db")) as log:
+        yield log
 
 
 @pytest.fixture

@@ -271,13 +271,13 @@ class TestReading:
 
 
 class TestTheMark:
-    def test_it_stays_until_something_is_appended(self, log: EventLog) -> None:
-        mark = log.mark()
-        everything(log)
-        log.load({P1: 0})
-        assert log.mark() is mark
-        written(log, P1, 0, named())
-        assert log.mark() is not mark
+    def test_it_stays_until_something_is_appended(self, owned_log: EventLog) -> None:
+        mark = owned_log.mark()
+        everything(owned_log)
+        owned_log.load({P1: 0})
+        assert owned_log.mark() is mark
+        written(owned_log, P1, 0, named())
+        assert owned_log.mark() is not mark
 
     def test_each_append_leaves_another_one_whichever_stream_it_was_for(self, log: EventLog) -> None:
         marks = [log.mark()]

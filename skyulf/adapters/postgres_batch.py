@@ -57,10 +57,13 @@ def prepared(append: Append, new_id: Callable[[], str]) -> Prepared:
 
 @dataclass(slots=True)
 class Facts:
-    """What the database has said of streams and commands; of others, what an append expects is taken for true."""
+    """What the database has said of streams and commands: where they are, whether they are recorded.
+
+    Of others, what an append expects is taken for true.
+    """
 
     versions: dict[str, int] = field(default_factory=dict)
-    recorded: set[Command] = field(default_factory=set)
+    recorded: dict[Command, bool] = field(default_factory=dict)
 
 
 class Plan:
@@ -72,35 +75,47 @@ class Plan:
         self._first: dict[str, int] = {}
         self._now: dict[str, int] = {}
         self._written: set[str] = set()
-        self._commands: list[Command] = []
+        self._commands: dict[Command, None] = {}
         self._writing: set[Command] = set()
 
     def judge(self, candidate: Prepared) -> WrongVersion | CommandRecorded | None:
-        """Take an append into the plan, or say why not."""
-        if candidate.command in self._facts.recorded or candidate.command in self._writing:
-            return CommandRecorded(candidate.command[1])
+        """Take an append into the plan, or say why not.
+
+        What the verdict rests on is asked of the database, whatever the verdict is.
+        """
+        command = candidate.command
+        if self._facts.recorded.get(command) or command in self._writing:
+            return CommandRecorded(command[1])
+        self._commands[command] = None
         writes = candidate.append.writes
         for write in writes:
             actual = self._now.get(write.stream, self._facts.versions.get(write.stream, write.expected_version))
             if actual != write.expected_version:
                 return WrongVersion(write.stream, write.expected_version, actual)
-        for write in writes:
-            self._first.setdefault(write.stream, write.expected_version)
-            self._now.setdefault(write.stream, write.expected_version)
+            self._first.setdefault(write.stream, actual)
+            self._now.setdefault(write.stream, actual)
         for event in candidate.events:
             self._now[event.stream] = event.version
             self._written.add(event.stream)
-        self._commands.append(candidate.command)
         if candidate.events:
-            self._writing.add(candidate.command)
+            self._writing.add(command)
         self.accepted.append(candidate)
         return None
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing is left to be written or asked."""
+        asked = self._first.keys() <= self._facts.versions.keys() and self._commands.keys() <= self._facts.recorded.keys()
+        return asked and not self.accepted
 
     def guards(self) -> Guards:
         """What must hold in the database for the plan to be written."""
         streams = list(self._first)
         return Guards(
-            streams, list(self._first.values()), [stream in self._written for stream in streams], self._commands
+            streams,
+            list(self._first.values()),
+            [stream in self._written for stream in streams],
+            list(self._commands),
         )
 
     def events(self) -> list[StoredEvent]:
@@ -114,4 +129,5 @@ class Plan:
     def learn(self, versions: Sequence[int] | None, recorded: Sequence[int] | None) -> None:
         """Take in why the database refused the plan."""
         self._facts.versions.update(zip(self._first, versions or (), strict=bool(versions)))
-        self._facts.recorded.update(self._commands[number - 1] for number in recorded or ())
+        there = set(recorded or ())
+        self._facts.recorded.update({command: n in there for n, command in enumerate(self._commands, start=1)})

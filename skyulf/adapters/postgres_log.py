@@ -91,7 +91,7 @@ class PostgresEventLog:
         while True:
             plan = Plan(facts)
             verdicts = [plan.judge(candidate) for candidate in batch]
-            written = self._written(plan) if plan.accepted else []
+            written = [] if plan.settled else self._written(plan)
             if written is not None:
                 rest = iter(written)
                 return [next(rest) if verdict is None else verdict for verdict in verdicts]

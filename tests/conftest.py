@@ -28,6 +28,7 @@ settings.register_profile(
 )
 settings.load_profile("skyulf")
 
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Databases]:
     """A real Postgres, where each test gets what is empty."""

@@ -126,7 +126,8 @@ class Postgres:
         made = subprocess.run(
             [
                 *self._prefix, self.binaries / "initdb", "--pgdata", self._data, "--username", self.USER,
-                "--encoding", "UTF8", "--locale", "C", "--auth", "scram-sha-256", "--pwfile", password_file, "--no-sync",
+                "--encoding", "UTF8", "--locale", "C", "--auth", "scram-sha-256", "--pwfile", password_file,
+                "--no-sync",
             ],
             capture_output=True, check=False, cwd=self._folder, **self._as_user,
         )  # type: ignore[call-overload]  # fmt: skip

@@ -74,14 +74,10 @@ def prepare_session(connection: Connection[Any]) -> None:
     wanted = dict(SESSION)
     if connection.info.server_version >= 17_00_00:
         wanted["transaction_timeout"] = TRANSACTION_TIMEOUT
-    settings = [
-        sql.SQL("set_config({}, {}, false)").format(name, str(value)) for name, value in wanted.items()
-    ]  # one statement, since each is a round trip
-    settings.append(
-        sql.SQL(
-            "CASE current_setting('synchronous_commit') WHEN 'off' THEN set_config('synchronous_commit', 'on', false) END"
-        )
-    )
+    settings = [sql.SQL("set_config({}, {}, false)").format(name, str(value)) for name, value in wanted.items()]
+    durable = "WHEN current_setting('synchronous_commit') = 'off' THEN set_config('synchronous_commit', 'on', false)"
+    settings.append(sql.SQL("CASE {} END").format(sql.SQL(durable)))
+    # One statement, since each is a round trip.
     connection.execute(sql.SQL("SELECT {}").format(sql.SQL(", ").join(settings)))
 
 
@@ -101,7 +97,9 @@ def refused(error: BaseException) -> SkyulfError:
     said = first_line(error)
     match error:
         case errors.InsufficientPrivilege():
-            return Misconfigured(f"{SETTING}: its user lacks a right ({said}); skyulf migrate --role grants what is needed")
+            return Misconfigured(
+                f"{SETTING}: its user lacks a right ({said}); skyulf migrate --role grants what is needed"
+            )
         case errors.UndefinedTable() | errors.UndefinedFunction() | errors.InvalidSchemaName():
             return Misconfigured(f"{SETTING}: the database lacks Skyulf's tables ({said}); run skyulf migrate")
         case PoolTimeout():

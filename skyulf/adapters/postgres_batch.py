@@ -47,9 +47,7 @@ def prepared(append: Append, new_id: Callable[[], str]) -> Prepared:
         for event in write.events:
             versions[write.stream] = version = versions[write.stream] + 1
             event_id, data, ordinal, name = new_id(), data_of(event), len(events), type(event).__name__
-            events.append(
-                Recorded(0, write.stream, version, event_id, name, event.SCHEMA, metadata, ordinal, data)
-            )
+            events.append(Recorded(0, write.stream, version, event_id, name, event.SCHEMA, metadata, ordinal, data))
             state = state_of(event_id, ordinal, metadata, data)
             stored.append(StoredEvent(write.stream, version, event.stored_name(), state))
     return Prepared(append, tuple(events), tuple(stored))
@@ -105,7 +103,9 @@ class Plan:
     @property
     def settled(self) -> bool:
         """Whether nothing is left to be written or asked."""
-        asked = self._first.keys() <= self._facts.versions.keys() and self._commands.keys() <= self._facts.recorded.keys()
+        asked = (
+            self._first.keys() <= self._facts.versions.keys() and self._commands.keys() <= self._facts.recorded.keys()
+        )
         return asked and not self.accepted
 
     def guards(self) -> Guards:

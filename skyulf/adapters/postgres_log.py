@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
 from eventsourcing.persistence import IntegrityError, StoredEvent
@@ -35,6 +35,8 @@ RESTORED_AT_ONCE = 1_000
 COLUMNS = sql.SQL("notification_id, originator_id, originator_version, topic, state")
 
 Tuples = Cursor[tuple[Any, ...]]
+
+T = TypeVar("T")
 
 
 class PostgresEventLog:
@@ -146,18 +148,24 @@ class PostgresEventLog:
         except psycopg.Error as error:
             raise refused(error) from error
 
-    def _found(self, statement: sql.Composable, parameters: Sequence[Any]) -> tuple[Recorded, ...]:
-        """The events that a statement selects; asked once more when the connection was found to be gone."""
-        for last in (False, True):
-            try:
-                with self._datastore.pool.connection() as connection:
-                    with connection.cursor(row_factory=tuple_row) as cursor:
-                        cursor.execute(statement, parameters, prepare=True)
-                        return tuple(recorded_from(*row) for row in cursor.fetchall())
-            except psycopg.Error as error:
-                if last or not lost(error) or isinstance(error, PoolTimeout | PoolClosed):
-                    raise refused(error) from error
-        raise AssertionError
+    def _asked(self, question: Callable[[], T]) -> T:
+        """The answer to something that changes nothing; asked once more when the connection was found to be gone."""
+        try:
+            return question()
+        except Unavailable as error:
+            if error.__cause__ is None or not lost(error.__cause__) or isinstance(error.__cause__, PoolTimeout):
+                raise
+        self._datastore.pool.check()  # the others are gone too, as a rule
+        return question()
+
+    def _found(self, statement: sql.Composed, parameters: Sequence[Any]) -> tuple[Recorded, ...]:
+        """The events that a statement selects."""
+
+        def select() -> list[tuple[Any, ...]]:
+            with self._reading() as cursor:
+                return cursor.execute(statement, parameters, prepare=True).fetchall()
+
+        return tuple(recorded_from(*row) for row in self._asked(select))
 
     def load(self, after: Mapping[str, int]) -> dict[str, tuple[Recorded, ...]]:
         """See `EventLog.load`."""
@@ -171,9 +179,11 @@ class PostgresEventLog:
         self, after: int, limit: int, types: Sequence[str] = (), stream: str | None = None, until: int | None = None
     ) -> Page:
         """See `EventLog.read`."""
-        stop = self._order.settled if until is not None and until <= self._order.settled else self._order.beyond(after)
-        if until is not None:
-            stop = min(stop, until)
+        if until is not None and until <= self._order.settled:
+            stop = until
+        else:
+            stop = self._asked(lambda: self._order.beyond(after))
+            stop = stop if until is None else min(stop, until)
         if stop <= after:
             return Page((), after)
         found = self._found(*self._page(after, stop, limit, tuple(dict.fromkeys(types)), stream))
@@ -181,7 +191,7 @@ class PostgresEventLog:
 
     def _page(
         self, after: int, stop: int, limit: int, types: tuple[str, ...], stream: str | None
-    ) -> tuple[sql.Composable, list[Any]]:
+    ) -> tuple[sql.Composed, list[Any]]:
         """The statement for a page, and its parameters.
 
         Each type is its own range of an index, and the ranges are merged as far as the page goes. A stream's versions
@@ -194,8 +204,8 @@ class PostgresEventLog:
             parameters = [stream, after, stop, *([list(types)] if types else []), limit]
             return self._select + where.format(between, among), parameters
         if not types:
-            where = sql.SQL("WHERE {} ORDER BY notification_id LIMIT %s").format(between)
-            return self._select + where, [after, stop, limit]
+            all_types = sql.SQL("WHERE {} ORDER BY notification_id LIMIT %s").format(between)
+            return self._select + all_types, [after, stop, limit]
         part = sql.SQL("({}WHERE {} = %s AND {})").format(self._select, sql.SQL(TYPE_OF_TOPIC), between)
         merged = sql.SQL(" UNION ALL ").join([part] * len(types))
         parameters = [parameter for name in types for parameter in (name, after, stop)]
@@ -208,7 +218,7 @@ class PostgresEventLog:
 
     def head(self) -> int:
         """See `EventLog.head`. It covers every append that has returned, to whomever."""
-        return self._order.whole()
+        return self._asked(self._order.whole)
 
     def mark(self) -> object:
         """See `EventLog.mark`. Other processes append too."""
@@ -244,7 +254,10 @@ class PostgresEventLog:
                 self._recorder.insert_at(
                     cursor,
                     [recorded.position for recorded in some],
-                    [StoredEvent(r.stream, r.version, r.name, state_of(r.id, r.ordinal, r.metadata, r.data)) for r in some],
+                    [
+                        StoredEvent(r.stream, r.version, r.name, state_of(r.id, r.ordinal, r.metadata, r.data))
+                        for r in some
+                    ],
                     [(r.metadata.actor.id, r.metadata.command_id, r.ordinal) for r in some],
                 )
         except IntegrityError as error:

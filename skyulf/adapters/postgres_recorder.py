@@ -11,11 +11,14 @@ from psycopg.abc import Buffer
 from psycopg.adapt import Loader
 from psycopg.rows import DictRow, dict_row, tuple_row
 
-from skyulf.adapters.postgres import CONNECT_TIMEOUT, prepare_session
+from skyulf.adapters.postgres import prepare_session
 from skyulf.adapters.postgres_schema import JSON_STATE, log_statements, names
 
 CONNECTIONS = 16
 """At most so many connections are used at once by the threads of one process."""
+
+WAIT = 3.0
+"""Seconds that a caller waits for a connection, whether others have them all or the server does not answer."""
 
 IDLE = 120.0
 """Seconds after which a connection that nobody needs is closed."""
@@ -73,11 +76,11 @@ class EnvelopeDatastore(PostgresDatastore):
             max_size=CONNECTIONS,
             open=False,
             configure=configured,
-            timeout=CONNECT_TIMEOUT,
+            timeout=WAIT,
             max_idle=IDLE,
             # With no connection kept at all costs, each caller has a new one tried for: nobody waits for a pool that
             # has been put off for ever longer.
-            reconnect_timeout=CONNECT_TIMEOUT,
+            reconnect_timeout=WAIT,
             num_workers=2,
         )
 

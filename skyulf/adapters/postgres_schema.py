@@ -126,8 +126,8 @@ def names(schema: str, table: str = "events", state_type: str = JSON_STATE) -> d
         "append": sql.Identifier(f"append_{table}"),
         "view": sql.Identifier(f"{table}_readable"),
         "seed": sql.Literal(zlib.crc32(f"{schema}.{table}".encode())),
-        "state_type": sql.SQL(state_type),  # type: ignore[arg-type]
-        "state": sql.SQL(STATES[state_type]),  # type: ignore[arg-type]
+        "state_type": sql.SQL(state_type),
+        "state": sql.SQL(STATES[state_type]),
     }
 
 
@@ -189,7 +189,11 @@ def check(connection: Connection[Any]) -> str:
     if found > VERSION:
         raise newer(found)
     if found < VERSION:
-        state = f"at version {found} of Skyulf's tables, and this code needs {VERSION}" if found else "without Skyulf's tables"
+        state = (
+            f"at version {found} of Skyulf's tables, and this code needs {VERSION}"
+            if found
+            else "without Skyulf's tables"
+        )
         raise Misconfigured(f"{SETTING}: the database is {state}; run skyulf migrate")
     return schema
 

@@ -133,8 +133,8 @@ class Listener:
             selector.register(self._stopped, selectors.EVENT_READ)
             while not self._closed:
                 selector.select()
-                ours = self._ours()
-                if any([notify.pid != ours for notify in connection.notifies(timeout=0)]):
+                heard = {notify.pid for notify in connection.notifies(timeout=0)}
+                if heard - {self._ours()}:
                     self._wakeups.wake_all()
 
     def _wait(self, seconds: float) -> None:

@@ -550,7 +550,9 @@ def test_any_sequence_of_appends_does_what_a_simple_model_does(
             appends, expected = [], []
             for actor, command_id, plan in batch:
                 writes = tuple(
-                    Write(stream, len(model.streams[stream]) + off, tuple(named(f"{next(number)}") for _ in range(count)))
+                    Write(
+                        stream, len(model.streams[stream]) + off, tuple(named(f"{next(number)}") for _ in range(count))
+                    )
                     for stream, (off, count) in plan.items()
                 )
                 appends.append(Append(writes, metadata(command_id, actor)))

@@ -46,6 +46,7 @@ def create_app(runtime: Runtime) -> FastAPI:
     )
     app.state.runtime = runtime
     app.state.tail = EventTail(runtime.log, stream.server_sent)
+    app.include_router(deployment.predicting)  # routes are looked through in order, and this one is asked most
     for noun in (dataset, pipeline, job, model, deployment, stream, projection, health):
         app.include_router(noun.routes)
     problems.install(app)

@@ -19,6 +19,7 @@ from skyulf.adapters.memory_read_store import MemoryReadStore
 from skyulf.adapters.read_store import SqlReadStore
 from skyulf.adapters.sqlite_log import SqliteEventLog
 from skyulf.adapters.system import new_id, now
+from skyulf.adapters.unfinished_jobs import RowsUnfinishedJobs
 from skyulf.artifacts import ArtifactStore
 from skyulf.commands import COMMANDS
 from skyulf.commands.bus import CommandBus
@@ -35,6 +36,7 @@ from skyulf.queries.job import EvaluationService, JobRepository
 from skyulf.queries.model import ModelRepository, ModelVersionRepository
 from skyulf.queries.pipeline import PipelineRepository
 from skyulf.queries.projection import ProjectionRepository
+from skyulf.reactions.finishing import Finisher
 from skyulf.reactions.sandbox import SandboxServer
 from skyulf.reactions.training import WAKING, Worker
 from skyulf.serving import PredictionService
@@ -94,19 +96,31 @@ class Runtime:
             slots=settings.worker_slots,
             threads=settings.training_threads,
         )
+        self.finisher = Finisher(
+            name=f"finisher-{new_id()}",
+            log=self.log,
+            bus=self.bus,
+            jobs=RowsUnfinishedJobs(self.queries.jobs),
+            sandbox=self.sandbox,
+            artifacts=self.artifacts,
+            scratch=self.directory.scratch,
+        )
 
     def start(self) -> None:
         """Begin to project, to train and to warm the sandbox."""
         self.sandbox.start()
         self.projector.start()
         self.worker.start()
+        self.finisher.start()
         spare_collections()
 
     def close(self) -> None:
         """Hand back what runs, settle what was sent, and let go of everything."""
         self.worker.stop()
+        self.finisher.stop()
         self.sandbox.close()  # before the worker is waited for: a slot may be waiting for the sandbox to be warm
         self.worker.close()
+        self.finisher.close()
         self.ingest.close()
         self.projector.close()
         self.bus.close()

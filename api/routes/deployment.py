@@ -4,6 +4,8 @@ import asyncio
 from typing import Any
 
 from fastapi import Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from api.dependencies import (
     ContextDep,
@@ -16,7 +18,8 @@ from api.dependencies import (
     replace_reason,
     send,
 )
-from api.routes.base import NOT_MODIFIED, need_json, not_modified, problems, router
+from api.formats import sent_format, wanted_format
+from api.routes.base import NOT_MODIFIED, DirectRoute, not_modified, problems, router
 from api.routes.model import ReasonQuery
 from api.schemas.base import Page, answered
 from api.schemas.deployment import DeployIn, DeploymentAnswer, DeploymentOut, PredictIn, PredictOut
@@ -24,8 +27,14 @@ from api.schemas.model import ReasonIn
 from skyulf.commands.base import Command, Context, Name
 from skyulf.commands.deployment import Deploy, RetireDeployment, RollBackDeployment
 from skyulf.runtime import Runtime
+from skyulf.serving.formats import MEDIA_TYPES
 
 routes = router("deployment")
+predicting = router("deployment", DirectRoute)
+
+NAME: TypeAdapter[str] = TypeAdapter(Name)
+TEXT = {"type": "string"}
+BINARY = {"type": "string", "format": "binary"}
 
 
 async def _sent(runtime: Runtime, command: Command, context: Context, response: Response) -> dict[str, Any]:
@@ -35,6 +44,7 @@ async def _sent(runtime: Runtime, command: Command, context: Context, response: 
     if any(recorded.type == "DeploymentCreated" for recorded in answer.events):
         response.status_code = 201
         response.headers["Location"] = f"/v1/deployments/{answer.id.removeprefix('deployment-')}"
+    runtime.predictions.warm_soon(answer.id.removeprefix("deployment-"))
     active = await asyncio.to_thread(runtime.predictions.active, answer.id, answer.version)
     return {
         **answered(answer),
@@ -106,18 +116,50 @@ async def show_deployment(
     return row
 
 
-@routes.post(
+@predicting.post(
     "/deployments/{name}/predict",
-    responses={200: {"model": PredictOut}, **problems(409, 415)},
+    responses={
+        200: {
+            "model": PredictOut,
+            "description": "One prediction a row, all by one version of one model.",
+            "content": {MEDIA_TYPES["csv"]: {"schema": TEXT}, MEDIA_TYPES["arrow"]: {"schema": BINARY}},
+            "headers": {
+                "Skyulf-Model": {"description": "The model.", "schema": TEXT},
+                "Skyulf-Model-Version": {"description": "Its version.", "schema": {"type": "integer"}},
+            },
+        },
+        **problems(406, 409, 415),
+    },
     openapi_extra={
         "requestBody": {
             "required": True,
-            "content": {"application/json": {"schema": PredictIn.model_json_schema()}},
+            "content": {
+                MEDIA_TYPES["json"]: {"schema": PredictIn.model_json_schema()},
+                MEDIA_TYPES["csv"]: {"schema": TEXT},
+                MEDIA_TYPES["arrow"]: {"schema": BINARY},
+            },
         }
     },
 )
-async def predict(name: Name, request: Request, runtime: RuntimeDep) -> Response:
-    """Predict rows with what is deployed. The body goes to the model's process as it is, and its answer back."""
-    need_json(request)
-    answer = await runtime.predictions.predict(name, await request.body())
-    return Response(answer, media_type="application/json")
+async def predict(request: Request, name: Name) -> Response:
+    """Predict rows with what is deployed.
+
+    Rows are sent as JSON, as CSV with a header, or as an Arrow stream; Accept chooses which of these the answer is,
+    JSON if it leaves that open. CSV and Arrow have a column `prediction` and, of a classifier, a column
+    `probability_<class>` for each class.
+    """
+    headers = request.headers
+    sent = sent_format(headers.get("content-type", ""))
+    wanted = wanted_format(",".join(headers.getlist("accept")))
+    runtime: Runtime = request.app.state.runtime
+    answer = await runtime.predictions.predict(checked(name), await request.body(), sent, wanted)
+    about = {"Skyulf-Model": answer.model, "Skyulf-Model-Version": str(answer.model_version)}
+    return Response(answer.body, headers=about, media_type=MEDIA_TYPES[wanted])
+
+
+def checked(name: str) -> str:
+    """The name of a deployment as it stands in a path; raises what is answered with 422."""
+    try:
+        return NAME.validate_python(name)
+    except ValidationError as error:
+        raise RequestValidationError([{**fault, "loc": ("path", "name")} for fault in error.errors()]) from error

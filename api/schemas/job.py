@@ -109,11 +109,24 @@ class JobOut(Response):
         )
 
 
+class ImportanceOut(Response):
+    """How much worse the metric got when a column was shuffled: the mean over several shuffles, and their spread."""
+
+    column: str
+    mean: float | None
+    std: float | None
+
+
 class EvaluationOut(Response):
-    """How good a job's model was on rows that it had not seen; what is in it depends on the task."""
+    """How good a job's model was on rows that it had not seen; what is in it depends on the task.
+
+    ``importance`` tells how much each column matters, the most important first; it is null until that is known, some
+    time after the job succeeded.
+    """
 
     job_id: str
     metrics: dict[str, float | None]
     candidate_scores: list[dict[str, Any]]
+    importance: list[ImportanceOut] | None
 
     model_config = {"extra": "allow"}

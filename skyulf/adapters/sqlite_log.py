@@ -173,17 +173,22 @@ def select_page(
     """The statement for a page, and its parameters.
 
     Each type is its own range of an index, and the ranges are merged before any event is read: a page of a rare type
-    costs as little in a long log as in a short one. A stream's own events are few; there the types are only compared.
+    costs as little in a long log as in a short one. Where there are no more events than a page holds, as there are for
+    a reader at the head, or in a stream of its own, the types are only compared.
     """
     columns = "rowid, originator_id, originator_version, topic, state"
     bounds: list[int | str] = [after, stop]
     distinct = tuple(dict.fromkeys(types))
-    if stream is not None:
+    if not distinct or stream is not None or stop - after <= limit:
         among = f" AND +{TYPE_OF_TOPIC} IN ({','.join('?' * len(distinct))})" if distinct else ""
-        where = f"originator_id=? AND rowid>? AND rowid<=?{among}"
-        return f"SELECT {columns} FROM events WHERE {where} ORDER BY rowid LIMIT ?", [stream, *bounds, *distinct, limit]
-    if not distinct:
-        return f"SELECT {columns} FROM events WHERE rowid>? AND rowid<=? ORDER BY rowid LIMIT ?", [*bounds, limit]
+        own, streams = ("originator_id=? AND ", [stream]) if stream is not None else ("", [])
+        where = f"{own}rowid>? AND rowid<=?{among}"
+        return f"SELECT {columns} FROM events WHERE {where} ORDER BY rowid LIMIT ?", [
+            *streams,
+            *bounds,
+            *distinct,
+            limit,
+        ]
     part = f"SELECT rowid FROM events WHERE {TYPE_OF_TOPIC}=? AND rowid>? AND rowid<=?"
     merged = " UNION ALL ".join([part] * len(distinct))
     chosen = f"SELECT rowid FROM ({merged} ORDER BY rowid LIMIT ?)"

@@ -8,10 +8,12 @@ from skyulf.core.spec import PipelineSpec
 
 
 def assemble(spec: PipelineSpec, flow: Flow, context: BuildContext) -> Any:
-    """Build the unfitted Pipeline of a complete spec: a ColumnTransformer for each step that acts, then the model.
+    """Build the unfitted Pipeline of a complete spec: a transformer for each step that acts, then the model.
 
-    Columns go by their names, in frames, until a step generates columns; from there on they go by position, in
-    arrays. Generated names can clash (a column "a_b" beside a column "a" with a category "b"), positions cannot.
+    A step on some columns stands in a ColumnTransformer; one on all of them, where all are numbers, stands alone.
+    Columns go by their names, in frames, until a step generates columns or stands alone; from there on they go by
+    position, in arrays. Generated names can clash (a column "a_b" beside a column "a" with a category "b"), positions
+    cannot.
     """
     from sklearn.pipeline import Pipeline
 
@@ -30,6 +32,8 @@ def _transformer(stage: Stage, context: BuildContext) -> Any:
     from sklearn.compose import ColumnTransformer
 
     estimator = stage.step.build(context)
+    if stage.whole:
+        return estimator
     name = stage.step.name
     selected = _address(stage, [c for c in stage.known if c in set(stage.selected)])
     kept = _address(stage, [c for c in stage.known if c not in set(stage.selected)])
@@ -41,11 +45,11 @@ def _transformer(stage: Stage, context: BuildContext) -> Any:
     if stage.step.output in ("generated", "added"):
         rest = "passthrough" if stage.generated else "drop"
         return ColumnTransformer([("kept", "passthrough", kept), (name, estimator, selected)], remainder=rest)
-    if stage.generated:
+    if stage.by_position:
         return ColumnTransformer([(name, estimator, selected)], remainder="passthrough")
     by_name = ColumnTransformer([(name, estimator, selected)], remainder="passthrough", verbose_feature_names_out=False)
     return by_name.set_output(transform="pandas")
 
 
 def _address(stage: Stage, names: list[str]) -> list[str] | list[int]:
-    return [stage.known.index(name) for name in names] if stage.generated else names
+    return [stage.known.index(name) for name in names] if stage.by_position else names

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from skyulf.core import choosing
 from skyulf.core.assemble import assemble
@@ -24,6 +24,7 @@ from skyulf.core.probing import probe_inputs
 from skyulf.core.registry import BuildContext
 from skyulf.core.spec import PipelineSpec
 from skyulf.core.state import FittedState
+from skyulf.core.transformers import settled
 from skyulf.errors import TrainingFailed
 
 Array = np.ndarray[Any, Any]
@@ -91,33 +92,36 @@ def fit(
     """
     import sklearn.linear_model  # noqa: F401  a limit of threads holds for the libraries that are loaded by then
 
+    libraries = ThreadpoolController()
     run = _Run(report)
     notices = Notices()
     context = BuildContext(seed % 2**32, spec_candidates[0].task, threads)
-    with threadpool_limits(limits=threads), notices.listening():
+    # Sums over rows come out the same whatever the number of cores, and sooner: tables are tall and narrow, and on
+    # two threads BLAS spends more time on waiting than it saves (a logistic regression took 5 times as long).
+    with libraries.limit(limits={"blas": 1, "openmp": threads}), notices.listening():
         with run.stage("load"):
-            table = _check(spec_candidates, frame, columns)
+            table = check(spec_candidates, frame, columns)
             flows = [follow(spec, columns, len(frame)) for spec in spec_candidates]
         with run.stage("split"):
-            train, test = _split(spec_candidates[0], table, context.seed)
+            train, test = split(spec_candidates[0], table, context.seed)
         with run.stage("choose") as done:
             best, scores = choosing.choose(spec_candidates, flows, table.features, table.target, train, context, done)
         spec, flow = _completed(spec_candidates[best]), flows[best]
         with run.stage("fit"):
-            held_out = _fitted(spec, flow, context, table, train)
+            held_out = fitted(spec, flow, context, table, train)
         with run.stage("evaluate"):
             metrics, evaluation = _evaluate(held_out, spec, table, test, columns)
             run.metrics = {name: value for name, value in metrics.items() if value is not None}
         with run.stage("refit"):
-            served = _fitted(spec, flow, context, table, None) if spec.refit else held_out
-    with run.stage("fingerprint"), threadpool_limits(limits=1):
+            served = fitted(spec, flow, context, table, None) if spec.refit else held_out
+    with run.stage("fingerprint"), libraries.limit(limits=1):
         probe = table.features.iloc[train[:PROBE_ROWS]]
         mark = fingerprint(served, probe)
         schema = probe_inputs(served, flow, probe, columns)
     kind = _type_of(spec.target, columns)
     classes = [json_label(value, kind) for value in served.classes_] if table.classes is not None else None
     rows = {"total": len(frame), "train": len(train), "test": len(test), "dropped": table.dropped}
-    environment = describe_environment(threads)
+    environment = describe_environment(threads, libraries)
     return FittedState(
         spec=spec, pipeline=served, pipeline_inputs=flow.inputs, classes=classes, metrics=metrics,
         candidate_scores=scores, input_schema=schema, target_type=kind, rows=rows, evaluation=evaluation,
@@ -129,7 +133,7 @@ def _type_of(name: str, columns: Sequence[ColumnFacts]) -> Any:
     return next(column.type for column in columns if column.name == name)
 
 
-def _check(specs: Sequence[PipelineSpec], frame: pd.DataFrame, columns: Sequence[ColumnFacts]) -> _Table:
+def check(specs: Sequence[PipelineSpec], frame: pd.DataFrame, columns: Sequence[ColumnFacts]) -> _Table:
     """Refuse what cannot be trained, by the facts and then by the data; drop the rows without a target."""
     for spec in specs:
         if faults := check_spec(spec, columns, len(frame)):
@@ -139,7 +143,10 @@ def _check(specs: Sequence[PipelineSpec], frame: pd.DataFrame, columns: Sequence
     spec = specs[0]
     has_target = frame[spec.target].notna().to_numpy()
     table = frame if has_target.all() else frame[has_target]
-    features = table[[column.name for column in columns if column.name != spec.target]]
+    features = table.drop(columns=spec.target)  # a view, where a selection by name would be a copy
+    names = [column.name for column in columns if column.name != spec.target]
+    if names != features.columns.to_list():
+        features = features[names]
     for name in features.columns[features.dtypes == np.float64]:
         if np.isinf(features[name].to_numpy()).any():
             raise TrainingFailed(f"column {name} holds infinite values; remove or replace them")
@@ -149,13 +156,13 @@ def _check(specs: Sequence[PipelineSpec], frame: pd.DataFrame, columns: Sequence
         return _Table(features, target.astype(np.float64), None, int((~has_target).sum()))
     if kind == "number" and (target != np.floor(target)).any():
         raise TrainingFailed(f"target {spec.target} holds fractions, which are no classes; use task regression")
-    classes = np.array(sorted(set(target.tolist())), dtype=target.dtype)
+    classes = np.unique(target) if target.dtype != object else np.array(sorted(set(target.tolist())), dtype=object)
     if len(classes) < 2:
         raise TrainingFailed(f"target {spec.target} has fewer than two classes in the rows that have one")
     return _Table(features, target, classes, int((~has_target).sum()))
 
 
-def _split(spec: PipelineSpec, table: _Table, seed: int) -> tuple[Array, Array]:
+def split(spec: PipelineSpec, table: _Table, seed: int) -> tuple[Array, Array]:
     """Return the positions of training and test rows."""
     from sklearn.model_selection import train_test_split
 
@@ -173,7 +180,7 @@ def _split(spec: PipelineSpec, table: _Table, seed: int) -> tuple[Array, Array]:
                 )
             options["stratify"] = codes
     train, test = train_test_split(np.arange(len(table.target)), **options)
-    if table.classes is not None and len(set(table.target[train].tolist())) < 2:
+    if table.classes is not None and (table.target[train] == table.target[train[0]]).all():
         raise TrainingFailed(f"the training rows hold one class of target {spec.target} only; shuffle or stratify")
     return train, test
 
@@ -185,13 +192,15 @@ def _completed(spec: PipelineSpec) -> PipelineSpec:
     return spec.model_copy(update={"steps": steps, "model": model})
 
 
-def _fitted(spec: PipelineSpec, flow: Flow, context: BuildContext, table: _Table, rows: Array | None) -> Any:
+def fitted(spec: PipelineSpec, flow: Flow, context: BuildContext, table: _Table, rows: Array | None) -> Any:
     """Fit on the rows at these positions, or on all."""
     pipeline = assemble(spec, flow, context)
     features, target = table.features, table.target
     if rows is not None:
         features, target = features.iloc[rows], target[rows]
     pipeline.fit(features, target)
+    for transformer in pipeline[:-1]:
+        settled(transformer)
     if "n_jobs" in pipeline[-1].get_params(deep=False):
         # Predictions of a forest on several threads are summed in the order in which the threads finish.
         pipeline[-1].set_params(n_jobs=1)

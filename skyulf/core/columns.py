@@ -7,6 +7,9 @@ from pydantic import BaseModel, ConfigDict, Field
 ColumnType = Literal["integer", "number", "boolean", "string", "date", "datetime"]
 Kind = Literal["numeric", "categorical", "datetime", "text"]
 
+MISSING = ("", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "null", "NULL")
+"""Fields of CSV that stand for a missing value, quoted or not."""
+
 TEXT_MIN_DISTINCT = 20
 TEXT_MIN_SHARE = 0.5
 
@@ -16,7 +19,8 @@ class ColumnFacts(BaseModel):
 
     ``nulls`` counts missing cells; ``distinct`` counts the different values that are not missing;
     ``commonest`` and ``rarest`` are how often the commonest and the rarest of those occur (0 if there
-    is none); ``skewness`` is that of a numeric column, where it can be computed.
+    is none); ``skewness`` is that of a numeric column, where it can be computed; ``mean_words`` is how many words
+    a filled cell of text has on average, where they were counted.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -28,6 +32,7 @@ class ColumnFacts(BaseModel):
     commonest: int = Field(default=0, ge=0)
     rarest: int = Field(default=0, ge=0)
     skewness: float | None = None
+    mean_words: float | None = Field(default=None, ge=0)
 
 
 def kind_of(facts: ColumnFacts, rows: int) -> Kind:

@@ -1,24 +1,27 @@
 """What a model was fitted with, as far as it can sway numbers."""
 
 import platform
-from importlib.metadata import version
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-LIBRARIES = ("numpy", "scipy", "scikit-learn", "pandas", "pyarrow", "skops")
+LIBRARIES = {"numpy": "numpy", "scipy": "scipy", "scikit-learn": "sklearn", "pandas": "pandas", "pyarrow": "pyarrow",
+             "skops": "skops"}  # fmt: skip
+"""Each library by its name, and the module of it."""
 
 
-def describe_environment(threads: int) -> dict[str, Any]:
-    """Return the versions of Python and the libraries, the processor, the BLAS and OpenMP builds, and ``threads``."""
-    from threadpoolctl import threadpool_info
+def describe_environment(threads: int, libraries: Any) -> dict[str, Any]:
+    """Return the versions of Python and the libraries, the processor, the BLAS and OpenMP builds, and ``threads``.
 
+    ``libraries`` is the ThreadpoolController that the fit was limited by.
+    """
     pools = [
         {key: pool.get(key) for key in ("user_api", "internal_api", "version", "architecture")}
-        for pool in threadpool_info()
+        for pool in libraries.info()
     ]
     return {
         "python": platform.python_version(),
-        **{library: version(library) for library in LIBRARIES},
+        **{library: import_module(module).__version__ for library, module in LIBRARIES.items()},
         "platform": f"{platform.system()} {platform.machine()}",
         "cpu": _processor(),
         "blas": sorted((p for p in pools if p["user_api"] == "blas"), key=str),

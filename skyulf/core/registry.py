@@ -8,16 +8,20 @@ import importlib
 import inspect
 import pkgutil
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from skyulf.core.columns import Kind
+from skyulf.core.made import Made, Source, some
+
+if TYPE_CHECKING:
+    from skyulf.core.graph import Column, Graph
 
 Task = Literal["classification", "regression"]
 Output = Literal["same", "numeric", "generated", "added", "dropped"]
@@ -80,6 +84,15 @@ class Step(Node):
             return None
         return f"{self.name} takes {_either(sorted(self.takes))} columns only"
 
+    def makes(self, sources: Sequence[Source], classes: int | None) -> tuple[Made, ...]:  # noqa: ARG002
+        """Say what it makes of columns whose place it takes, or beside which it puts others, before it is fitted.
+
+        ``classes`` are those of the target, None in regression.
+        """
+        nullable = not self.fills_nulls and any(source.nullable for source in sources)
+        names = tuple(source.name for source in sources)
+        return (Made(names, f"made by {self.name} of {some(names)}", nullable=nullable),)
+
     @classmethod
     def arithmetic(cls, fitted: Any) -> Callable[[Any], Any] | None:  # noqa: ARG003
         """Return what a fitted transformer computes as a function of a plain array, to spare it its checks.
@@ -88,12 +101,33 @@ class Step(Node):
         """
         return None
 
+    @classmethod
+    def onnx(cls, fitted: Any, graph: "Graph", columns: "list[Column]") -> "list[Column]":  # noqa: ARG003
+        """Add what a fitted transformer computes to an ONNX graph: its columns in, the columns it leaves out.
+
+        Raises `NoOnnx` where that cannot be done faithfully.
+        """
+        from skyulf.core.graph import NoOnnx
+
+        raise NoOnnx(f"the step {cls.name} has no counterpart in ONNX")
+
 
 class Model(Node):
     """A node that predicts the target from numeric columns; ``takes_nulls`` if some may be missing."""
 
     kind: ClassVar[Literal["step", "model"]] = "model"
     takes_nulls: ClassVar[bool] = False
+
+    @classmethod
+    def onnx(cls, fitted: Any, graph: "Graph", matrix: str) -> str:  # noqa: ARG003
+        """Add what a fitted model computes of a matrix of numbers to an ONNX graph.
+
+        What it answers is named: probabilities, rows by classes, or predictions, rows by 1. Raises `NoOnnx` where that
+        cannot be done faithfully.
+        """
+        from skyulf.core.graph import NoOnnx
+
+        raise NoOnnx(f"the model {cls.name} has no counterpart in ONNX")
 
 
 def _either(words: list[Any]) -> str:

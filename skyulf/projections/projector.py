@@ -206,16 +206,16 @@ class Projector:
         page = self._log.read(position, PAGE, types=types)
         if page.position <= position:
             return Step(moved=False, full=False)
-        decoded = Decoded()
+        events = [(recorded, read(recorded)) for recorded in page.events]
         with self._store.transaction() as transaction:
             for projection, build in zip(projections, builds, strict=True):
                 batch = transaction.batch(projection, build.number)
                 if batch.position != position:
                     raise CheckpointMoved(f"{projection.name} is at {batch.position} already")
                 folded = frozenset(projection.types)
-                events = [recorded for recorded in page.events if recorded.type in folded]
-                if events:
-                    fold_page(projection, batch, events, decoded)
+                of_it = [(recorded, event) for recorded, event in events if recorded.type in folded]
+                if of_it:
+                    fold_page(projection, batch, of_it)
                 batch.advance(page.position)
         for build in builds:
             if build.live:
@@ -227,33 +227,35 @@ class Projector:
             call(name, position)
 
 
-class Decoded(dict[int, DomainEvent]):
-    """Events by position, each decoded when it is first asked for: several projections fold the same one."""
-
-    def of(self, recorded: Recorded) -> DomainEvent:
-        """The event; raises `Undecodable`."""
-        event = self.get(recorded.position)
-        if event is None:
-            event = self[recorded.position] = decode(recorded)
-        return event
+def read(recorded: Recorded) -> DomainEvent | Exception:
+    """The event, or why it cannot be decoded; once for all the projections that fold it."""
+    try:
+        return decode(recorded)
+    except Exception as error:  # noqa: BLE001 - whatever a stored event holds, the others go on
+        return error
 
 
-def fold_page(projection: Projection[Any], batch: BuildBatch, events: Sequence[Recorded], decoded: Decoded) -> None:
+def fold_page(
+    projection: Projection[Any], batch: BuildBatch, events: Sequence[tuple[Recorded, DomainEvent | Exception]]
+) -> None:
     """Fold a page of events into the rows that it touches, and park what cannot be folded, with all behind it."""
     waiting = {parked.key for parked in batch.parked()}
-    touched = [(recorded, *located(projection, recorded, decoded)) for recorded in events]
+    touched = [(recorded, *located(projection, recorded, event)) for recorded, event in events]
     rows: dict[str, Row | None] = dict(batch.rows(list({key for _, _, key in touched})))
     changed: set[str] = set()
     parked: list[Parked] = []
+    fold = projection.fold
     for recorded, event, key in touched:
-        behind = key if key in waiting else recorded.stream if recorded.stream in waiting else None
+        behind = None
+        if waiting:
+            behind = key if key in waiting else recorded.stream if recorded.stream in waiting else None
         if behind is not None:
             parked.append(Parked(recorded.position, behind, recorded.stream, None, 0))
             continue
         try:
             if isinstance(event, Exception):
                 raise event
-            rows[key] = projection.fold(rows.get(key), event, recorded)
+            rows[key] = fold(rows.get(key), event, recorded)
             changed.add(key)
         except Exception as error:  # noqa: BLE001 - a fold may fail in any way; its key waits, the others go on
             waiting.add(key)
@@ -264,10 +266,13 @@ def fold_page(projection: Projection[Any], batch: BuildBatch, events: Sequence[R
     batch.save({key: rows[key] for key in changed})
 
 
-def located(projection: Projection[Any], recorded: Recorded, decoded: Decoded) -> tuple[DomainEvent | Exception, str]:
-    """The event and its key; of one that cannot be decoded, why not, and its stream, which is all that is known."""
+def located(
+    projection: Projection[Any], recorded: Recorded, event: DomainEvent | Exception
+) -> tuple[DomainEvent | Exception, str]:
+    """The event and its key; of one that has none, why not, and its stream, which is all that is known."""
+    if isinstance(event, Exception):
+        return event, recorded.stream
     try:
-        event = decoded.of(recorded)
         return event, projection.key(recorded, event)
     except Exception as error:  # noqa: BLE001 - whatever a stored event holds, the others go on
         return error, recorded.stream

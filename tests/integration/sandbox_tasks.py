@@ -222,3 +222,23 @@ def no_handler() -> Doubler:
 
 def die_making_handler() -> Doubler:
     os._exit(9)
+
+
+_PREPARED: list[str] = []
+
+
+def note(word: str) -> None:
+    _PREPARED.append(word)
+    if word == "wrong":
+        raise ValueError(word)
+
+
+def noted(send: Send) -> list[str]:
+    return _PREPARED
+
+
+def rehearsed(send: Send) -> list[str]:
+    from skyulf.reactions.rehearsal import rehearse
+
+    rehearse(2)
+    return [path.name for path in Path(os.environ["TMPDIR"]).iterdir()]

@@ -47,7 +47,7 @@ PRELOAD = (
     "skyulf.ingest.parquet",
     "skyulf.ingest.writing",
     "skyulf.reactions.trainer",
-    "skyulf.serving",
+    "skyulf.serving.*",
 )
 """What children find imported, ``.*`` being every module of a package; what is not there is passed over."""
 

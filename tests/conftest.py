@@ -87,9 +87,10 @@ LOGS: dict[str, Callable[[Request, Path], EventLog]] = {
 OWNED = ("memory", "sqlite")
 """Logs that one process alone appends to."""
 
-STORES: dict[str, Callable[[Path], ReadStore]] = {
-    "memory": lambda _: MemoryReadStore(),
-    "sqlite": lambda path: SqlReadStore(f"sqlite:///{path}"),
+STORES: dict[str, Callable[[Request, Path], ReadStore]] = {
+    "memory": lambda _, __: MemoryReadStore(),
+    "sqlite": lambda _, path: SqlReadStore(f"sqlite:///{path}"),
+    "postgres": lambda request, _: SqlReadStore(request.getfixturevalue("postgres").schema()),
 }
 
 
@@ -124,7 +125,9 @@ def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Calla
     """Makes new, empty read stores of the adapter under test, and closes them in the end."""
     numbers = itertools.count(1)
     with ExitStack() as stack:
-        yield lambda: stack.enter_context(closing(STORES[request.param](tmp_path / f"views-{next(numbers)}.db")))
+        yield lambda: stack.enter_context(
+            closing(STORES[request.param](request, tmp_path / f"views-{next(numbers)}.db"))
+        )
 
 
 @pytest.fixture
@@ -138,5 +141,12 @@ def twins(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[list[ReadS
     """Two processes' views of one database of rows; in memory they share the store."""
     path = tmp_path / "views.db"
     with ExitStack() as stack:
-        first = stack.enter_context(closing(STORES[request.param](path)))
-        yield [first, first if request.param == "memory" else stack.enter_context(closing(STORES[request.param](path)))]
+        first = stack.enter_context(closing(STORES[request.param](request, path)))
+        match request.param:
+            case "memory":
+                yield [first, first]
+            case "sqlite":
+                yield [first, stack.enter_context(closing(SqlReadStore(f"sqlite:///{path}")))]
+            case "postgres":
+                url = request.getfixturevalue("postgres").newest
+                yield [first, stack.enter_context(closing(SqlReadStore(url)))]

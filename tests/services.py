@@ -190,6 +190,7 @@ class Databases:
         self._names: list[str] = []
         self._schemas = itertools.count(1)
         self._shared: str | None = None
+        self.newest = dsn
 
     def database(self) -> str:
         """The DSN of a new, empty database."""
@@ -206,7 +207,8 @@ class Databases:
         name = f"test_{next(self._schemas)}"
         with psycopg.connect(self._shared, autocommit=True) as connection:
             connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(name)))
-        return dsn_with(self._shared, options=f"-c search_path={name}")
+        self.newest = dsn_with(self._shared, options=f"-c search_path={name}")
+        return self.newest
 
     def drop(self) -> None:
         """Drop every database that was made here."""

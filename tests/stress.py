@@ -96,7 +96,9 @@ def write(url: str, number: str, acknowledged: str) -> None:
             os.write(notes, "".join(f"{recorded.id}\n" for result in written for recorded in result).encode())
 
 
-def dawdle(log: PostgresEventLog, connection: "psycopg.Connection[tuple[object, ...]]", stream: str, chance: random.Random) -> None:
+def dawdle(
+    log: PostgresEventLog, connection: "psycopg.Connection[tuple[object, ...]]", stream: str, chance: random.Random
+) -> None:
     """Hold positions for a while, then commit or give them up."""
     metadata = about(stream)
     event = PipelineCreated(name="slow", spec={})

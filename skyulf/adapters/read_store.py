@@ -5,10 +5,10 @@ as JSON text. ``skyulf_builds`` holds the checkpoint of each build and which one
 when a rebuild has caught up, read in the same transaction as the rows.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from functools import cached_property
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from functools import cached_property, wraps
+from typing import Any, ParamSpec, TypeVar
 
 import msgspec
 from sqlalchemy import (
@@ -25,7 +25,8 @@ from sqlalchemy import (
     tuple_,
     update,
 )
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy.exc import DatabaseError, InterfaceError, OperationalError, ProgrammingError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from skyulf.adapters.read_tables import (
     BUILDS,
@@ -40,11 +41,15 @@ from skyulf.adapters.read_tables import (
     table_of,
     upsert,
 )
-from skyulf.errors import Damaged
+from skyulf.errors import Damaged, Unavailable
 from skyulf.projections.base import Projection, Row
 from skyulf.projections.store import Build, CheckpointMoved, Found, NotBuilt, Parked, Selection
 
 R = TypeVar("R", bound=Row)
+T = TypeVar("T")
+P = ParamSpec("P")
+
+TRIES = 3
 
 LOCK_TIMEOUT = 10
 """Seconds to wait for another writer's transaction on SQLite."""
@@ -178,14 +183,28 @@ def read_parked(connection: Connection, build: Build) -> tuple[Parked, ...]:
     return tuple(Parked(*row) for row in found)
 
 
+def again(read: Callable[P, T]) -> Callable[P, T]:
+    """Read anew when a build was found and then dropped for the one that takes its place: it had been read too late."""
+
+    @wraps(read)
+    def reading(*arguments: P.args, **options: P.kwargs) -> T:
+        for _ in range(TRIES - 1):
+            with suppress(ProgrammingError):
+                return read(*arguments, **options)
+        return read(*arguments, **options)
+
+    return reading
+
+
 class SqlReadStore:
     """`ReadStore` in the database that ``url`` names; raises `Damaged` where that is none."""
 
     def __init__(self, url: str) -> None:
-        self._writer = engine_for(url, begin="BEGIN IMMEDIATE", pool_size=2)
-        self._reader = engine_for(url, begin="BEGIN", pool_size=8)
+        writer = engine_for(url, writes=True, pool_size=2)
+        self._writer = Transactions(writer)
+        self._reader = Transactions(engine_for(url, writes=False, pool_size=8))
         try:
-            with self._writer.begin() as connection:
+            with writer.begin() as connection:
                 metadata.create_all(connection)
         except DatabaseError as error:
             raise Damaged(f"the read models cannot be opened: {error.orig}") from error
@@ -271,6 +290,7 @@ class SqlReadStore:
         with self._reader.begin() as connection:
             return self._live(connection, projection).position
 
+    @again
     def get(self, projection: Projection[R], keys: Sequence[str]) -> Found[R]:
         """See `ReadStore.get`."""
         with self._reader.begin() as connection:
@@ -280,6 +300,7 @@ class SqlReadStore:
             rows = dict(self._decoded(connection, projection, statement))
         return Found(tuple((key, rows[key]) for key in keys if key in rows), build.position, build.version)
 
+    @again
     def select(self, projection: Projection[R], selection: Selection) -> Found[R]:
         """See `ReadStore.select`."""
         with self._reader.begin() as connection:
@@ -318,16 +339,43 @@ class SqlReadStore:
         self._reader.dispose()
 
 
-def engine_for(url: str, *, begin: str, pool_size: int) -> Engine:
-    """An engine for the database; on SQLite, transactions begin with ``begin``.
+class Transactions:
+    """Opens transactions of an engine; a database that is not there for now is `Unavailable`."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    @contextmanager
+    def begin(self) -> Iterator[Connection]:
+        """A transaction, kept when the block ends well."""
+        try:
+            with self.engine.begin() as connection:
+                yield connection
+        except (OperationalError, InterfaceError, PoolTimeout) as error:
+            raise Unavailable(f"the read models cannot be used now ({type(error).__name__})") from error
+
+    def dispose(self) -> None:
+        """Close the connections."""
+        self.engine.dispose()
+
+
+def engine_for(url: str, *, writes: bool, pool_size: int) -> Engine:
+    """An engine for the database that ``url`` names, for one that writes or for those that only read."""
+    if url.startswith("sqlite:"):
+        return sqlite_engine(url, begin="BEGIN IMMEDIATE" if writes else "BEGIN", pool_size=pool_size)
+    from skyulf.adapters.postgres_engine import postgres_engine  # its driver is not loaded where it is not used
+
+    return postgres_engine(url, writes=writes, pool_size=pool_size)
+
+
+def sqlite_engine(url: str, *, begin: str, pool_size: int) -> Engine:
+    """An engine for a file, whose transactions begin with ``begin``.
 
     Writers take the write lock at their beginning: a transaction that reads first and writes then would fail at
     once beside another writer. The log is the truth, so that read models need not survive a power cut
     (``synchronous=NORMAL``): rows and checkpoint are lost together and folded again.
     """
     engine = create_engine(url, pool_size=pool_size, max_overflow=32)
-    if engine.dialect.name != "sqlite":
-        return engine
 
     @event.listens_for(engine, "connect")
     def connected(dbapi_connection: Any, _: Any) -> None:

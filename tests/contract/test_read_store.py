@@ -324,19 +324,19 @@ def test_pages_over_ties_skip_and_repeat_nothing(
     descending: bool,
     filters: dict[str, Any],
 ) -> None:
-    store = open_store()
-    store.create_build(THINGS)
-    fill(store, 1, dict(rows))
-    seen: list[tuple[str, Thing]] = []
-    after = None
-    while page := store.select(THINGS, Selection(order, filters, descending, limit, after)).rows:
-        assert len(page) <= limit
-        seen += page
-        assert len(seen) <= len(rows)
-        key, row = page[-1]
-        after = (getattr(row, order), key)
-    wanted = [item for item in rows.items() if all(getattr(item[1], column) == v for column, v in filters.items())]
-    assert seen == sorted(wanted, key=lambda item: (getattr(item[1], order), item[0]), reverse=descending)
+    with closing(open_store()) as store:
+        store.create_build(THINGS)
+        fill(store, 1, dict(rows))
+        seen: list[tuple[str, Thing]] = []
+        after = None
+        while page := store.select(THINGS, Selection(order, filters, descending, limit, after)).rows:
+            assert len(page) <= limit
+            seen += page
+            assert len(seen) <= len(rows)
+            key, row = page[-1]
+            after = (getattr(row, order), key)
+        wanted = [item for item in rows.items() if all(getattr(item[1], column) == v for column, v in filters.items())]
+        assert seen == sorted(wanted, key=lambda item: (getattr(item[1], order), item[0]), reverse=descending)
 
 
 def test_batches_of_two_projectors_follow_one_another(twins: list[ReadStore]) -> None:
@@ -436,7 +436,7 @@ class TestSql:
         with closing(SqlReadStore(url)) as store:
             store.create_build(THINGS)
             store.promote(THINGS, store.create_build(THINGS))
-            tables = inspect(store._reader).get_table_names()
+            tables = inspect(store._reader.engine).get_table_names()
             assert sorted(tables) == ["skyulf_builds", "skyulf_parked", "things_2"]
 
     def test_every_list_is_read_from_an_index(self, url: str) -> None:

@@ -1,5 +1,6 @@
 """Many processes that append to one log in Postgres, some killed in the middle, and what followers saw of it."""
 
+import itertools
 import multiprocessing
 import multiprocessing.context
 import os
@@ -196,7 +197,7 @@ def judge(
     """Compare what a follower saw with what there is."""
     findings.lost += len(set(wanted) - set(seen))
     findings.repeated += len(seen) - len(set(seen))
-    findings.out_of_order += sum(one[0] >= next_one[0] for one, next_one in zip(seen, seen[1:], strict=False))
+    findings.out_of_order += sum(one[0] >= next_one[0] for one, next_one in itertools.pairwise(seen))
     versions: dict[str, int] = {}
     for recorded in truth:
         if recorded.version != versions.get(recorded.stream, 0) + 1:

@@ -3,9 +3,10 @@
 import zlib
 from typing import Any, LiteralString
 
+import psycopg
 from psycopg import Connection, errors, sql
 
-from skyulf.adapters.postgres import SETTING
+from skyulf.adapters.postgres import SETTING, connect, first_line, refused
 from skyulf.errors import Misconfigured
 
 VERSION = 1
@@ -168,6 +169,19 @@ def migrate(connection: Connection[Any], role: str | None = None) -> tuple[int, 
         if role is not None:
             _grant(connection, schema, role)
     return before, VERSION
+
+
+def migrate_database(url: str, role: str | None = None) -> tuple[int, int]:
+    """Migrate the database that ``url`` names, as its owner; see `migrate`."""
+    with connect(url) as connection:
+        try:
+            return migrate(connection, role)
+        except errors.InsufficientPrivilege as error:
+            raise Misconfigured(
+                f"{SETTING}: its user may not make tables ({first_line(error)}); migrate as the owner of the database"
+            ) from error
+        except psycopg.Error as error:
+            raise refused(error) from error
 
 
 def _grant(connection: Connection[Any], schema: str, role: str) -> None:

@@ -9,6 +9,7 @@ import anyio
 from fastapi import FastAPI
 
 from api import problems
+from api.predicting import Predicting
 from api.routes import dataset, deployment, health, job, model, pipeline, projection, stream
 from api.security import BodyLimit, LoopbackOnly
 from skyulf.errors import SkyulfError
@@ -46,10 +47,10 @@ def create_app(runtime: Runtime) -> FastAPI:
     )
     app.state.runtime = runtime
     app.state.tail = EventTail(runtime.log, stream.server_sent)
-    app.include_router(deployment.predicting)  # routes are looked through in order, and this one is asked most
     for noun in (dataset, pipeline, job, model, deployment, stream, projection, health):
         app.include_router(noun.routes)
     problems.install(app)
+    app.add_middleware(Predicting, predictions=runtime.predictions)
     app.add_middleware(BodyLimit, body_bytes=runtime.settings.body_bytes, upload_bytes=runtime.settings.upload_bytes)
     app.add_middleware(LoopbackOnly)
     return app

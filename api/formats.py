@@ -16,9 +16,9 @@ LONGEST_ACCEPT = 1_000
 
 
 @lru_cache(256)
-def sent_format(content_type: str) -> Format:
+def sent_format(content_type: bytes) -> Format:
     """The format of a body; raises 415. CSV is UTF-8."""
-    media_type, _, parameters = content_type.lower().partition(";")
+    media_type, _, parameters = content_type.decode("latin-1").lower().partition(";")
     form = FORMATS.get(media_type.strip())
     if form is None:
         raise HTTPException(415, f"send one of {TAKEN}")
@@ -29,9 +29,9 @@ def sent_format(content_type: str) -> Format:
 
 
 @lru_cache(256)
-def wanted_format(accept: str) -> Format:
+def wanted_format(accept: bytes) -> Format:
     """The format that an answer is to be in: JSON unless another is asked for; raises 406."""
-    text = accept.lower()
+    text = accept.decode("latin-1").lower()
     if not text.strip() or len(text) > LONGEST_ACCEPT:
         return "json"
     ranges = [_range(part) for part in text.split(",") if part.strip()]

@@ -93,7 +93,7 @@ def run() -> Report:
         [
             "pgbench inserts a row that is ready but for two ids into the same table with the same indexes, prepared, "
             "one commit each; ours makes ids, encodes the event, guards the stream and the command as well.",
-            f"The library's recorder works in {CLIENTS} processes too, with its own table, which has no key for commands.",
+            f"The library's recorder works in {CLIENTS} processes too; its own table has no key for commands.",
         ],
     )
 

@@ -46,7 +46,10 @@ logger = logging.getLogger(__name__)
 
 DATABASES = "postgresql://, memory://, or nothing for SQLite files in the data directory"
 
-FULL_COLLECTION = 1_000
+YOUNG_COLLECTION = 10_000
+"""A garbage collection comes after so many objects; by default it is 700, of which a page of a rebuild makes 20,000."""
+
+FULL_COLLECTION = 100
 """A full garbage collection comes after so many of the middle generation; by default it is 10."""
 
 
@@ -138,8 +141,8 @@ def spare_collections() -> None:
     ones are made rare besides, since the rows of a rebuild would call for many; cycles hardly ever live so long.
     """
     gc.freeze()
-    young, middle, _ = gc.get_threshold()
-    gc.set_threshold(young, middle, FULL_COLLECTION)
+    _, middle, _ = gc.get_threshold()
+    gc.set_threshold(YOUNG_COLLECTION, middle, FULL_COLLECTION)
 
 
 @contextmanager

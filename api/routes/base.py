@@ -9,7 +9,6 @@ import orjson
 from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
-from starlette.types import Receive, Scope, Send
 
 from api.problems import MEDIA_TYPE
 from api.schemas.base import Problem
@@ -81,22 +80,6 @@ class StrictRoute(APIRoute):
         return handle
 
 
-class DirectRoute(APIRoute):
-    """A route whose endpoint is called with the request as it is: documented like any other, at the cost of none.
-
-    FastAPI would solve dependencies, check parameters and open two exit stacks for each request. The endpoint does what
-    it needs of that itself.
-    """
-
-    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request."""
-        if scope["method"] not in (self.methods or ()):
-            await super().handle(scope, receive, send)
-            return
-        response: Response = await self.endpoint(Request(scope, receive), **scope["path_params"])
-        await response(scope, receive, send)
-
-
 def has_body(request: Request) -> bool:
     """Whether a body comes with the request, by its headers."""
     return "transfer-encoding" in request.headers or request.headers.get("content-length", "0") != "0"
@@ -142,10 +125,10 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     }
 
 
-def router(noun: str, route_class: type[APIRoute] = StrictRoute) -> APIRouter:
+def router(noun: str) -> APIRouter:
     """A router for a noun; each of its routes may answer what any request can meet."""
     return APIRouter(
-        prefix="/v1", tags=[noun], route_class=route_class, responses=problems(400, 403, 404, 413, 422, 503)
+        prefix="/v1", tags=[noun], route_class=StrictRoute, responses=problems(400, 403, 404, 413, 422, 503)
     )
 
 

@@ -4,8 +4,6 @@ import asyncio
 from typing import Any
 
 from fastapi import Request, Response
-from fastapi.exceptions import RequestValidationError
-from pydantic import TypeAdapter, ValidationError
 
 from api.dependencies import (
     ContextDep,
@@ -18,8 +16,7 @@ from api.dependencies import (
     replace_reason,
     send,
 )
-from api.formats import sent_format, wanted_format
-from api.routes.base import NOT_MODIFIED, DirectRoute, not_modified, problems, router
+from api.routes.base import NOT_MODIFIED, not_modified, problems, router
 from api.routes.model import ReasonQuery
 from api.schemas.base import Page, answered
 from api.schemas.deployment import DeployIn, DeploymentAnswer, DeploymentOut, PredictIn, PredictOut
@@ -30,9 +27,7 @@ from skyulf.runtime import Runtime
 from skyulf.serving.formats import MEDIA_TYPES
 
 routes = router("deployment")
-predicting = router("deployment", DirectRoute)
 
-NAME: TypeAdapter[str] = TypeAdapter(Name)
 TEXT = {"type": "string"}
 BINARY = {"type": "string", "format": "binary"}
 
@@ -116,7 +111,7 @@ async def show_deployment(
     return row
 
 
-@predicting.post(
+@routes.post(
     "/deployments/{name}/predict",
     responses={
         200: {
@@ -141,25 +136,11 @@ async def show_deployment(
         }
     },
 )
-async def predict(request: Request, name: Name) -> Response:
+async def predict(name: Name) -> None:
     """Predict rows with what is deployed.
 
     Rows are sent as JSON, as CSV with a header, or as an Arrow stream; Accept chooses which of these the answer is,
     JSON if it leaves that open. CSV and Arrow have a column `prediction` and, of a classifier, a column
     `probability_<class>` for each class.
     """
-    headers = request.headers
-    sent = sent_format(headers.get("content-type", ""))
-    wanted = wanted_format(",".join(headers.getlist("accept")))
-    runtime: Runtime = request.app.state.runtime
-    answer = await runtime.predictions.predict(checked(name), await request.body(), sent, wanted)
-    about = {"Skyulf-Model": answer.model, "Skyulf-Model-Version": str(answer.model_version)}
-    return Response(answer.body, headers=about, media_type=MEDIA_TYPES[wanted])
-
-
-def checked(name: str) -> str:
-    """The name of a deployment as it stands in a path; raises what is answered with 422."""
-    try:
-        return NAME.validate_python(name)
-    except ValidationError as error:
-        raise RequestValidationError([{**fault, "loc": ("path", "name")} for fault in error.errors()]) from error
+    raise AssertionError(f"{name} is asked in api/predicting.py, before routes are looked through")

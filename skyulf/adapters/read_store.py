@@ -31,6 +31,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from skyulf.adapters.read_tables import (
     BUILDS,
     BUILDS_AND_PARKS,
+    BUILDS_OF,
     LIVE,
     LIVE_OF,
     MOVE,
@@ -211,9 +212,8 @@ class SqlReadStore:
 
     def builds(self, projection: str) -> tuple[Build, ...]:
         """See `ReadStore.builds`."""
-        statement = select(BUILDS).where(BUILDS.c.projection == projection).order_by(BUILDS.c.number)
         with self._reader.begin() as connection:
-            return tuple(_build(row) for row in connection.execute(statement))
+            return tuple(_build(row) for row in connection.execute(BUILDS_OF, {"name": projection}))
 
     def create_build(self, projection: Projection[Any]) -> Build:
         """See `ReadStore.create_build`."""

@@ -127,6 +127,9 @@ MOVE = (
 )
 """Move a checkpoint, if it is where it was."""
 
+BUILDS_OF = select(BUILDS).where(BUILDS.c.projection == bindparam("name")).order_by(BUILDS.c.number)
+"""Every build of a projection."""
+
 LIVE = select(BUILDS).where(BUILDS.c.live).order_by(BUILDS.c.projection)
 """Every live build."""
 

@@ -22,7 +22,7 @@ from eventsourcing.sqlite import (
 from skyulf.adapters.stored import RestoreCheck, command_twice, data_of, recorded_from, state_of, wrong_version
 from skyulf.adapters.wakeups import Wakeups
 from skyulf.errors import Damaged, NotAllowed, Unavailable
-from skyulf.events.base import Recorded
+from skyulf.events.base import Metadata, Recorded
 from skyulf.events.log import Append, AppendResult, CommandRecorded, Page
 
 LOCK_TIMEOUT = 10
@@ -36,6 +36,10 @@ TYPE_OF_TOPIC = "substr(topic, 1, instr(topic, '@') - 1)"
 
 CommandKey = tuple[str, str, int]
 """(actor, command id, ordinal): what makes an event of a command unique."""
+
+
+class KeyTaken(sqlite3.IntegrityError):
+    """The first event of a command cannot be inserted, since the command's key stands there already; nothing was."""
 
 
 class WriterTransaction(SQLiteTransaction):
@@ -152,17 +156,20 @@ class EnvelopeRecorder(SQLiteApplicationRecorder):
         written: list[int] = []
         for index, stored in enumerate(stored_events):
             stream = stored.originator_id
-            c.execute(
-                self._insert,
-                (
-                    positions[index] if positions else None,
-                    stream if isinstance(stream, str) else stream.hex,
-                    stored.originator_version,
-                    stored.topic,
-                    stored.state,
-                    *(command_keys[index] if command_keys else (None, None, None)),
-                ),
+            row = (
+                positions[index] if positions else None,
+                stream if isinstance(stream, str) else stream.hex,
+                stored.originator_version,
+                stored.topic,
+                stored.state,
+                *(command_keys[index] if command_keys else (None, None, None)),
             )
+            try:
+                c.execute(self._insert, row)
+            except sqlite3.IntegrityError as error:
+                if not written and error.sqlite_errorname == "SQLITE_CONSTRAINT_UNIQUE" and "command_id" in str(error):
+                    raise KeyTaken from error
+                raise
             written.append(c.lastrowid)
         return written
 
@@ -227,14 +234,10 @@ class SqliteEventLog:
 
     def _append_one(self, cursor: SQLiteCursor, append: Append) -> AppendResult:
         metadata = append.metadata
-        cursor.execute(
-            "SELECT 1 FROM events WHERE actor=? AND command_id=? LIMIT 1", (metadata.actor.id, metadata.command_id)
-        )
-        if cursor.fetchone() is not None:
-            return CommandRecorded(metadata.command_id)
         versions = {write.stream: self._version(cursor, write.stream) for write in append.writes}
-        if (wrong := wrong_version(append.writes, versions)) is not None:
-            return wrong
+        wrong = wrong_version(append.writes, versions)
+        if wrong is not None or not any(write.events for write in append.writes):
+            return CommandRecorded(metadata.command_id) if self._has(cursor, metadata) else wrong or ()
         events: list[tuple[StoredEvent, str, bytes]] = []
         for write in append.writes:
             for event in write.events:
@@ -244,9 +247,12 @@ class SqliteEventLog:
                 stored = StoredEvent(write.stream, versions[write.stream], event.stored_name(), state)
                 events.append((stored, event_id, data))
         keys = [(metadata.actor.id, metadata.command_id, ordinal) for ordinal in range(len(events))]
-        positions = self._recorder._insert_events(  # noqa: SLF001 - the library's hook for subclasses
-            cursor, [stored for stored, _, _ in events], command_keys=keys
-        )
+        try:
+            positions = self._recorder._insert_events(  # noqa: SLF001 - the library's hook for subclasses
+                cursor, [stored for stored, _, _ in events], command_keys=keys
+            )
+        except KeyTaken:
+            return CommandRecorded(metadata.command_id)
         written: list[Recorded] = []
         for ordinal, ((stored, event_id, data), position) in enumerate(zip(events, positions, strict=True)):
             event_type, _, schema = stored.topic.partition("@")
@@ -264,6 +270,13 @@ class SqliteEventLog:
                 )
             )
         return tuple(written)
+
+    @staticmethod
+    def _has(cursor: SQLiteCursor, metadata: Metadata) -> bool:
+        """Whether the command has been written; of one with events, the unique key tells as they are inserted."""
+        command = (metadata.actor.id, metadata.command_id)
+        cursor.execute("SELECT 1 FROM events WHERE actor=? AND command_id=? LIMIT 1", command)
+        return cursor.fetchone() is not None
 
     @staticmethod
     def _version(cursor: SQLiteCursor, stream: str) -> int:

@@ -1,7 +1,7 @@
 """``skyulf pipelines check``: what is wrong with a spec, and what would be trained, before anything runs."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -65,10 +65,21 @@ def shown(answer: dict[str, Any]) -> Iterator[Any]:
         yield labelled("problems", "none that can be seen without running it")
     for column in answer.get("set_aside", ()):
         yield labelled("left out", (column["name"], "bold"), f"  {column['reason']}")
-    for candidate in answer.get("candidates", ()):
-        yield labelled("model", (candidate["model"]["node"], "bold"))
+    candidates = answer.get("candidates", ())
+    for candidate in candidates:
+        yield labelled("model", (candidate["model"]["node"], "bold"), differences(candidate, candidates))
         if candidate["steps"]:
             yield steps(candidate["steps"])
+
+
+def differences(candidate: dict[str, Any], candidates: Sequence[dict[str, Any]]) -> str:
+    """The parameters by which a candidate's model differs from the same model in others."""
+    model = candidate["model"]
+    alike = [other["model"]["params"] for other in candidates if other["model"]["node"] == model["node"]]
+    differing = [
+        f"{name} {value}" for name, value in model["params"].items() if any(other.get(name) != value for other in alike)
+    ]
+    return f"  {', '.join(differing)}" if differing else ""
 
 
 def steps(listed: list[dict[str, Any]]) -> Any:
@@ -80,10 +91,10 @@ def steps(listed: list[dict[str, Any]]) -> Any:
 
 
 def _acts_on(step: dict[str, Any]) -> str:
-    if step["note"]:
-        return str(step["note"])
-    names = some(step["acts_on"], MOST_NAMES)
-    return ", ".join([*([names] if names else []), *(["what steps before it made"] if step["acts_on_made"] else [])])
+    words = [some(step["acts_on"], MOST_NAMES)] if step["acts_on"] else []
+    words += ["what steps before it made"] if step["acts_on_made"] else []
+    words += [str(step["note"])] if step["note"] else []
+    return "; ".join(words)
 
 
 def after(columns: list[dict[str, Any]]) -> str:

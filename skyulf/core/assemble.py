@@ -3,20 +3,21 @@
 from typing import Any
 
 from skyulf.core.flow import Flow, Stage
-from skyulf.core.registry import BuildContext
+from skyulf.core.registry import Address, BuildContext, RowStep
 from skyulf.core.spec import PipelineSpec
 
 
 def assemble(spec: PipelineSpec, flow: Flow, context: BuildContext) -> Any:
-    """Build the unfitted Pipeline of a complete spec: a transformer for each step that acts, then the model.
+    """Build the unfitted Pipeline of a complete spec: a transformer or sampler for each step that acts, then the model.
+
+    With samplers it is imbalanced-learn's Pipeline, which lets them change rows when it is fitted and passes them by
+    when it predicts.
 
     A step on some columns stands in a ColumnTransformer; one on all of them, where all are numbers, stands alone.
     Columns go by their names, in frames, until a step generates columns or stands alone; from there on they go by
     position, in arrays. Generated names can clash (a column "a_b" beside a column "a" with a category "b"), positions
     cannot.
     """
-    from sklearn.pipeline import Pipeline
-
     if spec.model is None:
         raise ValueError("a spec without a model cannot be built; choose candidates first")
     steps: list[tuple[str, Any]] = [
@@ -25,12 +26,22 @@ def assemble(spec: PipelineSpec, flow: Flow, context: BuildContext) -> Any:
     ]
     seed = context.seed if spec.model.seed is None else spec.model.seed
     model = spec.model.use().build(BuildContext(seed, context.task, context.threads))
+    if flow.changes_rows:
+        from imblearn.pipeline import Pipeline
+
+        from skyulf.core.sampling import CountRows
+
+        steps.append(("rows", CountRows()))
+    else:
+        from sklearn.pipeline import Pipeline
     return Pipeline([*steps, ("model", model)])
 
 
 def _transformer(stage: Stage, context: BuildContext) -> Any:
     from sklearn.compose import ColumnTransformer
 
+    if isinstance(stage.step, RowStep):
+        return stage.step.sampler(context, _whereabouts(stage))
     estimator = stage.step.build(context)
     if stage.whole:
         return estimator
@@ -49,6 +60,12 @@ def _transformer(stage: Stage, context: BuildContext) -> Any:
         return ColumnTransformer([(name, estimator, selected)], remainder="passthrough")
     by_name = ColumnTransformer([(name, estimator, selected)], remainder="passthrough", verbose_feature_names_out=False)
     return by_name.set_output(transform="pandas")
+
+
+def _whereabouts(stage: Stage) -> Address:
+    places: dict[str, str | int] = dict(zip(stage.known, _address(stage, list(stage.known)), strict=True))
+    made_from = len(stage.known) if stage.takes_generated else None
+    return Address(places, _address(stage, list(stage.selected)), made_from)
 
 
 def _address(stage: Stage, names: list[str]) -> list[str] | list[int]:

@@ -22,6 +22,7 @@ from skyulf.core.frame import target_values
 from skyulf.core.notices import Notices
 from skyulf.core.probing import probe_inputs
 from skyulf.core.registry import BuildContext
+from skyulf.core.sampling import without_samplers
 from skyulf.core.spec import PipelineSpec
 from skyulf.core.state import FittedState
 from skyulf.core.transformers import settled
@@ -31,6 +32,9 @@ Array = np.ndarray[Any, Any]
 Report = Callable[[str, float, dict[str, float]], None]
 
 PROBE_ROWS = 50
+
+MANY_CELLS = 1_000_000
+"""Cells of a table from which on threads of OpenMP are worth waking."""
 
 # Where each stage ends, as a share of the whole; choosing and fitting is what takes long.
 ENDS = {"load": 0.02, "split": 0.05, "choose": 0.5, "fit": 0.7, "evaluate": 0.75, "refit": 0.95, "fingerprint": 1.0}
@@ -96,9 +100,8 @@ def fit(
     run = _Run(report)
     notices = Notices()
     context = BuildContext(seed % 2**32, spec_candidates[0].task, threads)
-    # Sums over rows come out the same whatever the number of cores, and sooner: tables are tall and narrow, and on
-    # two threads BLAS spends more time on waiting than it saves (a logistic regression took 5 times as long).
-    with libraries.limit(limits={"blas": 1, "openmp": threads}), notices.listening():
+    limits = threads_of_libraries(frame.size, threads)
+    with libraries.limit(limits=limits), notices.listening():
         with run.stage("load"):
             table = check(spec_candidates, frame, columns)
             flows = [follow(spec, columns, len(frame)) for spec in spec_candidates]
@@ -108,25 +111,39 @@ def fit(
             best, scores = choosing.choose(spec_candidates, flows, table.features, table.target, train, context, done)
         spec, flow = _completed(spec_candidates[best]), flows[best]
         with run.stage("fit"):
-            held_out = fitted(spec, flow, context, table, train)
+            held_out, left_of_train = learnt(spec, flow, context, table, train)
         with run.stage("evaluate"):
             metrics, evaluation = _evaluate(held_out, spec, table, test, columns)
             run.metrics = {name: value for name, value in metrics.items() if value is not None}
         with run.stage("refit"):
-            served = fitted(spec, flow, context, table, None) if spec.refit else held_out
+            served, left = held_out, left_of_train
+            if spec.refit:
+                served, left = learnt(spec, flow, context, table, None)
     with run.stage("fingerprint"), libraries.limit(limits=1):
         probe = table.features.iloc[train[:PROBE_ROWS]]
         mark = fingerprint(served, probe)
-        schema = probe_inputs(served, flow, probe, columns)
+        schema = probe_inputs(served, flow, probe, columns, libraries)
     kind = _type_of(spec.target, columns)
     classes = [json_label(value, kind) for value in served.classes_] if table.classes is not None else None
     rows = {"total": len(frame), "train": len(train), "test": len(test), "dropped": table.dropped}
-    environment = describe_environment(threads, libraries)
+    if flow.changes_rows:
+        rows |= {"train_after_steps": left_of_train, "served_after_steps": left}
+    environment = describe_environment(threads, limits, libraries)
     return FittedState(
         spec=spec, pipeline=served, pipeline_inputs=flow.inputs, classes=classes, metrics=metrics,
         candidate_scores=scores, input_schema=schema, target_type=kind, rows=rows, evaluation=evaluation,
         fingerprint=mark, environment=environment, timings=run.timings, warnings=notices.texts(),
     )  # fmt: skip
+
+
+def threads_of_libraries(cells: int, threads: int) -> dict[str, int]:
+    """Return how many threads each kind of library may use on a table of so many cells.
+
+    Of BLAS always one: sums over rows then come out the same whatever the number of cores, and sooner, for tables are
+    tall and narrow, and threads spend more time on waiting than they save (a logistic regression took 5 times as long
+    on two). Boosted trees (OpenMP) begin to gain by a second one at about a million cells.
+    """
+    return {"blas": 1, "openmp": threads if cells >= MANY_CELLS else 1}
 
 
 def _type_of(name: str, columns: Sequence[ColumnFacts]) -> Any:
@@ -194,17 +211,24 @@ def _completed(spec: PipelineSpec) -> PipelineSpec:
 
 def fitted(spec: PipelineSpec, flow: Flow, context: BuildContext, table: _Table, rows: Array | None) -> Any:
     """Fit on the rows at these positions, or on all."""
+    return learnt(spec, flow, context, table, rows)[0]
+
+
+def learnt(spec: PipelineSpec, flow: Flow, context: BuildContext, table: _Table, rows: Array | None) -> tuple[Any, int]:
+    """Fit as `fitted` does; the pipeline, and how many rows its steps left for the model."""
     pipeline = assemble(spec, flow, context)
     features, target = table.features, table.target
     if rows is not None:
         features, target = features.iloc[rows], target[rows]
     pipeline.fit(features, target)
+    left = pipeline["rows"].rows_ if flow.changes_rows else len(target)
+    pipeline = without_samplers(pipeline) if flow.changes_rows else pipeline
     for transformer in pipeline[:-1]:
         settled(transformer)
     if "n_jobs" in pipeline[-1].get_params(deep=False):
         # Predictions of a forest on several threads are summed in the order in which the threads finish.
         pipeline[-1].set_params(n_jobs=1)
-    return pipeline
+    return pipeline, left
 
 
 def _evaluate(

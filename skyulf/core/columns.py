@@ -12,6 +12,7 @@ MISSING = ("", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "null", "NULL")
 
 TEXT_MIN_DISTINCT = 20
 TEXT_MIN_SHARE = 0.5
+FREE_TEXT_MIN_WORDS = 5.0
 
 
 class ColumnFacts(BaseModel):
@@ -49,3 +50,8 @@ def kind_of(facts: ColumnFacts, rows: int) -> Kind:
     filled = max(rows - facts.nulls, 0)
     near_unique = facts.distinct > TEXT_MIN_DISTINCT and facts.distinct >= TEXT_MIN_SHARE * filled
     return "text" if near_unique else "categorical"
+
+
+def is_free_text(facts: ColumnFacts, rows: int) -> bool:
+    """Tell whether a column holds sentences, whose words say something: names and identifiers have few words."""
+    return kind_of(facts, rows) == "text" and (facts.mean_words or 0.0) >= FREE_TEXT_MIN_WORDS

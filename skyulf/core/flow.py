@@ -73,6 +73,11 @@ class Flow:
     """Columns that were dropped before anything used them."""
     faults: tuple[Fault, ...]
 
+    @property
+    def changes_rows(self) -> bool:
+        """Whether a step drops or adds training rows."""
+        return any(stage.step.output == "rows" for stage in self.stages)
+
 
 def follow(spec: PipelineSpec, columns: Sequence[ColumnFacts], rows: int) -> Flow:
     """Follow the columns of a dataset (its target aside) through the steps of a spec; steps left out are none."""
@@ -88,7 +93,7 @@ def follow(spec: PipelineSpec, columns: Sequence[ColumnFacts], rows: int) -> Flo
     for index, step_spec in enumerate(spec.steps or ()):
         step = step_spec.use()
         chosen, with_generated, problems = _select(step_spec, current, inputs, spec.target, index)
-        faults += problems + _objections(step, chosen, index)
+        faults += problems + _objections(step, chosen, index) + _named(step, current, inputs, spec.target, index)
         with_generated = with_generated and generated and step.takes_generated
         faults += _gaps(step, chosen, with_generated and _nullable(made), index)
         names = tuple(column.name for column in chosen)
@@ -99,8 +104,15 @@ def follow(spec: PipelineSpec, columns: Sequence[ColumnFacts], rows: int) -> Flo
             by_position = by_position or whole or step.output in ("generated", "added")
             if step.output == "dropped":
                 unused |= set(names) - touched
-            touched |= set(names)
-            made = _made(step, _sources(chosen, columns), made, with_generated, _classes(spec, columns))
+            if step.output != "rows":
+                touched |= set(names)
+            if step.output in ("generated", "added"):
+                taken = made if with_generated else ()
+                kept = () if with_generated and step.output == "generated" else made
+                sources = [*_sources(chosen, columns), *(some_made.as_source() for some_made in taken)]
+                made = kept + step.makes(sources, _classes(spec, columns))
+            elif made and with_generated:
+                made = _made_after(step, made)
             current, generated = _after(step, current, set(names), generated, with_generated)
         passages.append(Passage(step, names, with_generated, tuple(current), made))
     return Flow(
@@ -133,6 +145,19 @@ def _select(
         column for column in current if selector.kind in ("all", column.kind) and column.name not in selector.exclude
     ]
     return chosen, selector.kind in ("all", "numeric"), faults
+
+
+def _named(step: Step, current: list[Flowing], inputs: tuple[str, ...], target: str, index: int) -> list[Fault]:
+    """Say which columns that a step's parameters name are not there."""
+    faults = []
+    for parameter, names in step.names().items():
+        present = {column.name for column in current} | {target}
+        faults += [
+            Fault(f"steps.{index}.params.{parameter}.{at}", _missing(name, inputs, target))
+            for at, name in enumerate(names)
+            if name not in present
+        ]
+    return faults
 
 
 def _whole(step: Step, chosen: list[Flowing], current: list[Flowing]) -> bool:
@@ -182,25 +207,15 @@ def _classes(spec: PipelineSpec, columns: Sequence[ColumnFacts]) -> int | None:
 
 def _sources(chosen: list[Flowing], columns: Sequence[ColumnFacts]) -> list[Source]:
     """Steps before may have changed values, but never one into two."""
-    if not chosen:
-        return []
     distinct = {column.name: column.distinct + (column.nulls > 0) for column in columns}
     return [Source(column.name, column.nullable, distinct[column.name]) for column in chosen]
 
 
-def _made(
-    step: Step, sources: list[Source], before: tuple[Made, ...], with_generated: bool, classes: int | None
-) -> tuple[Made, ...]:
-    """Return what there is of columns that steps made, after a step."""
-    if step.output in ("generated", "added"):
-        taken = before if with_generated else ()
-        kept = () if with_generated and step.output == "generated" else before
-        return kept + step.makes([*sources, *(columns.as_source() for columns in taken)], classes)
-    if not with_generated:
-        return before
+def _made_after(step: Step, made: tuple[Made, ...]) -> tuple[Made, ...]:
+    """Return what becomes of columns that earlier steps made, by a step that acts on them and makes none."""
     if step.output == "dropped":
         return ()
-    return tuple(replace(columns, nullable=False) for columns in before) if step.fills_nulls else before
+    return tuple(replace(columns, nullable=False) for columns in made) if step.fills_nulls else made
 
 
 def _after(

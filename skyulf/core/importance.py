@@ -14,7 +14,7 @@ import pandas as pd
 
 from skyulf.core import calculator
 from skyulf.core.columns import ColumnFacts
-from skyulf.core.evaluation import aligned, codes_of, finite, log_loss
+from skyulf.core.evaluation import aligned, brier, codes_of, finite
 from skyulf.core.flow import follow
 from skyulf.core.formats import LoadedModel
 from skyulf.core.registry import BuildContext
@@ -33,9 +33,11 @@ def explain(
 ) -> dict[str, Any]:
     """Return what each column of a model's input is worth to it, the worthiest first.
 
-    ``frame``, ``columns``, ``seed`` and ``threads`` are those of the fit. The document names the ``metric`` (log loss
-    or root mean squared error, by which candidates are chosen too), its ``score`` on the sample of held-out ``rows``,
-    and for each column the ``mean`` and ``std`` over ``repeats`` shuffles of what the metric grew by.
+    ``frame``, ``columns``, ``seed`` and ``threads`` are those of the fit. The document names the ``metric``, its
+    ``score`` on the sample of held-out ``rows``, and for each column the ``mean`` and ``std`` over ``repeats`` shuffles
+    of what the metric grew by. The metric is the Brier score (it judges probabilities and exists whatever the balance
+    of classes, and unlike log loss it is not ruled by the few rows to which a forest gives no chance at all), or the
+    root mean squared error.
     """
     context = BuildContext(seed % 2**32, model.spec.task, threads)
     pipeline, features, truth, classes = _held_out(model, frame, columns, context)
@@ -45,7 +47,7 @@ def explain(
     def score(rows: Mapping[str, Array]) -> float:
         if classes is None:
             return float(np.sqrt(np.mean((walk.predict(rows) - truth) ** 2)))
-        return log_loss(codes_of(truth, classes), aligned(walk.chances(rows), pipeline.classes_, classes))
+        return brier(codes_of(truth, classes), aligned(walk.chances(rows), pipeline.classes_, classes))
 
     random = np.random.default_rng(context.seed)
     start = score(sent)
@@ -54,7 +56,7 @@ def explain(
         for name, cells in sent.items()
     ]
     return {
-        "metric": "rmse" if classes is None else "log_loss",
+        "metric": "rmse" if classes is None else "brier",
         "score": finite(start),
         "rows": len(truth),
         "repeats": REPEATS,

@@ -11,6 +11,7 @@ from skyulf.core.made import Made
 from skyulf.core.spec import PipelineSpec, StepSpec
 from skyulf.errors import Fault
 
+ROWS = "changes the rows that the model is fitted on, and none that are evaluated or served"
 NOTHING = "no column is of that kind by then, so this step does nothing"
 
 
@@ -99,7 +100,7 @@ def _step(spec: StepSpec, passage: Passage) -> PlannedStep:
         acts_on=passage.acts_on,
         acts_on_made=passage.acts_on_made,
         columns=(*map(_kept, passage.columns), *map(_made, passage.made)),
-        note=None if acts else NOTHING,
+        note=NOTHING if not acts else ROWS if passage.step.output == "rows" else None,
     )
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from skyulf.core.graph import Column, Graph
 
 Task = Literal["classification", "regression"]
-Output = Literal["same", "numeric", "generated", "added", "dropped"]
+Output = Literal["same", "numeric", "generated", "added", "dropped", "rows"]
 
 N = TypeVar("N", bound="Node")
 
@@ -62,9 +62,10 @@ class Step(Node):
     """A node that changes columns.
 
     ``takes`` are the kinds of columns it can be given. ``output`` says what becomes of them: the ``same``
-    columns, ``numeric`` ones of the same names, ``generated`` ones in their place, ``added`` ones beside them, or
-    ``dropped``. ``takes_nulls`` says that cells may be missing before it, ``fills_nulls`` that none is afterwards,
-    ``takes_generated`` that it also acts on columns that earlier steps generated.
+    columns, ``numeric`` ones of the same names, ``generated`` ones in their place, ``added`` ones beside them, none
+    where they are ``dropped``, or the same columns with fewer or more ``rows``. ``takes_nulls`` says that cells may be
+    missing before it, ``fills_nulls`` that none is afterwards, ``takes_generated`` that it also acts on columns that
+    earlier steps generated.
     """
 
     kind: ClassVar[Literal["step", "model"]] = "step"
@@ -83,6 +84,10 @@ class Step(Node):
         if kind in self.takes:
             return None
         return f"{self.name} takes {_either(sorted(self.takes))} columns only"
+
+    def names(self) -> Mapping[str, Sequence[str]]:
+        """Return the parameters that name columns, and the names; one may be the target's."""
+        return {}
 
     def makes(self, sources: Sequence[Source], classes: int | None) -> tuple[Made, ...]:  # noqa: ARG002
         """Say what it makes of columns whose place it takes, or beside which it puts others, before it is fitted.
@@ -110,6 +115,34 @@ class Step(Node):
         from skyulf.core.graph import NoOnnx
 
         raise NoOnnx(f"the step {cls.name} has no counterpart in ONNX")
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where columns are found when a step that changes rows is given them: by name in a frame, or by position.
+
+    ``of`` holds every known column's address, ``columns`` those of the columns that the step acts on. Columns from the
+    position ``made_from`` on were made by earlier steps; None where it does not act on them.
+    """
+
+    of: Mapping[str, str | int]
+    columns: list[Any]
+    made_from: int | None
+
+
+class RowStep(Step):
+    """A step that drops training rows, or adds some. What is evaluated and what is served passes it by."""
+
+    output: ClassVar[Output] = "rows"
+    types: ClassVar[tuple[str, ...]] = ()
+
+    @abstractmethod
+    def sampler(self, context: BuildContext, address: Address) -> Any:
+        """Make the unfitted sampler: an estimator with imbalanced-learn's ``fit_resample``."""
+
+    def build(self, context: BuildContext) -> Any:  # noqa: ARG002
+        """Refuse: where the columns are must be known."""
+        raise TypeError(f"{self.name} is built by sampler(), not by build()")
 
 
 class Model(Node):
@@ -148,18 +181,22 @@ def _catalogue() -> Mapping[str, type[Node]]:
     return MappingProxyType(found)
 
 
-def steps() -> dict[str, type[Step]]:
+@cache
+def steps() -> Mapping[str, type[Step]]:
     """Return every step by its name."""
-    return {name: node for name, node in _catalogue().items() if issubclass(node, Step)}
+    return MappingProxyType({name: node for name, node in _catalogue().items() if issubclass(node, Step)})
 
 
-def models(task: Task | None = None) -> dict[str, type[Model]]:
+@cache
+def models(task: Task | None = None) -> Mapping[str, type[Model]]:
     """Return every model by its name; with ``task`` only those that can do it."""
-    return {
-        name: node
-        for name, node in _catalogue().items()
-        if issubclass(node, Model) and (task is None or task in node.tasks)
-    }
+    return MappingProxyType(
+        {
+            name: node
+            for name, node in _catalogue().items()
+            if issubclass(node, Model) and (task is None or task in node.tasks)
+        }
+    )
 
 
 def describe_nodes() -> list[dict[str, Any]]:

@@ -76,7 +76,8 @@ class ModelTrained(DomainEvent):
     """An attempt ended with a model.
 
     ``model`` and ``evaluation`` are digests of artifacts. ``metrics`` belong to the held-out fit, ``fingerprint``
-    to the model that is served. ``rows`` counts total, train, test and dropped rows. ``timings`` are in seconds.
+    to the model that is served. ``rows`` counts total, train, test and dropped rows, and where steps
+    change rows what they left (train_after_steps, served_after_steps). ``timings`` are in seconds.
     """
 
     attempt: int

@@ -28,8 +28,9 @@ logger = logging.getLogger(__name__)
 
 
 class Step(NamedTuple):
-    """What one page did: whether there was anything to read, and whether there may be more."""
+    """What one page did: how far it got, whether there was anything to read, and whether there may be more."""
 
+    position: int
     moved: bool
     full: bool
 
@@ -124,7 +125,7 @@ class Projector:
         build = self.request_rebuild(name)
         while not build.live and not self._stopping.is_set():
             step = self._advance([build])
-            build = self._build(projection, build.number)
+            build = replace(build, position=step.position)
             if not step.moved and self._store.promote(projection, build):
                 self._tell(name, build.position)
                 break
@@ -195,9 +196,6 @@ class Projector:
         builds = self._store.builds(projection.name)
         return next((build for build in builds if build.live and build.version == projection.version), None)
 
-    def _build(self, projection: Projection[Any], number: int) -> Build:
-        return next(build for build in self._store.builds(projection.name) if build.number == number)
-
     def _advance(self, builds: Sequence[Build]) -> Step:
         """Fold one page into builds that are at the same place, in one transaction."""
         position = builds[0].position
@@ -205,7 +203,7 @@ class Projector:
         types = tuple(dict.fromkeys(name for projection in projections for name in projection.types))
         page = self._log.read(position, PAGE, types=types)
         if page.position <= position:
-            return Step(moved=False, full=False)
+            return Step(position, moved=False, full=False)
         events = [(recorded, read(recorded)) for recorded in page.events]
         with self._store.transaction() as transaction:
             for projection, build in zip(projections, builds, strict=True):
@@ -220,7 +218,7 @@ class Projector:
         for build in builds:
             if build.live:
                 self._tell(build.projection, page.position)
-        return Step(moved=True, full=len(page.events) == PAGE)
+        return Step(page.position, moved=True, full=len(page.events) == PAGE)
 
     def _tell(self, name: str, position: int) -> None:
         for call in self._advanced:

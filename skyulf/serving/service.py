@@ -49,7 +49,7 @@ class PredictionService:
 
     def __init__(self, log: EventLog, artifacts: ArtifactStore, sandbox: SandboxServer, seconds: float) -> None:
         self._deployments = Deployments(log)
-        self._copies = LoadedCopies(artifacts)
+        self._copies = LoadedCopies(artifacts, sandbox)
         self._threads = ThreadPoolExecutor(SCORING_THREADS, thread_name_prefix="scoring")
         self._artifacts = artifacts
         self._sandbox = sandbox

@@ -1,24 +1,11 @@
 """When nobody waits, a trained model gets an ONNX copy and its columns are weighed: once, whatever is killed."""
 
-from typing import Any
-
-from system import QUICK, System, eventually, kinds
+from system import QUICK, System, kinds
 
 from skyulf.adapters.local_artifacts import LocalArtifacts
 from skyulf.core.scorer import Scorer
 
 FINISHED = ["ModelTrained", "ModelPackaged", "ModelExplained"]
-
-
-def finished(system: System, job: str) -> dict[str, Any]:
-    """The job, once all is known of its model."""
-
-    def both_are_settled() -> dict[str, Any] | None:
-        shown = system.job(job)
-        settled = shown["onnx"] and system.get(f"/v1/jobs/{job}/evaluation")["importance"]
-        return shown if settled else None
-
-    return eventually(both_are_settled)
 
 
 def of_the_model(system: System, job: str) -> list[str]:
@@ -30,7 +17,7 @@ def test_a_trained_model_is_finished_exactly_once_though_its_server_was_killed(s
     assert served.job(job)["onnx"] is None, "it is begun only once it has been quiet for a while"
     served.server.kill()
     served.start()
-    shown = finished(served, job)
+    shown = served.finished(job)
     assert of_the_model(served, job) == FINISHED
     assert shown["status"] == "succeeded"
 
@@ -51,7 +38,7 @@ def test_a_trained_model_is_finished_exactly_once_though_its_server_was_killed(s
 def test_a_model_without_a_copy_says_why(served: System) -> None:
     spec = {**QUICK, "steps": [*QUICK["steps"], {"node": "scale"}], "model": {"node": "k_neighbors"}}
     job = served.trained(served.upload(), spec)["id"]
-    shown = finished(served, job)
+    shown = served.finished(job)
     assert shown["onnx"] == {
         "digest": None,
         "reason": "k_neighbors: which of equally near rows count is scikit-learn's own choice",

@@ -338,6 +338,14 @@ def test_surroundings_of_a_child(server: SandboxServer) -> None:
     assert found["threads"] == 1
 
 
+def test_children_hold_nothing_that_they_have_no_use_for(server: SandboxServer) -> None:
+    found = server.fork().run(tasks.held, limits=WAIT)
+    assert found["imported"] == []
+    assert found["documented"] == {"sklearn": False, "scipy": False, "pandas": False, "numpy": True}
+    assert found["asserts"]
+    assert found["can be imported"] == list(fork_server.UNUSED)
+
+
 def test_children_do_not_share_a_random_state(server: SandboxServer) -> None:
     drawn = [server.fork().run(tasks.random_numbers, limits=WAIT) for _ in range(2)]
     assert drawn[0] != drawn[1]

@@ -14,7 +14,7 @@ class KNeighbors(Model):
     """Predicts from the nearest training rows, by vote or by mean; keeps all of them in the model.
 
     Builds on scikit-learn's KNeighborsClassifier and KNeighborsRegressor. Wants scaled numeric columns without
-    missing cells, and few of them; needs at least as many training rows as neighbours.
+    missing cells, and few of them; needs at least as many training rows as neighbours. Has no ONNX copy.
     """
 
     name: ClassVar[str] = "k_neighbors"

@@ -30,7 +30,7 @@ class Cast(Step):
     """Takes columns for what they are: numbers that are names (codes, years) for categories, or text for numbers.
 
     Cast to category, 3.0 becomes "3"; cast to number, text that is no finite number becomes missing. Missing cells
-    stay missing. Takes categorical, text and numeric columns.
+    stay missing. Takes categorical, text and numeric columns. Models after a cast of text to numbers have no ONNX copy.
     """
 
     name: ClassVar[str] = "cast"

@@ -29,7 +29,6 @@ PRELOAD = (
     "pyarrow",
     "pyarrow.compute",
     "pyarrow.csv",
-    "pyarrow.dataset",
     "pyarrow.pandas_compat",
     "pyarrow.parquet",
     "sklearn.compose",

@@ -4,7 +4,7 @@ import pytest
 from typer.testing import CliRunner
 
 from skyulf.cli.app import app
-from skyulf.cli.check import after
+from skyulf.cli.check import after, differences
 
 runner = CliRunner()
 
@@ -47,3 +47,11 @@ def test_a_file_that_holds_no_spec_is_refused(tmp_path, content):
     file = tmp_path / "spec.json"
     file.write_text(content)
     assert runner.invoke(app, ["pipelines", "check", str(file)]).exit_code == 1
+
+
+def test_candidates_of_one_model_are_told_apart_by_their_parameters():
+    one, two, tree = (
+        {"model": {"node": node, "params": params}}
+        for node, params in (("lr", {"C": 1.0, "tol": 0.1}), ("lr", {"C": 0.1, "tol": 0.1}), ("tree", {"depth": 3}))
+    )
+    assert [differences(each, [one, two, tree]) for each in (one, two, tree)] == ["  C 1.0", "  C 0.1", ""]

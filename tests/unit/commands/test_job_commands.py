@@ -335,7 +335,7 @@ class TestRetrying:
 
 
 PACKAGED = {"onnx": "sha256:copy", "probe_rows": 30, "largest_difference": 1e-12}
-EXPLAINED = {"explanation": "sha256:why", "metric": "log_loss", "rows": 20, "repeats": 5}
+EXPLAINED = {"explanation": "sha256:why", "metric": "brier", "rows": 20, "repeats": 5}
 
 
 class TestFinishing:

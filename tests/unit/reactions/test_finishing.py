@@ -50,7 +50,7 @@ class Sandbox:
             raise self.ends.pop(0)
         if function is explain_model:
             Path(task.folder, EXPLANATION).write_text('{"importance": []}')
-            return Explained("log_loss", 20, 5)
+            return Explained("brier", 20, 5)
         Path(task.folder, COPY).write_bytes(b"a copy")
         return Copied(None, 30, 0.0)
 
@@ -130,7 +130,7 @@ def test_both_are_recorded_once_however_often_the_rows_name_the_job(system: Syst
     packaged, explained = system.outcomes()
     assert (packaged.attempt, packaged.probe_rows, packaged.reason) == (1, 30, None)
     assert system.artifacts.read(packaged.onnx) == b"a copy"
-    assert (explained.metric, explained.rows, explained.repeats) == ("log_loss", 20, 5)
+    assert (explained.metric, explained.rows, explained.repeats) == ("brier", 20, 5)
     assert system.artifacts.read(explained.explanation) == b'{"importance": []}'
     assert system.sandbox.asked == ["make_copy", "explain_model"]
     assert [path.name for path in system.scratch.iterdir()] == ["file"], "nothing is left lying about"

@@ -1,5 +1,8 @@
-"""SQLAlchemy engines for read models in Postgres."""
+"""Read models in Postgres: SQLAlchemy engines, and the lock of the one process that projects."""
 
+import threading
+import time
+from contextlib import suppress
 from typing import Any
 
 import psycopg
@@ -44,3 +47,64 @@ def postgres_engine(url: str, *, writes: bool, pool_size: int) -> Engine:
             connection.exec_driver_sql(ALONE)
 
     return engine
+
+
+LOOK = 1.0
+"""Seconds between two looks at who has the lock, or whether it is still ours."""
+
+LEAD = "SELECT pg_try_advisory_lock(hashtextextended('skyulf projector ' || current_schema(), 0))"
+
+NOTICED = (
+    "SELECT set_config('tcp_keepalives_idle', '2', false), set_config('tcp_keepalives_interval', '1', false), "
+    "set_config('tcp_keepalives_count', '2', false)"
+)
+"""Settings under which the server notices within 4 s that the holder's machine is gone; a process's end, at once."""
+
+
+class PostgresLead:
+    """`Lead` as a lock of a session: it ends with its connection, whatever becomes of the process.
+
+    Safe from any thread.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._address = conninfo(url)
+        self._lock = threading.Lock()
+        self._connection: psycopg.Connection[Any] | None = None
+        self._held = False
+        self._look_at = 0.0
+
+    def held(self) -> bool:
+        """See `Lead.held`."""
+        with self._lock:
+            now = time.monotonic()
+            if now >= self._look_at:
+                self._look_at = now + LOOK
+                try:
+                    self._held = self._looked()
+                except psycopg.Error:
+                    self._let_go()
+            return self._held
+
+    def _looked(self) -> bool:
+        """Whether the lock is ours still, or has just become so."""
+        if self._connection is None:
+            self._connection = psycopg.connect(self._address, autocommit=True)
+            self._connection.execute(NOTICED)
+        if self._held:
+            self._connection.execute("SELECT")
+            return True
+        return self._connection.execute(LEAD).fetchone() == (True,)
+
+    def _let_go(self) -> None:
+        self._held = False
+        if self._connection is not None:
+            with suppress(psycopg.Error):
+                self._connection.close()
+            self._connection = None
+
+    def close(self) -> None:
+        """See `Lead.close`."""
+        with self._lock:
+            self._look_at = float("inf")
+            self._let_go()

@@ -8,7 +8,7 @@ when a rebuild has caught up, read in the same transaction as the rows.
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cached_property, wraps
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, Protocol, TypeVar
 
 import msgspec
 from sqlalchemy import (
@@ -204,6 +204,7 @@ class SqlReadStore:
         writer = engine_for(url, writes=True, pool_size=2)
         self._writer = Transactions(writer)
         self._reader = Transactions(engine_for(url, writes=False, pool_size=8))
+        self._lead = lead_for(url)
         try:
             with writer.begin() as connection:
                 metadata.create_all(connection)
@@ -270,6 +271,10 @@ class SqlReadStore:
         with self._reader.begin() as connection:
             return tuple(_build(row) for row in connection.execute(LIVE))
 
+    def leads(self) -> bool:
+        """See `ReadStore.leads`."""
+        return self._lead.held()
+
     @contextmanager
     def transaction(self) -> Iterator[SqlTransaction]:
         """See `ReadStore.transaction`."""
@@ -335,6 +340,7 @@ class SqlReadStore:
 
     def close(self) -> None:
         """See `ReadStore.close`."""
+        self._lead.close()
         self._writer.dispose()
         self._reader.dispose()
 
@@ -357,6 +363,38 @@ class Transactions:
     def dispose(self) -> None:
         """Close the connections."""
         self.engine.dispose()
+
+
+class Lead(Protocol):
+    """The right to project, which one process has at a time."""
+
+    def held(self) -> bool:
+        """Whether this process has it; tries to get it otherwise."""
+        ...
+
+    def close(self) -> None:
+        """Give it up."""
+        ...
+
+
+class OwnedFile:
+    """`Lead` over a file, which one process owns anyway."""
+
+    def held(self) -> bool:
+        """See `Lead.held`."""
+        return True
+
+    def close(self) -> None:
+        """See `Lead.close`."""
+
+
+def lead_for(url: str) -> Lead:
+    """The right to project into the database that ``url`` names."""
+    if url.startswith("sqlite:"):
+        return OwnedFile()
+    from skyulf.adapters.postgres_engine import PostgresLead  # its driver is not loaded where it is not used
+
+    return PostgresLead(url)
 
 
 def engine_for(url: str, *, writes: bool, pool_size: int) -> Engine:

@@ -171,13 +171,17 @@ class Projector:
     def _follow(self) -> None:
         while not self._stopping.is_set():
             self._wake.clear()
-            self._guarded(self.catch_up)
+            self._guarded(self._catch_up_if_leading)
             self._wake.wait(POLL)
+
+    def _catch_up_if_leading(self) -> None:
+        if self._store.leads():
+            self.catch_up()
 
     def _follow_rebuilds(self) -> None:
         while not self._stopping.is_set():
             self._rebuild.clear()
-            for projection in self._projections.values():
+            for projection in self._projections.values() if self._store.leads() else ():
                 if any(not build.live for build in self._store.builds(projection.name)):
                     self._guarded(lambda name=projection.name: self.rebuild(name))  # type: ignore[misc]
             self._rebuild.wait(POLL * 4)

@@ -58,7 +58,8 @@ class PostgresEventLog:
         self._order = StableHead(self._reading, schema)
         self._wakeups = Wakeups()
         self._notifier = Notifier(url, channel)
-        self._listener = Listener(url, channel, self._wakeups, lambda: self._notifier.backend)
+        table_name = sql.SQL("{}.events").format(sql.Identifier(schema))
+        self._listener = Listener(url, channel, table_name, self._wakeups, lambda: self._notifier.backend)
         self._select = sql.SQL("SELECT {} FROM {}.events ").format(COLUMNS, sql.Identifier(schema))
         self._load = sql.SQL(
             "SELECT {} FROM unnest(%b::text[], %b::bigint[]) AS wanted (stream, version) JOIN {}.events "

@@ -107,14 +107,14 @@ class EnvelopeRecorder(PostgresApplicationRecorder):
         self.sql_create_statements = log_statements(self.filled)
         self._append = sql.SQL(
             "SELECT positions, versions, recorded FROM {schema}.{append}("
-            "%b::text[], %b::bigint[], %b::boolean[], %b::text[], %b::text[], "
-            "%b::text[], %b::bigint[], %b::text[], %b::bytea[], %b::text[], %b::text[], %b::integer[])"
+            "%s::text[], %s::bigint[], %s::boolean[], %s::text[], %s::text[], "
+            "%s::text[], %s::bigint[], %s::text[], %b::bytea[], %s::text[], %s::text[], %s::integer[])"
         ).format(**self.filled)
         self._insert_at = sql.SQL(
             "INSERT INTO {schema}.{table} (notification_id, originator_id, originator_version, topic, state, "
             "actor, command_id, ordinal) OVERRIDING SYSTEM VALUE SELECT id, stream, version, topic, {state}, "
-            "actor, command, ordinal FROM unnest(%b::bigint[], %b::text[], %b::bigint[], %b::text[], %b::bytea[], "
-            "%b::text[], %b::text[], %b::integer[]) "
+            "actor, command, ordinal FROM unnest(%b::bigint[], %s::text[], %s::bigint[], %s::text[], %b::bytea[], "
+            "%s::text[], %s::text[], %s::integer[]) "
             "AS e (id, stream, version, topic, state, actor, command, ordinal)"
         ).format(**self.filled)
 
@@ -138,11 +138,11 @@ class EnvelopeRecorder(PostgresApplicationRecorder):
             cursor.execute(
                 self._append,
                 (
-                    list(guards.streams),
-                    list(guards.expected),
-                    list(guards.written),
-                    [actor for actor, _ in guards.commands],
-                    [command for _, command in guards.commands],
+                    words(guards.streams),
+                    numbers(guards.expected),
+                    numbers(guards.written),
+                    words([actor for actor, _ in guards.commands]),
+                    words([command for _, command in guards.commands]),
                     *columns(events, keys),
                 ),
                 prepare=True,
@@ -161,14 +161,25 @@ class EnvelopeRecorder(PostgresApplicationRecorder):
             raise IntegrityError(str(error)) from error
 
 
-def columns(events: Sequence[StoredEvent], keys: Sequence[CommandKey | NoCommand]) -> tuple[list[Any], ...]:
-    """Streams, versions, topics, states, actors, command ids and ordinals of events, each as a list."""
+def columns(events: Sequence[StoredEvent], keys: Sequence[CommandKey | NoCommand]) -> tuple[Any, ...]:
+    """Streams, versions, topics, states, actors, command ids and ordinals of events, each as an array."""
     return (
-        [event.originator_id for event in events],
-        [event.originator_version for event in events],
-        [event.topic for event in events],
+        words([str(event.originator_id) for event in events]),
+        numbers([event.originator_version for event in events]),
+        words([event.topic for event in events]),
         [event.state for event in events],
-        [actor for actor, _, _ in keys],
-        [command for _, command, _ in keys],
-        [ordinal for _, _, ordinal in keys],
+        words([actor for actor, _, _ in keys]),
+        words([command for _, command, _ in keys]),
+        numbers([ordinal for _, _, ordinal in keys]),
     )
+
+
+def words(texts: Sequence[str | None]) -> str:
+    """An array of texts as Postgres reads it; the driver's own way costs ten times as much, a dozen times an append."""
+    quoted = ["NULL" if text is None else '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"' for text in texts]
+    return "{" + ",".join(quoted) + "}"
+
+
+def numbers(values: Sequence[int | None]) -> str:
+    """An array of numbers, or of truths, as Postgres reads it."""
+    return "{" + ",".join(["NULL" if value is None else str(value) for value in values]) + "}"

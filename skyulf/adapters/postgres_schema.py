@@ -43,6 +43,8 @@ CREATE FUNCTION {schema}.{append}(
     event_actors text[], event_commands text[], ordinals integer[],
     OUT positions bigint[], OUT versions bigint[], OUT recorded bigint[]
 ) LANGUAGE plpgsql VOLATILE AS $body$
+DECLARE
+    newest bigint;
 BEGIN
     -- Whoever writes a stream keeps out all who write or guard it, to the end of the transaction, and so do equal
     -- commands; in one order for everybody, so that nobody waits for one who waits for him.
@@ -55,13 +57,20 @@ BEGIN
             FROM unnest(actors, commands) AS c (actor, command)
         ) AS asked (key, alone) GROUP BY key ORDER BY key
     ) AS locks;
-    -- Each statement from here on sees what was committed before the locks were had.
-    SELECT array_agg(n) INTO recorded
-    FROM unnest(actors, commands) WITH ORDINALITY AS c (actor, command, n)
-    WHERE EXISTS (SELECT FROM {schema}.{table} AS e WHERE e.actor = c.actor AND e.command_id = c.command);
-    SELECT array_agg(coalesce(
-        (SELECT max(originator_version) FROM {schema}.{table} AS e WHERE e.originator_id = s.stream), 0
-    ) ORDER BY n) INTO versions FROM unnest(streams) WITH ORDINALITY AS s (stream, n);
+    -- Each statement from here on sees what was committed before the locks were had. Single look-ups in a loop cost a
+    -- third of what one statement over all of them costs for the usual append, which has one command and one stream.
+    FOR number IN 1 .. cardinality(commands) LOOP
+        IF EXISTS (
+            SELECT FROM {schema}.{table} AS e WHERE e.actor = actors[number] AND e.command_id = commands[number]
+        ) THEN
+            recorded := recorded || number::bigint;
+        END IF;
+    END LOOP;
+    FOR number IN 1 .. cardinality(streams) LOOP
+        SELECT e.originator_version INTO newest FROM {schema}.{table} AS e
+        WHERE e.originator_id = streams[number] ORDER BY e.originator_version DESC LIMIT 1;
+        versions := versions || coalesce(newest, 0);
+    END LOOP;
     IF recorded IS NOT NULL OR versions <> expected THEN
         RETURN;
     END IF;

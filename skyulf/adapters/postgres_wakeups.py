@@ -1,13 +1,15 @@
 """Wake-ups between processes, through Postgres: told after a commit and never within it, heard in a thread.
 
 A NOTIFY within an append would make all commits wait for each other. Told afterwards it may get lost with its
-process, which costs latency and no event: readers look at intervals as well.
+process, which costs latency and no event: readers look at intervals as well. Since a NOTIFY costs as much as an
+append, a busy process tells only every so often, and whoever has heard one looks by itself for a while.
 """
 
 import logging
 import selectors
 import socket
 import threading
+import time
 from collections.abc import Callable
 from contextlib import closing
 from typing import Any
@@ -18,8 +20,13 @@ from psycopg import Connection, sql
 from skyulf.adapters.postgres import conninfo
 from skyulf.adapters.wakeups import Wakeups
 
-SPACING = 0.005
+SPACING = 0.05
 """Seconds between two notifications of one process; appends in between share the next."""
+
+BEAT = 0.004
+"""Seconds between two looks of a listener at the end of the log, until nothing has been told for some time."""
+
+AWAKE = 3 * SPACING
 
 AGAIN = 0.5
 """Seconds between two tries to be connected."""
@@ -80,8 +87,11 @@ class Notifier:
 class Listener:
     """Hears of what other processes append, in a thread that is begun with the first who wants to know."""
 
-    def __init__(self, url: str, channel: str, wakeups: Wakeups, ours: Callable[[], int | None]) -> None:
+    def __init__(
+        self, url: str, channel: str, table: sql.Composed, wakeups: Wakeups, ours: Callable[[], int | None]
+    ) -> None:
         self._url = url
+        self._end = sql.SQL("SELECT max(notification_id) FROM {}").format(table)
         self._listen = sql.SQL("LISTEN {}").format(sql.Identifier(channel))
         self._wakeups = wakeups
         self._ours = ours
@@ -128,14 +138,21 @@ class Listener:
                 self._wait(AGAIN)
 
     def _hear(self, connection: Connection[Any]) -> None:
+        awake_until, end = 0.0, None
         with closing(selectors.DefaultSelector()) as selector:
             selector.register(connection.fileno(), selectors.EVENT_READ)
             selector.register(self._stopped, selectors.EVENT_READ)
             while not self._closed:
-                selector.select()
+                now = time.monotonic()
+                selector.select(BEAT if now < awake_until else None)
                 heard = {notify.pid for notify in connection.notifies(timeout=0)}
                 if heard - {self._ours()}:
+                    awake_until = time.monotonic() + AWAKE
                     self._wakeups.wake_all()
+                elif now < awake_until:
+                    before, end = end, connection.execute(self._end, prepare=True).fetchone()
+                    if before != end:
+                        self._wakeups.wake_all()
 
     def _wait(self, seconds: float) -> None:
         with closing(selectors.DefaultSelector()) as selector:

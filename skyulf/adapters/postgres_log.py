@@ -15,8 +15,9 @@ from psycopg_pool import PoolClosed, PoolTimeout
 from skyulf.adapters.postgres import connect, conninfo, lost, refused
 from skyulf.adapters.postgres_batch import Facts, Plan, Prepared, prepared
 from skyulf.adapters.postgres_order import StableHead
-from skyulf.adapters.postgres_recorder import EnvelopeDatastore, EnvelopeRecorder, Outcome
-from skyulf.adapters.postgres_schema import TYPE_OF_TOPIC, check
+from skyulf.adapters.postgres_recorder import EnvelopeDatastore, EnvelopeRecorder, Outcome, numbers, words
+from skyulf.adapters.postgres_schema import check
+from skyulf.adapters.postgres_selects import Selects
 from skyulf.adapters.postgres_wakeups import Listener, Notifier
 from skyulf.adapters.stored import RestoreCheck, command_twice, recorded_from, state_of
 from skyulf.adapters.wakeups import Wakeups
@@ -31,8 +32,6 @@ AGAIN = 0.05
 """Seconds between two tries to be connected."""
 
 RESTORED_AT_ONCE = 1_000
-
-COLUMNS = sql.SQL("notification_id, originator_id, originator_version, topic, state")
 
 Tuples = Cursor[tuple[Any, ...]]
 
@@ -60,11 +59,7 @@ class PostgresEventLog:
         self._notifier = Notifier(url, channel)
         table_name = sql.SQL("{}.events").format(sql.Identifier(schema))
         self._listener = Listener(url, channel, table_name, self._wakeups, lambda: self._notifier.backend)
-        self._select = sql.SQL("SELECT {} FROM {}.events ").format(COLUMNS, sql.Identifier(schema))
-        self._load = sql.SQL(
-            "SELECT {} FROM unnest(%b::text[], %b::bigint[]) AS wanted (stream, version) JOIN {}.events "
-            "ON originator_id = stream AND originator_version > version ORDER BY originator_id, originator_version"
-        ).format(COLUMNS, sql.Identifier(schema))
+        self._selects = Selects(schema)
 
     def append(self, appends: Sequence[Append]) -> list[AppendResult]:
         """See `EventLog.append`. In one statement, so that nobody can leave the transaction open."""
@@ -159,7 +154,7 @@ class PostgresEventLog:
         self._datastore.pool.check()  # the others are gone too, as a rule
         return question()
 
-    def _found(self, statement: sql.Composed, parameters: Sequence[Any]) -> tuple[Recorded, ...]:
+    def _found(self, statement: bytes, parameters: Sequence[Any]) -> tuple[Recorded, ...]:
         """The events that a statement selects."""
 
         def select() -> list[tuple[Any, ...]]:
@@ -172,7 +167,7 @@ class PostgresEventLog:
         """See `EventLog.load`."""
         loaded: dict[str, list[Recorded]] = {stream: [] for stream in after}
         if after:
-            for recorded in self._found(self._load, (list(after), list(after.values()))):
+            for recorded in self._found(self._selects.load, (words(list(after)), numbers(list(after.values())))):
                 loaded[recorded.stream].append(recorded)
         return {stream: tuple(events) for stream, events in loaded.items()}
 
@@ -187,35 +182,12 @@ class PostgresEventLog:
             stop = stop if until is None else min(stop, until)
         if stop <= after:
             return Page((), after)
-        found = self._found(*self._page(after, stop, limit, tuple(dict.fromkeys(types)), stream))
+        found = self._found(*self._selects.page(after, stop, limit, tuple(dict.fromkeys(types)), stream))
         return Page(found, found[-1].position if len(found) == limit else stop)
-
-    def _page(
-        self, after: int, stop: int, limit: int, types: tuple[str, ...], stream: str | None
-    ) -> tuple[sql.Composed, list[Any]]:
-        """The statement for a page, and its parameters.
-
-        Each type is its own range of an index, and the ranges are merged as far as the page goes. A stream's versions
-        are in the order of their positions; asked for by them, it is found by its own index whatever the statistics.
-        """
-        between = sql.SQL("notification_id > %s AND notification_id <= %s")
-        if stream is not None:
-            among = sql.SQL(f"AND {TYPE_OF_TOPIC} = ANY(%s) " if types else "")
-            where = sql.SQL("WHERE originator_id = %s AND {} {}ORDER BY originator_version LIMIT %s")
-            parameters = [stream, after, stop, *([list(types)] if types else []), limit]
-            return self._select + where.format(between, among), parameters
-        if not types:
-            all_types = sql.SQL("WHERE {} ORDER BY notification_id LIMIT %s").format(between)
-            return self._select + all_types, [after, stop, limit]
-        part = sql.SQL("({}WHERE {} = %s AND {})").format(self._select, sql.SQL(TYPE_OF_TOPIC), between)
-        merged = sql.SQL(" UNION ALL ").join([part] * len(types))
-        parameters = [parameter for name in types for parameter in (name, after, stop)]
-        return merged + sql.SQL(" ORDER BY notification_id LIMIT %s"), [*parameters, limit]
 
     def command(self, actor: str, command_id: str) -> tuple[Recorded, ...]:
         """See `EventLog.command`."""
-        statement = self._select + sql.SQL("WHERE actor = %s AND command_id = %s ORDER BY ordinal")
-        return self._found(statement, (actor, command_id))
+        return self._found(self._selects.command, (actor, command_id))
 
     def head(self) -> int:
         """See `EventLog.head`. It covers every append that has returned, to whomever."""

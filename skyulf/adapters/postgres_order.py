@@ -45,8 +45,8 @@ class StableHead:
             "AS n FROM (SELECT notification_id FROM {schema}.{table} WHERE notification_id > %(after)s "
             "ORDER BY notification_id LIMIT %(window)s) AS next) AS numbered WHERE id = %(after)s + n), "
             "(SELECT max(notification_id) FROM {schema}.{table})"
-        ).format(**place)
-        self._holders = sql.SQL(
+        ).format(**place).as_bytes()  # fmt: skip
+        self._holders = (
             "SELECT virtualtransaction FROM pg_catalog.pg_locks WHERE locktype = 'relation' AND granted "
             "AND mode = 'RowExclusiveLock' AND relation = %s::regclass AND database = "
             "(SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())"

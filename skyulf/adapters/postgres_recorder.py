@@ -109,7 +109,7 @@ class EnvelopeRecorder(PostgresApplicationRecorder):
             "SELECT positions, versions, recorded FROM {schema}.{append}("
             "%s::text[], %s::bigint[], %s::boolean[], %s::text[], %s::text[], "
             "%s::text[], %s::bigint[], %s::text[], %b::bytea[], %s::text[], %s::text[], %s::integer[])"
-        ).format(**self.filled)
+        ).format(**self.filled).as_bytes()  # fmt: skip
         self._insert_at = sql.SQL(
             "INSERT INTO {schema}.{table} (notification_id, originator_id, originator_version, topic, state, "
             "actor, command_id, ordinal) OVERRIDING SYSTEM VALUE SELECT id, stream, version, topic, {state}, "

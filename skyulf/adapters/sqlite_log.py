@@ -316,7 +316,7 @@ class SqliteEventLog:
                 stop = min(stop, until)
             statement, parameters = select_page(after, stop, limit, types, stream)
             cursor.execute(statement, parameters)
-            found = tuple(recorded_from(*row) for row in cursor.fetchall())
+            found = tuple([recorded_from(*row) for row in cursor.fetchall()])
         return Page(found, found[-1].position if len(found) == limit else max(stop, after))
 
     def command(self, actor: str, command_id: str) -> tuple[Recorded, ...]:

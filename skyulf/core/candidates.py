@@ -16,7 +16,7 @@ MIN_TRAINING_ROWS = 2
 MOST_LINEAR_CELLS = 1_000_000
 """Rows by classes beyond which a logistic regression takes minutes."""
 
-TREE_CELLS = 120_000_000
+TREE_CELLS = 400_000_000
 """Rows by classes by iterations that boosting of one tree for each class and iteration may take."""
 
 LONGEST = 1000
@@ -45,7 +45,7 @@ def choose_candidates(spec: PipelineSpec, columns: Sequence[ColumnFacts], rows: 
     taken apart, missing cells filled, categories encoded, numbers scaled for linear models, and words of free text
     counted, beside candidates that drop the text. Of given steps with no model, models that cannot take what the
     steps leave are left out, unless none could. Where a class has too few rows to keep its share on both sides of the
-    split, ``split.stratify`` left out becomes false.
+    split, ``split.stratify`` left out becomes false, unless steps and model are both given.
     """
     spec = _split_as_can_be(spec, columns, rows)
     models = (spec.model,) if spec.model is not None else _models_for(spec, columns, rows)
@@ -96,7 +96,12 @@ def _models_for(spec: PipelineSpec, columns: Sequence[ColumnFacts], rows: int) -
 
 
 def _split_as_can_be(spec: PipelineSpec, columns: Sequence[ColumnFacts], rows: int) -> PipelineSpec:
-    """Give up keeping the classes' shares where the data has too few rows of one and nobody asked for it."""
+    """Give up keeping the classes' shares where the data has too few rows of one and nobody asked for it.
+
+    Of a spec that leaves nothing to be chosen that is a fault, of which its author should hear.
+    """
+    if spec.steps is not None and spec.model is not None:
+        return spec
     target = next((c for c in columns if c.name == spec.target), None)
     if target is None or spec.split.stratify is not None or not spec.split.stratifies(spec.task):
         return spec

@@ -78,26 +78,31 @@ def package(model: LoadedModel | FittedState, digest: str, rows: Columns) -> Pac
     if len(content) > MOST_BYTES:
         return NotPackaged(f"the copy would be larger than {MOST_BYTES >> 20} MiB")
     audit(content)
-    return _compared(Applier(model), Scorer(content), content, probe(model.input_schema, rows))
-
-
-def _compared(record: Applier, copy: Scorer, content: bytes, rows: Columns) -> Packaged | NotPackaged:
-    count = len(next(iter(rows.values())))
-    differences = [difference(record.predict(rows), copy.predict(rows))]
+    record = Applier(model)
     spread = _spread(record.predict(rows))
-    step = max(1, count // ALONE)
-    for at in range(0, count, step):
-        row = {name: column[at : at + 1] for name, column in rows.items()}
-        differences.append(difference(record.predict(row), copy.predict(row), spread))
-    differences[0] = difference(record.predict(rows), copy.predict(rows), spread)
-    labels = all(same for same, _ in differences)
-    largest = max(off for _, off in differences)
-    if not np.isfinite(largest):
+    tried = probe(model.input_schema, rows)
+    try:
+        record.predict(tried)
+    except ValueError:
+        tried = rows  # the model of record itself cannot take what is extreme
+    return _compared(record, Scorer(content), content, tried, spread)
+
+
+def _compared(record: Applier, copy: Scorer, content: bytes, rows: Columns, spread: float) -> Packaged | NotPackaged:
+    """Compare on all rows together, and on some one by one."""
+    count = len(next(iter(rows.values())))
+    places = range(0, count, max(1, count // ALONE))
+    alone = [{name: cells[at : at + 1] for name, cells in rows.items()} for at in places]
+    try:
+        each = [difference(record.predict(part), copy.predict(part), spread) for part in (rows, *alone)]
+    except ValueError:
         return NotPackaged("the copy gave no finite number where the model of record did", count)
-    if not labels:
-        return NotPackaged("the copy chose another class than the model of record on some rows", count, largest)
-    if largest > TOLERANCE:
-        return NotPackaged("the copy differed from the model of record by more than it may", count, largest)
+    largest = float(np.max([off for _, off in each]))
+    told = largest if np.isfinite(largest) else None
+    if not all(same for same, _ in each):
+        return NotPackaged("the copy chose another class than the model of record on some rows", count, told)
+    if not largest <= TOLERANCE:
+        return NotPackaged("the copy differed from the model of record by more than it may", count, told)
     return Packaged(content, count, largest)
 
 

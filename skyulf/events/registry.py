@@ -58,27 +58,26 @@ def replay(stream: str, state: Any, events: Iterable[Recorded]) -> Any:
 def decode(recorded: Recorded) -> DomainEvent:
     """The event that was recorded, brought to its present shape; raises `Undecodable`."""
     cls = EVENTS.get(recorded.type)
+    if cls is not None and recorded.schema == cls.SCHEMA and (read := _READERS[recorded.type]) is not None:
+        try:
+            return read(recorded.data)
+        except (ValueError, RecursionError):
+            pass  # pydantic has the last word on what the quick reader does not take
+    return _judged(cls, recorded)
+
+
+def _judged(cls: type[DomainEvent] | None, recorded: Recorded) -> DomainEvent:
+    """The event as pydantic reads it, after the upcasters of its schema."""
     if cls is None or recorded.schema > cls.SCHEMA:
         raise Undecodable(
             f"position {recorded.position}: {recorded.name} is unknown to this version of Skyulf; upgrade it"
         )
     try:
         if recorded.schema == cls.SCHEMA:
-            return _read(cls, recorded.data)
+            return cls.model_validate_json(recorded.data)
         data = msgspec.json.decode(recorded.data)
         for schema in range(recorded.schema, cls.SCHEMA):
             data = UPCASTERS[f"{recorded.type}@{schema}"](data)
         return cls.model_validate(data)
     except (ValueError, KeyError) as error:
         raise Undecodable(f"position {recorded.position}: {recorded.name} does not decode") from error
-
-
-def _read(cls: type[DomainEvent], data: bytes) -> DomainEvent:
-    """The event in ``data``; pydantic has the last word on what the quick reader does not take."""
-    read = _READERS[cls.__name__]
-    if read is not None:
-        try:
-            return read(data)
-        except (ValueError, RecursionError):
-            pass
-    return cls.model_validate_json(data)

@@ -215,7 +215,7 @@ class Projector:
                 if batch.position != position:
                     raise CheckpointMoved(f"{projection.name} is at {batch.position} already")
                 folded = frozenset(projection.types)
-                of_it = [(recorded, event) for recorded, event in events if recorded.type in folded]
+                of_it = events if len(builds) == 1 else [each for each in events if each[0].type in folded]
                 if of_it:
                     fold_page(projection, batch, of_it)
                 batch.advance(page.position)

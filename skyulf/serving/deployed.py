@@ -83,7 +83,7 @@ class Deployments:
         try:
             served = await asyncio.to_thread(self._newer, f"deployment-{name}", mark, known)
         finally:
-            if self._reads[name][0] is mark:
+            if self._reads.get(name, (None,))[0] is mark:  # a later read may have taken its place, and be over
                 del self._reads[name]
         self._known[name] = served
         self._known.move_to_end(name)

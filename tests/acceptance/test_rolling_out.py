@@ -1,5 +1,6 @@
 """A deployment is rolled out and back under load: no request fails, and none is answered by what it should not."""
 
+import io
 import threading
 import time
 from dataclasses import dataclass
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pyarrow as pa
 import pytest
 from system import QUICK, ROWS, System
 
@@ -78,6 +80,24 @@ def test_rolling_out_and_back_under_load(system: System, tmp_path: Path, other: 
         assert one.answer.headers["Skyulf-Model-Version"] == str(said["model_version"])
         assert said["model_version"] in allowed(one, changed)
     assert {one.answer.json()["model_version"] for one in asked} == {1, other}
+
+
+@pytest.mark.parametrize("version", [1, 2, 3], ids=["linear", "tree", "by the child"])
+def test_every_format_says_the_same(system: System, version: int) -> None:
+    right = expected(system, version)
+    batch = pa.RecordBatch.from_pylist(ROWS)
+    sink = io.BytesIO()
+    with pa.ipc.new_stream(sink, batch.schema) as stream:
+        stream.write_batch(batch)
+    path, arrow = f"/v1/deployments/only-{version}/predict", "application/vnd.apache.arrow.stream"
+    answer = system.ask("POST", path, content=sink.getvalue(), headers={"Content-Type": arrow, "Accept": arrow})
+    table = pa.ipc.open_stream(answer.content).read_all()
+    assert table.column("prediction").to_pylist() == right["predictions"]
+    assert table.column("probability_yes").to_pylist() == [row["yes"] for row in right["probabilities"]]
+    text = "x,y,colour\n3,4,red\n,11.5,\n8,1,mauve\n"
+    assert system.ask("POST", path, content=text, headers={"Content-Type": "text/csv"}).json() == right
+    wrong = system.ask("POST", path, content="x,y,colour\n3,4,red\n3,four,red\n", headers={"Content-Type": "text/csv"})
+    assert [fault["place"] for fault in wrong.json()["errors"]] == ["rows.1.y"]
 
 
 def expected(system: System, version: int) -> Any:

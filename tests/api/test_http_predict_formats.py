@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pyarrow as pa
 import pytest
-from live import Client, assert_problem, places, until
+from live import Client, assert_problem, places
 
 from api.formats import wanted_format
 from skyulf.serving.formats import MEDIA_TYPES
@@ -42,9 +42,6 @@ def ask(client: Client, name: str, body: bytes, sent: str, wanted: str | None = 
 
 @pytest.fixture(params=[1, 2], ids=["linear", "trees"])
 def served(request: pytest.FixtureRequest, client: Client, deployment: str, model: str) -> str:
-    """A deployment of a version whose ONNX copy is there: until then the child's answers may differ a little."""
-    job = client.get(f"/v1/models/{model}/versions/{request.param}").json()["job_id"]
-    until(lambda: client.get("/v1/events", params={"after": 0, "stream": job, "type": "ModelPackaged"}).json())
     body = {"model": model, "model_version": request.param, "reason": "a test"}
     client.put(f"/v1/deployments/{deployment}", json=body).raise_for_status()
     return deployment

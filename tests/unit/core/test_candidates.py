@@ -167,6 +167,7 @@ def test_a_class_with_one_row_is_fine_without_stratifying():
         chosen = choose_candidates(spec(), [X, target], ROWS)
         assert {one.split.stratify for one in chosen.specs} == {False}
     assert {one.split.stratify for one in choose_candidates(spec(), [X, Y], ROWS).specs} == {None}
+    assert list(faults([X, lonely], FULL, LOGISTIC)) == ["split.stratify"]
 
 
 def test_many_classes():

@@ -13,9 +13,11 @@ from helpers import USES, facts_of, spec, table, trained, wide
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
+from test_check_agrees import MANY_STEPS, REST
 
 from skyulf.core import packaging
 from skyulf.core.applier import Applier
+from skyulf.core.candidates import check_spec
 from skyulf.core.packaging import NotPackaged, Packaged, audit, converted, package
 from skyulf.core.registry import models
 from skyulf.core.rows import Columns
@@ -201,6 +203,25 @@ def test_the_two_agree_on_rows_that_nobody_thought_of(use: str, model: str, targ
     same(state, copy_of(use, model, target), data.draw(wild_rows(state, rows)), model in EXACT)
 
 
+PLAIN_REST = [{"node": "drop_columns", "columns": "text"}, *[step for step in REST if step["node"] != "text_vectors"]]
+
+
+@settings(max_examples=10, deadline=None)
+@given(steps=MANY_STEPS, model=st.sampled_from(["decision_tree", "hist_gradient_boosting", "logistic_regression"]))
+def test_steps_in_any_order_have_a_copy_that_agrees(steps: list[dict[str, Any]], model: str) -> None:
+    frame, facts = wide(60)
+    steps = [step for step in steps if step["node"] != "text_vectors"]
+    asked = spec([*steps, *PLAIN_REST], {"node": model, "params": SMALL.get(model, {})}, refit=False)
+    if check_spec(asked, facts, len(frame)):
+        return
+    state = trained(asked, frame=frame, facts=facts)
+    outcome = package(state, "sha256:model", Applier(state).columns_of_frame(frame))
+    if isinstance(outcome, NotPackaged):
+        assert "reads numbers out of text" in outcome.reason
+    else:
+        assert outcome.largest_difference < 1e-7
+
+
 @cache
 def copy_of(use: str, model: str, target: str) -> Scorer:
     return Scorer(converted(fitted(use, model, target)[0], "sha256:model"))
@@ -242,6 +263,24 @@ def test_a_copy_that_disagrees_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> N
     assert "another class" in outcome.reason
     assert outcome.largest_difference is not None
     assert outcome.largest_difference > 0.1
+
+
+def test_numbers_are_measured_by_the_predictions_own_spread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A target counted in millionths agrees with nothing that is a millionth off, whatever an extreme row gives."""
+    frame, _ = table(100, target="number")
+    frame = frame[["age", "fare paid", "y"]].assign(y=frame["y"] * 1e-6)
+    facts = facts_of(frame, {"age": "integer", "fare paid": "number", "y": "number"})
+    steps = [{"node": "impute"}]
+    state = trained(spec(steps, {"node": "ridge"}, "regression"), frame=frame, facts=facts)
+    rows = Applier(state).columns_of_frame(frame)
+    assert isinstance(package(state, "sha256:model", rows), Packaged)
+    bent = onnx.ModelProto.FromString(converted(state, "sha256:model"))
+    intercept = onnx.numpy_helper.to_array(bent.graph.initializer[-1])
+    bent.graph.initializer[-1].CopyFrom(onnx.numpy_helper.from_array(intercept + 1e-9, bent.graph.initializer[-1].name))
+    monkeypatch.setattr(packaging, "converted", lambda *_: bent.SerializeToString())
+    outcome = package(state, "sha256:model", rows)
+    assert isinstance(outcome, NotPackaged)
+    assert "more than it may" in outcome.reason
 
 
 def test_a_copy_says_by_itself_what_it_takes_and_gives() -> None:

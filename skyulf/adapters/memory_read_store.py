@@ -125,6 +125,9 @@ class MemoryReadStore:
         """See `ReadStore.leads`. Nobody else has this store."""
         return True
 
+    def resign(self) -> None:
+        """See `ReadStore.resign`."""
+
     @contextmanager
     def transaction(self) -> Iterator[MemoryTransaction]:
         """See `ReadStore.transaction`."""

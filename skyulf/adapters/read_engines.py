@@ -64,8 +64,8 @@ class Lead(Protocol):
         """Whether this process has it; tries to get it otherwise."""
         ...
 
-    def close(self) -> None:
-        """Give it up."""
+    def give_up(self) -> None:
+        """Let another have it."""
         ...
 
 
@@ -76,8 +76,8 @@ class OwnedFile:
         """See `Lead.held`."""
         return True
 
-    def close(self) -> None:
-        """See `Lead.close`."""
+    def give_up(self) -> None:
+        """See `Lead.give_up`."""
 
 
 def lead_for(url: str) -> Lead:

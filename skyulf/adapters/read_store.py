@@ -249,6 +249,10 @@ class SqlReadStore:
         """See `ReadStore.leads`."""
         return self._lead.held()
 
+    def resign(self) -> None:
+        """See `ReadStore.resign`."""
+        self._lead.give_up()
+
     @contextmanager
     def transaction(self) -> Iterator[SqlTransaction]:
         """See `ReadStore.transaction`."""
@@ -314,6 +318,6 @@ class SqlReadStore:
 
     def close(self) -> None:
         """See `ReadStore.close`."""
-        self._lead.close()
+        self._lead.give_up()
         self._writer.dispose()
         self._reader.dispose()

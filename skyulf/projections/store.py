@@ -142,6 +142,10 @@ class ReadStore(Protocol):
         """
         ...
 
+    def resign(self) -> None:
+        """Let another process project, at once; this one may be told again that it is to."""
+        ...
+
     def transaction(self) -> AbstractContextManager[ReadTransaction]:
         """Open a transaction; it is kept when the block ends well."""
         ...

@@ -419,9 +419,11 @@ class TestLeading:
             assert first.leads()
             assert not second.leads()
             assert first.leads()
-            first.close()
+            first.resign()
+            assert second.leads()
             assert not first.leads()
-            assert taken_over(second)
+            second.close()
+            assert taken_over(first)
 
     def test_one_whose_connection_has_ended_no_longer_leads_once_another_does(self, url: str) -> None:
         with closing(SqlReadStore(url)) as first, closing(SqlReadStore(url)) as second:

@@ -10,8 +10,10 @@ from fastapi import FastAPI
 
 from api import problems
 from api.predicting import Predicting
-from api.routes import dataset, deployment, health, job, model, pipeline, projection, stream
-from api.security import BodyLimit, LoopbackOnly
+from api.routes import access, dataset, deployment, health, job, model, pipeline, projection, stream
+from api.security import SERVER, BodyLimit, Denials, Guard, Trusted
+from skyulf.commands.access import RecordDenials
+from skyulf.commands.base import Context
 from skyulf.errors import SkyulfError
 from skyulf.events.tail import EventTail
 from skyulf.reactions.sandbox import SandboxError
@@ -20,15 +22,27 @@ from skyulf.runtime import Runtime
 logger = logging.getLogger(__name__)
 
 
-def create_app(runtime: Runtime) -> FastAPI:
-    """Make the HTTP surface of a running system."""
+DENIALS_EVERY = 10.0
+"""Seconds after which what was turned away is recorded."""
+
+
+def create_app(runtime: Runtime, *, guarded: bool = True) -> FastAPI:
+    """Make the HTTP surface of a running system.
+
+    Not ``guarded``, it is for a caller in this process, who owns the data directory anyway.
+    """
+    denials = Denials()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         tail: EventTail = app.state.tail
         tail.open()
         app.state.stopping = anyio.Event()
-        tasks = [asyncio.create_task(warm(runtime)), asyncio.create_task(end(tail, app.state.stopping))]
+        tasks = [
+            asyncio.create_task(warm(runtime)),
+            asyncio.create_task(end(tail, app.state.stopping)),
+            asyncio.create_task(record(denials, runtime)),
+        ]
         yield
         for task in tasks:
             task.cancel()
@@ -47,12 +61,16 @@ def create_app(runtime: Runtime) -> FastAPI:
     )
     app.state.runtime = runtime
     app.state.tail = EventTail(runtime.log, stream.server_sent)
-    for noun in (dataset, pipeline, job, model, deployment, stream, projection, health):
+    for noun in (access, dataset, pipeline, job, model, deployment, stream, projection, health):
         app.include_router(noun.routes)
     problems.install(app)
     app.add_middleware(Predicting, predictions=runtime.predictions)
     app.add_middleware(BodyLimit, body_bytes=runtime.settings.body_bytes, upload_bytes=runtime.settings.upload_bytes)
-    app.add_middleware(LoopbackOnly)
+    if guarded:
+        rate = runtime.settings.key_requests_per_second
+        app.add_middleware(Guard, keyring=runtime.keyring, rate=rate, denials=denials)
+    else:
+        app.add_middleware(Trusted)
     return app
 
 
@@ -60,6 +78,28 @@ async def end(tail: EventTail, stopping: anyio.Event) -> None:
     """Let the feeds come to their end once the server is told to stop: it waits for them before it closes the app."""
     await stopping.wait()
     tail.close()
+
+
+async def record(denials: Denials, runtime: Runtime) -> None:
+    """Record what was turned away, at intervals and at the end; what cannot be recorded now is counted on."""
+    since = runtime.now()
+    while True:
+        ending = False
+        try:
+            await asyncio.sleep(DENIALS_EVERY)
+        except asyncio.CancelledError:
+            ending = True
+        if found := denials.take():
+            until = runtime.now()
+            command = RecordDenials(since=since, until=until, denials=found)
+            try:
+                await asyncio.wrap_future(runtime.bus.send(command, Context(actor=SERVER)))
+                since = until
+            except SkyulfError as error:
+                logger.warning("what was turned away could not be recorded: %s", error.detail)
+                denials.give_back(found)
+        if ending:
+            return
 
 
 async def warm(runtime: Runtime) -> None:

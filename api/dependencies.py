@@ -9,7 +9,6 @@ from typing import Annotated, Any, TypeVar
 from fastapi import Depends, Header, Query, Request
 
 from api.schemas.base import Whole
-from api.security import LOCAL_ACTOR
 from skyulf.commands.base import Command, Context
 from skyulf.commands.bus import Answer
 from skyulf.errors import Fault, Invalid, NotFound, PreconditionFailed
@@ -37,6 +36,7 @@ RuntimeDep = Annotated[Runtime, Depends(get_runtime)]
 
 
 async def get_context(
+    request: Request,
     idempotency_key: Annotated[
         str | None,
         Header(
@@ -49,7 +49,7 @@ async def get_context(
 ) -> Context:
     """Who sends a command, and the circumstances; the reason is added by routes that take one."""
     return Context(
-        actor=LOCAL_ACTOR,
+        actor=request.scope["actor"],
         command_id=_command_id(idempotency_key),
         traceparent=traceparent if traceparent and TRACEPARENT.match(traceparent) else None,
         if_match=_version(if_match),

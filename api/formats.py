@@ -5,7 +5,7 @@ from functools import lru_cache
 
 from starlette.exceptions import HTTPException
 
-from skyulf.serving.formats import MEDIA_TYPES, Format
+from skyulf.serving.media import MEDIA_TYPES, Format
 
 FORMATS: Mapping[str, Format] = {media_type: form for form, media_type in MEDIA_TYPES.items()}
 

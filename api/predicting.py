@@ -17,7 +17,7 @@ from api.formats import sent_format, wanted_format
 from api.security import App, Receive, Scope, Send
 from skyulf.commands.base import Name
 from skyulf.serving import PredictionService
-from skyulf.serving.formats import MEDIA_TYPES
+from skyulf.serving.media import MEDIA_TYPES
 
 PATH = re.compile(r"/v1/deployments/([^/]+)/predict")
 

@@ -4,7 +4,7 @@ import sys
 from typing import Any
 
 import uvicorn
-from fastapi import FastAPI, Response
+from fastapi import FastAPI, Request, Response
 
 app = FastAPI()
 
@@ -33,6 +33,13 @@ async def many() -> dict[str, Any]:
 @app.post("/bytes/{count}")
 async def some_bytes(count: int) -> Response:
     """Answer so many bytes, which nothing encodes."""
+    return Response(bytes(count), media_type="application/octet-stream")
+
+
+@app.post("/read/{count}")
+async def read_bytes(count: int, request: Request) -> Response:
+    """Take the body, and answer so many bytes."""
+    await request.body()
     return Response(bytes(count), media_type="application/octet-stream")
 
 

@@ -16,7 +16,7 @@ from bench.measure import Line, Report, Target, compared, interleaved, scratch
 from bench.servers import Kept, Server, constant, latencies, rate, request_of, skyulf, wait_for
 from skyulf.adapters.local_artifacts import LocalArtifacts
 from skyulf.core.scorer import Scorer
-from skyulf.serving.formats import MEDIA_TYPES
+from skyulf.serving.media import MEDIA_TYPES
 
 MODELS: dict[str, dict[str, Any]] = {
     "logistic_regression": {},
@@ -93,7 +93,8 @@ def measure(
     with contextlib.closing(Kept(server.port)) as kept:
         size = len(kept.ask(our_stream))
     their_stream = request_of(peer.port, "POST", f"/bytes/{size}", stream, media, media)
-    one, bare, burst, bare_burst, many, bare_many, arrow, bare_arrow, called = interleaved(
+    reading_stream = request_of(peer.port, "POST", f"/read/{size}", stream, media, media)
+    one, bare, burst, bare_burst, many, bare_many, arrow, bare_arrow, reading, called = interleaved(
         [
             lambda: median(latencies(server.port, ours[1], 300)),
             lambda: median(latencies(peer.port, theirs[1], 300)),
@@ -103,6 +104,7 @@ def measure(
             lambda: median(latencies(peer.port, theirs[MANY], 15)),
             lambda: median(latencies(server.port, our_stream, 50)),
             lambda: median(latencies(peer.port, their_stream, 50)),
+            lambda: median(latencies(peer.port, reading_stream, 50)),
             lambda: in_process(copy, frame) if copy else 0.0,
         ],
         ROUNDS,
@@ -125,6 +127,9 @@ def measure(
         lines.append(
             compared(f"{model}: {MANY:,} rows, Arrow", arrow, "ms", "constant route + ONNX in process", both, AT_MOST)
         )
+        both = [route + call for route, call in zip(reading, called, strict=True)]
+        peers = "constant route that reads the body + ONNX in process"
+        lines.append(compared(f"{model}: {MANY:,} rows, Arrow", arrow, "ms", peers, both))
     if directly:
         both = [route + directly for route in bare_arrow]
         lines.append(

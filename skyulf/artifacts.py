@@ -2,26 +2,42 @@
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Protocol
 
-from skyulf.errors import Invalid
+from skyulf.errors import Damaged, Invalid
 
 DIGEST = re.compile(r"^sha256:[0-9a-f]{64}$")
 
 PIECE = 1 << 20
 
+PATH_SECONDS = 600.0
+"""For so long at least a file stays where `ArtifactStore.path` said that it is."""
+
 
 class ArtifactStore(Protocol):
-    """Content-addressed files; a digest is ``sha256:`` and 64 hexadecimal digits."""
+    """Content-addressed files; a digest is ``sha256:`` and 64 hexadecimal digits.
+
+    All of it may be called from any thread. A store that cannot be reached or written raises `Unavailable`.
+    """
 
     def put(self, source: Path) -> str:
         """Keep a copy of the file; its digest. It is durable when this returns; twice the same is kept once."""
         ...
 
     def path(self, digest: str) -> Path:
-        """A local file with the content, verified; not to be changed. Raises `NotFound` and `Damaged`."""
+        """A local file with the content, verified; not to be changed. Raises `NotFound` and `Damaged`.
+
+        It stays there for `PATH_SECONDS`: open it soon, and ask again for a later use.
+        """
+        ...
+
+    def copy(self, digest: str, target: Path) -> None:
+        """Write the content, verified, to a new file at ``target``; none is left there by what this raises.
+
+        Raises `NotFound` and `Damaged`.
+        """
         ...
 
     def read(self, digest: str) -> bytes:
@@ -36,10 +52,36 @@ class ArtifactStore(Protocol):
 def digest_of(path: Path) -> str:
     """The digest of a file's content."""
     content = hashlib.sha256()
+    for piece in pieces_of(path):
+        content.update(piece)
+    return f"sha256:{content.hexdigest()}"
+
+
+def pieces_of(path: Path) -> Iterator[bytes]:
+    """A file's content, piece by piece."""
     with path.open("rb") as file:
         while piece := file.read(PIECE):
-            content.update(piece)
-    return f"sha256:{content.hexdigest()}"
+            yield piece
+
+
+def write_verified(pieces: Iterable[bytes], digest: str, target: Path) -> None:
+    """Write ``pieces`` to a new file, which is gone again unless they are what the digest says (`Damaged`)."""
+    content = hashlib.sha256()
+    try:
+        with target.open("xb") as file:
+            for piece in pieces:
+                content.update(piece)
+                file.write(piece)
+        if f"sha256:{content.hexdigest()}" != digest:
+            raise damaged(digest)
+    except BaseException:
+        target.unlink(missing_ok=True)
+        raise
+
+
+def damaged(digest: str) -> Damaged:
+    """The error for content that is not what its digest says."""
+    return Damaged(f"the artifact {digest} is damaged: its content has another digest")
 
 
 def hexadecimal(digest: str) -> str:

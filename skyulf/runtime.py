@@ -2,12 +2,14 @@
 
 import gc
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from skyulf.adapters.cached_artifacts import CachedArtifacts
 from skyulf.adapters.data_dir import DataDirectory, Owner
 from skyulf.adapters.job_queue import RowsJobQueue
 from skyulf.adapters.leases import MemoryLeases
@@ -18,17 +20,20 @@ from skyulf.adapters.memory_log import MemoryEventLog
 from skyulf.adapters.memory_read_store import MemoryReadStore
 from skyulf.adapters.read_store import SqlReadStore
 from skyulf.adapters.sqlite_log import SqliteEventLog
-from skyulf.adapters.system import new_id, now
+from skyulf.adapters.system import new_id, new_secret, now
 from skyulf.adapters.unfinished_jobs import RowsUnfinishedJobs
+from skyulf.adapters.uri_sources import FileSource
 from skyulf.artifacts import ArtifactStore
 from skyulf.commands import COMMANDS
 from skyulf.commands.bus import CommandBus
-from skyulf.errors import Damaged, Misconfigured, NotFound
+from skyulf.errors import Damaged, Invalid, Misconfigured, NotFound
 from skyulf.events.log import EventLog
 from skyulf.ingest.service import IngestService
+from skyulf.ingest.uris import UriFiles, UriSource, place_of
 from skyulf.projections import PROJECTIONS
 from skyulf.projections.projector import Projector
 from skyulf.projections.store import ReadStore
+from skyulf.queries.access import KeyRepository, Keyring
 from skyulf.queries.dataset import DatasetRepository, DatasetVersionRepository
 from skyulf.queries.deployment import DeploymentRepository
 from skyulf.queries.freshness import Freshness
@@ -65,6 +70,7 @@ class Queries:
     models: ModelRepository
     model_versions: ModelVersionRepository
     deployments: DeploymentRepository
+    keys: KeyRepository
     projections: ProjectionRepository
     freshness: Freshness
 
@@ -81,12 +87,15 @@ class Runtime:
         self.store = make_read_store(settings, self.directory)
         self.head_at_start = self.log.head()
         self.artifacts = make_artifacts(settings, self.directory)
+        self.keyring = Keyring(self.log, now)
+        self.now = now
+        self.new_secret = new_secret
         self.sandbox = SandboxServer()
         self.bus = CommandBus(self.log, COMMANDS, now, new_id)
         self.projector = Projector(self.log, self.store, PROJECTIONS)
         self.queries = make_queries(self.log, self.store, self.artifacts, settings)
         self.projector.on_advance(self.queries.freshness.moved)
-        self.ingest = IngestService(self.sandbox, self.artifacts, self.directory.scratch)
+        self.ingest = IngestService(self.sandbox, self.artifacts, make_uris(settings), self.directory.scratch)
         self.predictions = PredictionService(self.log, self.artifacts, self.sandbox, settings.predict_seconds)
         self.worker = Worker(
             name=f"worker-{new_id()}",
@@ -113,6 +122,7 @@ class Runtime:
 
     def start(self) -> None:
         """Begin to project, to train and to warm the sandbox."""
+        self.keyring.start()
         self.sandbox.start()
         self.projector.start()
         self.worker.start()
@@ -126,6 +136,7 @@ class Runtime:
         self.sandbox.close()  # before the worker is waited for: a slot may be waiting for the sandbox to be warm
         self.worker.close()
         self.finisher.close()
+        self.keyring.close()
         self.ingest.close()
         self.projector.close()
         self.bus.close()
@@ -162,8 +173,8 @@ def owner_of(data_dir: Path) -> Owner | None:
 
 
 @contextmanager
-def reading(settings: Settings) -> Iterator[tuple[EventLog, ArtifactStore]]:
-    """The log and the artifacts, read beside the processes that append to it.
+def reading(settings: Settings) -> Iterator[tuple[EventLog, Callable[[], ArtifactStore]]]:
+    """The log, read beside the processes that append to it, and what opens its artifacts if need be.
 
     Raises `NotFound` when the log is to be in the data directory, and there is none.
     """
@@ -175,7 +186,7 @@ def reading(settings: Settings) -> Iterator[tuple[EventLog, ArtifactStore]]:
     else:
         raise NotFound(f"{settings.data_dir} holds no events; name a directory with --data-dir")
     try:
-        yield log, make_artifacts(settings, directory)
+        yield log, partial(make_artifacts, settings, directory, writing=False)
     finally:
         log.close()
 
@@ -249,8 +260,11 @@ def make_read_store(settings: Settings, directory: DataDirectory) -> ReadStore:
         return SqlReadStore(url)
 
 
-def make_artifacts(settings: Settings, directory: DataDirectory) -> ArtifactStore:
-    """The artifact store that ``SKYULF_ARTIFACTS_URL`` names; a folder by default."""
+def make_artifacts(settings: Settings, directory: DataDirectory, writing: bool = True) -> ArtifactStore:
+    """The artifact store that ``SKYULF_ARTIFACTS_URL`` names; a folder by default.
+
+    Raises `Misconfigured` for one that cannot be used, or not written when ``writing`` is wanted.
+    """
     url = urlsplit(settings.artifacts_url)
     match url.scheme:
         case "":
@@ -259,8 +273,33 @@ def make_artifacts(settings: Settings, directory: DataDirectory) -> ArtifactStor
             return LocalArtifacts(Path(url.path))
         case "memory":
             return MemoryArtifacts()
+        case "s3":
+            from skyulf.adapters.s3_artifacts import open_s3  # boto3 takes memory, which only who uses it should pay
+
+            return CachedArtifacts(
+                open_s3(settings.artifacts_url, writing), directory.cache, settings.artifact_cache_bytes
+            )
         case scheme:
-            raise unknown("SKYULF_ARTIFACTS_URL", scheme, "file://, memory://, or nothing for the data directory")
+            known = "s3://bucket/prefix, file://, memory://, or nothing for the data directory"
+            raise unknown("SKYULF_ARTIFACTS_URL", scheme, known)
+
+
+def make_uris(settings: Settings) -> UriFiles:
+    """What ``SKYULF_URI_ROOTS`` allows to be read; by default the bucket that artifacts are kept in, if any."""
+    given = settings.uri_roots
+    if given is None:
+        artifacts = urlsplit(settings.artifacts_url)
+        given = f"s3://{artifacts.netloc}/" if artifacts.scheme == "s3" else ""
+    sources: dict[str, UriSource] = {"file": FileSource()}
+    try:
+        roots = [place_of(root) for root in given.split()]
+    except Invalid as error:
+        raise Misconfigured(f"SKYULF_URI_ROOTS: folders by their URIs, parted by blanks: {error.faults[0]}") from error
+    if any(root.scheme == "s3" for root in roots):
+        from skyulf.adapters.s3_uris import S3Source
+
+        sources["s3"] = S3Source()
+    return UriFiles(roots, sources, settings.upload_bytes)
 
 
 def refuse_unsupported(settings: Settings) -> None:
@@ -286,6 +325,7 @@ def make_queries(log: EventLog, store: ReadStore, artifacts: ArtifactStore, sett
         models=ModelRepository(store),
         model_versions=ModelVersionRepository(store),
         deployments=DeploymentRepository(store),
+        keys=KeyRepository(store),
         projections=ProjectionRepository(log, store),
         freshness=Freshness(log, store, settings.position_seconds),
     )

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from skyulf.errors import Misconfigured
@@ -26,6 +26,9 @@ class Settings(BaseSettings):
     database_url: str = ""
     kafka_bootstrap: str = ""
     artifacts_url: str = ""
+    artifact_cache_bytes: Annotated[int, Field(ge=0)] = 10 * GIB
+    uri_roots: str | None = None
+    """URIs, parted by blanks, below which datasets may be read; by default the bucket of ``artifacts_url``, if any."""
     worker_slots: Annotated[int, Field(ge=1, le=256)] = 1
     training_threads: Annotated[int, Field(ge=1)] = 2
     job_seconds: Annotated[int, Field(ge=1)] = 3600
@@ -33,6 +36,10 @@ class Settings(BaseSettings):
     upload_bytes: Annotated[int, Field(ge=1)] = 2 * GIB
     body_bytes: Annotated[int, Field(ge=1024)] = 32 << 20
     predict_seconds: Annotated[float, Field(gt=0)] = 10.0
+    key_requests_per_second: Annotated[float, Field(ge=1)] = 1000.0
+    """How often one access key may be used; as many requests may come at once after a pause."""
+    api_key: SecretStr = SecretStr("")
+    """The key that the command line sends to a server which demands one."""
     position_seconds: Annotated[float, Field(gt=0)] = 5.0
     """How long a query waits for ``min_position`` before it answers 503."""
 

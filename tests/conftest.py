@@ -23,6 +23,8 @@ from skyulf.adapters.sqlite_log import SqliteEventLog
 from skyulf.events.log import EventLog
 from skyulf.projections.store import ReadStore
 
+pytest_plugins = ["services.s3"]
+
 settings.register_profile(
     "skyulf", deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )

@@ -98,7 +98,8 @@ def need_json(request: Request) -> None:
 
 DESCRIPTIONS = {
     400: "The request cannot be parsed.",
-    403: "A page of another origin asked, or the Host is not this machine.",
+    401: "No key came with the request, or none that opens anything.",
+    403: "The key has no role for this; without keys: a page of another origin asked, or the Host is not this machine.",
     404: "There is no such thing.",
     406: "The answer cannot be in any format that Accept names.",
     409: "Its state forbids this.",
@@ -106,6 +107,7 @@ DESCRIPTIONS = {
     413: "The body is too large.",
     415: "The body is of a type that is not read here.",
     422: "The request is not valid; `errors` name each place and what would be right.",
+    429: "The key is used too often; see Retry-After.",
     503: "Not available now; see Retry-After.",
 }
 
@@ -128,7 +130,7 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
 def router(noun: str) -> APIRouter:
     """A router for a noun; each of its routes may answer what any request can meet."""
     return APIRouter(
-        prefix="/v1", tags=[noun], route_class=StrictRoute, responses=problems(400, 403, 404, 413, 422, 503)
+        prefix="/v1", tags=[noun], route_class=StrictRoute, responses=problems(400, 401, 403, 404, 413, 422, 429, 503)
     )
 
 

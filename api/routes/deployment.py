@@ -24,7 +24,7 @@ from api.schemas.model import ReasonIn
 from skyulf.commands.base import Command, Context, Name
 from skyulf.commands.deployment import Deploy, RetireDeployment, RollBackDeployment
 from skyulf.runtime import Runtime
-from skyulf.serving.formats import MEDIA_TYPES
+from skyulf.serving.media import MEDIA_TYPES
 
 routes = router("deployment")
 

@@ -9,13 +9,6 @@ from api.schemas.base import CommandAnswer, Request, Response
 from skyulf.events.dataset import ColumnType
 
 
-class DatasetFromUri(Request):
-    """A dataset to be read from where it lies."""
-
-    name: str = Field(min_length=1, max_length=200)
-    uri: str = Field(min_length=1, max_length=2000)
-
-
 class HowToRead(Request):
     """What an upload may say of its file besides; what is left out is inferred."""
 
@@ -25,6 +18,23 @@ class HowToRead(Request):
     delimiter: Literal[",", ";", "\t", "|"] | None = Field(default=None, description="Of CSV; found by itself.")
     decimal: Literal[",", "."] | None = Field(default=None, description="The decimal mark of CSV; found by itself.")
     header: bool = Field(default=True, description="Without one, the columns of CSV are column_1 and on.")
+
+
+class VersionFromUri(HowToRead):
+    """A dataset's version to be read from where it lies."""
+
+    uri: str = Field(
+        min_length=1,
+        max_length=2000,
+        pattern=r"^[^\x00-\x1f\x7f]*$",
+        description="s3://bucket/table.csv or file:///folder/table.csv, below what SKYULF_URI_ROOTS allows.",
+    )
+
+
+class DatasetFromUri(VersionFromUri):
+    """A dataset to be read from where it lies."""
+
+    name: str = Field(min_length=1, max_length=200)
 
 
 class ColumnOut(Response):
@@ -71,13 +81,17 @@ class DatasetOut(DatasetListed):
 
 
 class SourceOut(Response):
-    """How a file was read, as it was found or asked for; null where its format has no such thing."""
+    """How a file was read, as it was found or asked for; null where its format has no such thing.
+
+    ``uri`` is where it lay; null when it was uploaded.
+    """
 
     encoding: str | None
     delimiter: str | None
     decimal: str | None
     header: bool
     types: dict[str, str]
+    uri: str | None
 
 
 class DatasetVersionOut(Response):

@@ -30,6 +30,7 @@ class DataDirectory:
         self.events = root / "events.db"
         self.rows = root / "rows.db"
         self.artifacts = root / "artifacts"
+        self.cache = root / "cache"
         self.scratch = root / "scratch"
         self._lock_file = root / "skyulf.lock"
         self._lock: int | None = None

@@ -6,8 +6,8 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-from skyulf.artifacts import digest_of, hexadecimal
-from skyulf.errors import Damaged, NotFound, Unavailable
+from skyulf.artifacts import damaged, digest_of, hexadecimal, pieces_of, write_verified
+from skyulf.errors import NotFound, Unavailable
 
 
 class LocalArtifacts:
@@ -38,12 +38,14 @@ class LocalArtifacts:
 
     def path(self, digest: str) -> Path:
         """See `ArtifactStore.path`."""
-        path = self._place(digest)
-        if not path.is_file():
-            raise NotFound(f"there is no artifact {digest}")
+        path = self._existing(digest)
         if digest_of(path) != digest:
-            raise Damaged(f"the artifact {digest} is damaged: its content has another digest")
+            raise damaged(digest)
         return path
+
+    def copy(self, digest: str, target: Path) -> None:
+        """See `ArtifactStore.copy`."""
+        write_verified(pieces_of(self._existing(digest)), digest, target)
 
     def read(self, digest: str) -> bytes:
         """See `ArtifactStore.read`."""
@@ -54,6 +56,12 @@ class LocalArtifacts:
         for path in sorted(self._root.glob("??/*")):
             if not path.name.startswith("."):
                 yield f"sha256:{path.name}"
+
+    def _existing(self, digest: str) -> Path:
+        path = self._place(digest)
+        if not path.is_file():
+            raise NotFound(f"there is no artifact {digest}")
+        return path
 
     def _place(self, digest: str) -> Path:
         digits = hexadecimal(digest)

@@ -1,12 +1,14 @@
 """Artifacts in memory, with files made on demand; for tests and throw-away systems."""
 
+import hashlib
 import shutil
 import tempfile
+import uuid
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
-from skyulf.artifacts import digest_of, hexadecimal
+from skyulf.artifacts import damaged, digest_of, hexadecimal, write_verified
 from skyulf.errors import NotFound
 
 
@@ -28,16 +30,25 @@ class MemoryArtifacts:
         """See `ArtifactStore.path`."""
         path = self._files / hexadecimal(digest)
         if not path.exists():
-            path.write_bytes(self.read(digest))
+            part = path.with_name(f"{path.name}.{uuid.uuid4().hex}")
+            self.copy(digest, part)
+            part.replace(path)
         return path
+
+    def copy(self, digest: str, target: Path) -> None:
+        """See `ArtifactStore.copy`."""
+        write_verified([self.read(digest)], digest, target)
 
     def read(self, digest: str) -> bytes:
         """See `ArtifactStore.read`."""
-        hexadecimal(digest)
+        digits = hexadecimal(digest)
         try:
-            return self._contents[digest]
+            content = self._contents[digest]
         except KeyError:
             raise NotFound(f"there is no artifact {digest}") from None
+        if hashlib.sha256(content).hexdigest() != digits:
+            raise damaged(digest)
+        return content
 
     def digests(self) -> Iterator[str]:
         """See `ArtifactStore.digests`."""

@@ -1,5 +1,6 @@
 """The clock and the source of ids: the one place where the time is read and randomness is drawn."""
 
+import secrets
 from datetime import UTC, datetime
 
 import uuid_utils
@@ -13,3 +14,8 @@ def now() -> datetime:
 def new_id() -> str:
     """A UUIDv7 (RFC 9562): unique, and in order of time."""
     return str(uuid_utils.uuid7())
+
+
+def new_secret() -> str:
+    """256 random bits, as text that fits in a header."""
+    return secrets.token_urlsafe(32)

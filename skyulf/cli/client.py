@@ -113,7 +113,9 @@ def connected(screen: Screen, settings: Settings, begin: Callable[["Runtime"], N
             yield client
         return
     assert owner.url is not None
-    with httpx.Client(base_url=owner.url, timeout=TIMEOUT, trust_env=False) as http:
+    key = settings.api_key.get_secret_value()
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    with httpx.Client(base_url=owner.url, timeout=TIMEOUT, trust_env=False, headers=headers) as http:
         yield Client(http)
 
 
@@ -147,7 +149,7 @@ def _in_process(settings: Settings, begin: Callable[["Runtime"], None]) -> Itera
         raise Occupied(error.detail) from error
     try:
         begin(runtime)
-        transport = InProcessTransport(create_app(runtime), runtime.predictions.close)
+        transport = InProcessTransport(create_app(runtime, guarded=False), runtime.predictions.close)
         with httpx.Client(transport=transport, base_url="http://localhost", timeout=TIMEOUT) as http:
             yield Client(http)
     finally:

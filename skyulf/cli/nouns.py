@@ -12,6 +12,7 @@ datasets = typer.Typer(no_args_is_help=True, help="See what was taken in.")
 pipelines = typer.Typer(no_args_is_help=True, help="See the specs that were kept, and check others.")
 jobs = typer.Typer(no_args_is_help=True, help="See trainings, compare them, cancel and retry them.")
 models = typer.Typer(no_args_is_help=True, help="See models, their versions and how good they are.")
+keys = typer.Typer(no_args_is_help=True, help="Say who may call a server, and for what.")
 deployments = typer.Typer(no_args_is_help=True, help="See and change what is served.")
 
 GROUPS = {
@@ -20,6 +21,7 @@ GROUPS = {
     "jobs": jobs,
     "models": models,
     "deployments": deployments,
+    "keys": keys,
 }
 
 DatasetArg = Annotated[str, typer.Argument(metavar="DATASET", help="Its id, the end of it, or its name.")]
@@ -273,3 +275,76 @@ def retire(name: DeploymentArg, reason: Reason = None, data_dir: DataDir = None,
         from skyulf.cli import deployments as of
 
         of.retire(screen, settings, name, reason)
+
+
+class RoleName(StrEnum):
+    """What a key is good for."""
+
+    viewer = "viewer"
+    scientist = "scientist"
+    operator = "operator"
+    admin = "admin"
+    auditor = "auditor"
+    worker = "worker"
+
+
+class KeyKind(StrEnum):
+    """Who uses a key."""
+
+    human = "human"
+    service = "service"
+    worker = "worker"
+
+
+@keys.command("issue")
+def issue_key(
+    name: Annotated[str, typer.Argument(help="What the key is called, such as a person's or a program's name.")],
+    role: Annotated[list[RoleName], typer.Option(help="What it is good for; may be given several times.")],
+    kind: Annotated[KeyKind, typer.Option(help="Who uses it.")] = KeyKind.human,
+    actor: Annotated[
+        str | None,
+        typer.Option(
+            help="How events call who uses it; several keys may act as one. Default: its id.", show_default=False
+        ),
+    ] = None,
+    days: Annotated[
+        int | None,
+        typer.Option(min=1, max=36_500, help="It expires after so many days. Default: never.", show_default=False),
+    ] = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Issue a key and show it, this once."""
+    with begun(data_dir, as_json) as (screen, settings):
+        from skyulf.cli import keys as of
+
+        of.issue(screen, settings, name, [one.value for one in role], kind.value, actor, of.expiry(days))
+
+
+@keys.command("revoke")
+def revoke_key(
+    key: Annotated[str, typer.Argument(metavar="KEY", help="Its id, the end of it, or its name.")],
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Revoke a key for good."""
+    with begun(data_dir, as_json) as (screen, settings):
+        from skyulf.cli import keys as of
+
+        of.revoke(screen, settings, key)
+
+
+@keys.command("list")
+def list_keys(
+    limit: Limit = 50,
+    cursor: Cursor = None,
+    order: Order = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """List keys, the newest first; what they open with is kept nowhere."""
+    with begun(data_dir, as_json) as (screen, settings):
+        from skyulf.cli import keys as of
+        from skyulf.cli.reader import Part
+
+        of.show_all(screen, settings, Part(limit, cursor, order))

@@ -63,7 +63,6 @@ class Server(uvicorn.Server):
 
 def run(screen: Screen, settings: Settings) -> None:
     """Serve until a signal."""
-    _refuse_strangers(settings.host)
     _refuse_second(settings)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     for number in SIGNALS:
@@ -73,6 +72,7 @@ def run(screen: Screen, settings: Settings) -> None:
         runtime = _own(settings)
         try:
             runtime.start()
+            _refuse_strangers(settings, runtime)
             config = uvicorn.Config(
                 create_app(runtime),
                 log_config=None,
@@ -127,11 +127,12 @@ def url_of(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def _refuse_strangers(host: str) -> None:
-    if not is_loopback(host):
+def _refuse_strangers(settings: Settings, runtime: Runtime) -> None:
+    if not is_loopback(settings.host) and not runtime.keyring.demanded:
         raise Misconfigured(
-            f"SKYULF_HOST: {host} could be reached from other machines, and anyone there could do anything: access "
-            f"keys come with a later version. Use one of {', '.join(sorted(LOOPBACK))}"
+            f"SKYULF_HOST: {settings.host} can be reached from other machines, and without keys anyone there could do "
+            "anything: issue one first (skyulf keys issue NAME --role admin), or use one of "
+            f"{', '.join(sorted(LOOPBACK))}"
         )
 
 

@@ -1,5 +1,6 @@
 """Events in a few words: what a person reads in a list of them."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -34,6 +35,13 @@ def _specified(data: Data) -> str:
     return f"{data['name']}: {' → '.join(parts)}" if parts else str(data["name"])
 
 
+def _denied(data: Data) -> str:
+    by_status = Counter[int]()
+    for denial in data["denials"]:
+        by_status[denial["status"]] += denial["count"]
+    return ", ".join(f"{count} × {status}" for status, count in sorted(by_status.items()))
+
+
 SUMMARIES: Mapping[str, Callable[[Data], str]] = {
     "DatasetCreated": lambda data: data["name"],
     "DatasetVersionAdded": _dataset_version,
@@ -44,6 +52,10 @@ SUMMARIES: Mapping[str, Callable[[Data], str]] = {
     "JobStarted": lambda data: f"attempt {data['attempt']}",
     "JobProgressed": lambda data: f"{data['stage']}, {data['fraction']:.0%}",
     "ModelTrained": _trained,
+    "ModelPackaged": lambda data: "has an ONNX copy" if data["onnx"] else f"no ONNX copy: {data['reason']}",
+    "ModelExplained": lambda data: (
+        f"columns weighed by {data['metric']}" if data["explanation"] else f"not explained: {data['reason']}"
+    ),
     "JobFailed": lambda data: f"{data['problem']['title']}: {data['problem']['detail']}",
     "JobCancelRequested": lambda _: "",
     "JobCancelled": lambda _: "",
@@ -57,6 +69,11 @@ SUMMARIES: Mapping[str, Callable[[Data], str]] = {
     "DeploymentRolledOut": lambda data: f"{_target(data['before'])} → {_target(data['after'])}",
     "DeploymentRolledBack": lambda data: f"{_target(data['before'])} → {_target(data['after'])}",
     "DeploymentRetired": lambda _: "",
+    "KeyIssued": lambda data: f"{data['name']} ({data['kind']})",
+    "KeyRevoked": lambda _: "",
+    "RoleGranted": lambda data: data["role"],
+    "RoleRevoked": lambda data: data["role"],
+    "CommandsDenied": _denied,
 }
 """What each type of event says of its data."""
 

@@ -1,7 +1,6 @@
 """``skyulf events export`` and ``replay``: the whole log, and the artifacts it names, out and in again."""
 
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -55,13 +54,13 @@ def _digests(value: Any) -> Iterator[str]:
 
 def export(screen: Screen, settings: Settings, file: Path, with_artifacts: bool) -> None:
     """Write every event up to the head; the file appears under its name only once it is complete."""
-    with reading(settings) as (log, artifacts):
+    with reading(settings) as (log, open_artifacts):
         head = log.head()
         named: dict[str, None] = {}
         try:
             with _complete(file) as out:
                 count = _write(screen, log, head, out, named if with_artifacts else None)
-                missing = _copy_out(screen, artifacts, list(named), artifacts_folder(file))
+                missing = _copy_out(screen, open_artifacts(), list(named), artifacts_folder(file)) if named else []
         except OSError as error:
             raise UsageError(f"{error.filename or file} cannot be written ({error.strerror})") from error
     copied = len(named) - len(missing)
@@ -75,12 +74,19 @@ def export(screen: Screen, settings: Settings, file: Path, with_artifacts: bool)
 
 @contextmanager
 def _complete(file: Path) -> Iterator[IO[bytes]]:
+    with _beside(file) as beside, beside.open("wb") as out:
+        yield out
+
+
+@contextmanager
+def _beside(file: Path) -> Iterator[Path]:
+    """A name for what takes the file's place once it is on the disk."""
     beside = file.with_name(f".{file.name}.{os.getpid()}")
+    beside.unlink(missing_ok=True)  # of a process that was killed
     try:
-        with beside.open("wb") as out:
-            yield out
-            out.flush()
-            os.fsync(out.fileno())
+        yield beside
+        with beside.open("rb") as whole:
+            os.fsync(whole.fileno())
         beside.replace(file)
     finally:
         beside.unlink(missing_ok=True)
@@ -104,19 +110,16 @@ def _write(screen: Screen, log: EventLog, head: int, out: IO[bytes], named: dict
 def _copy_out(screen: Screen, artifacts: ArtifactStore, named: list[str], folder: Path) -> list[str]:
     """Copy artifacts into a folder; the digests of those that could not be had."""
     missing: list[str] = []
-    if named:
-        folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     with screen.bar("copying artifacts", len(named)) as move:
         for done, digest in enumerate(named, start=1):
             target = folder / hexadecimal(digest)
             if not (target.is_file() and digest_of(target) == digest):
                 try:
-                    source = artifacts.path(digest)
+                    with _beside(target) as beside:
+                        artifacts.copy(digest, beside)
                 except (NotFound, Damaged):
                     missing.append(digest)
-                    continue
-                with _complete(target) as out, source.open("rb") as content:
-                    shutil.copyfileobj(content, out, 1 << 20)
             move(done)
     return missing
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from skyulf.commands import dataset, deployment, job, model, pipeline
+from skyulf.commands import access, dataset, deployment, job, model, pipeline
 from skyulf.commands.base import Command, Handler
 
 COMMANDS: Mapping[type[Command], Handler] = {
@@ -11,5 +11,6 @@ COMMANDS: Mapping[type[Command], Handler] = {
     **job.HANDLERS,
     **model.HANDLERS,
     **deployment.HANDLERS,
+    **access.HANDLERS,
 }
 """Each kind of command, and how it is handled."""

@@ -9,6 +9,7 @@ import msgspec
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from skyulf.errors import NotFound
+from skyulf.events.access import AccessState
 from skyulf.events.base import Actor, DomainEvent
 from skyulf.events.dataset import DatasetState
 from skyulf.events.deployment import DeploymentState
@@ -37,9 +38,13 @@ class Command(BaseModel):
 
     id: str = ""
 
+    def not_sent(self) -> dict[str, Any]:
+        """The fields of this command, and the parts of them, that do not count as sent: what pydantic excludes."""
+        return dict.fromkeys(self.NOT_SENT, True)
+
     def fingerprint(self, reason: str | None) -> str:
         """SHA-256 over the command's name and what the caller sent, the reason included."""
-        sent = self.model_dump(mode="json", exclude=set(self.NOT_SENT) or None)
+        sent = self.model_dump(mode="json", exclude=self.not_sent())
         text = msgspec.json.encode([type(self).__name__, sent, reason], order="deterministic")
         return hashlib.sha256(text).hexdigest()
 
@@ -86,6 +91,10 @@ class Streams:
     def deployment(self, stream: str) -> DeploymentState:
         """The deployment; raises `NotFound`."""
         return cast("DeploymentState", self._existing("deployment", stream))
+
+    def access(self, stream: str) -> AccessState:
+        """The access key; raises `NotFound`."""
+        return cast("AccessState", self._existing("access", stream))
 
     def find(self, stream: str) -> Any:
         """The state of the stream, or None."""

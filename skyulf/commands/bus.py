@@ -122,6 +122,14 @@ class CommandBus:
                 raise Unavailable("too many commands are waiting; send it again in a moment") from None
         return sent.answer
 
+    def earlier(self, command: Command, context: Context) -> Answer | None:
+        """The answer to a command that was sent before, for who would do costly work to send it again; else None.
+
+        Raises `CommandReused`. It reads the log, and so it blocks.
+        """
+        found = self._log.command(context.actor.id, context.command_id) if context.command_id is not None else ()
+        return same_answer(command.fingerprint(context.reason), found) if found else None
+
     def close(self) -> None:
         """Settle what was handed in, and end."""
         with self._gate:
@@ -217,10 +225,10 @@ class CommandBus:
             answer = self._newly_decided(sent, batch)
         except Exception:
             if earlier := self._log.command(*key):
-                return answer_again(sent, earlier)
+                return same_answer(sent.fingerprint, earlier)
             raise
         if answer is not None and (earlier := self._log.command(*key)):
-            return answer_again(sent, earlier)
+            return same_answer(sent.fingerprint, earlier)
         return answer
 
     def _newly_decided(self, sent: Sent, batch: Batch) -> Answer | None:
@@ -281,7 +289,7 @@ class CommandBus:
         sent.conflicts += 1
         if isinstance(why, CommandRecorded) and sent.context.command_id is not None:
             try:
-                resolve(sent, answer_again(sent, self._log.command(sent.context.actor.id, why.detail)))
+                resolve(sent, same_answer(sent.fingerprint, self._log.command(sent.context.actor.id, why.detail)))
             except CommandReused as error:
                 resolve(sent, error)
         elif sent.conflicts > CONFLICTS:
@@ -312,9 +320,9 @@ def answer_of(events: tuple[Recorded, ...]) -> Answer:
     return Answer(stream, version, max(recorded.position for recorded in events), events)
 
 
-def answer_again(sent: Sent, events: tuple[Recorded, ...]) -> Answer:
+def same_answer(fingerprint: str, events: tuple[Recorded, ...]) -> Answer:
     """The first answer to a command that was sent before; raises `CommandReused` when it is another one."""
-    if events[0].metadata.fingerprint != sent.fingerprint:
+    if events[0].metadata.fingerprint != fingerprint:
         raise CommandReused("this Idempotency-Key was used before for another request; use a new one")
     return answer_of(events)
 

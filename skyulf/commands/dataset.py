@@ -1,38 +1,57 @@
 """What may be asked of a dataset."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from skyulf.commands.base import Command, Decided, Handler, Streams, Title, own_stream
-from skyulf.events.dataset import Column, DatasetCreated, DatasetVersionAdded, Source
+from skyulf.events.base import Value
+from skyulf.events.dataset import Column, ColumnType, DatasetCreated, DatasetVersionAdded, Source
 
 
-class CreateDataset(Command):
-    """Name a dataset and add its first version, which has been ingested."""
+class AskedUri(Value):
+    """What a caller sends in place of a file: where it lies, and what they say of how it is to be read."""
+
+    uri: str
+    types: dict[str, ColumnType] = {}
+    delimiter: str | None = None
+    decimal: str | None = None
+    header: bool = True
+
+
+class Ingested(Command):
+    """A file that was taken in: uploaded, or read from the URI that was ``asked`` for.
+
+    Of an upload, its bytes are what the caller sent. Of a URI, the URI is: sent again it is the same command, whatever
+    lies there by then.
+    """
+
+    NOT_SENT: ClassVar[frozenset[str]] = frozenset({"artifact", "rows", "columns"})
+
+    digest: str
+    artifact: str
+    rows: int
+    source: Source
+    columns: tuple[Column, ...]
+    asked: AskedUri | None = None
+
+    def not_sent(self) -> dict[str, Any]:
+        """See `Command.not_sent`; of an upload, what there was before URIs, so that it is known again."""
+        found = {"asked": True, "source": {"uri"}} if self.asked is None else {"digest": True, "source": True}
+        return super().not_sent() | found
+
+
+class CreateDataset(Ingested):
+    """Name a dataset and add its first version."""
 
     CREATES = "dataset"
-    NOT_SENT: ClassVar[frozenset[str]] = frozenset({"artifact", "rows", "columns"})
 
     name: Title
-    digest: str
-    artifact: str
-    rows: int
-    source: Source
-    columns: tuple[Column, ...]
 
 
-class AddDatasetVersion(Command):
-    """Add a version, which has been ingested, to a dataset."""
-
-    NOT_SENT: ClassVar[frozenset[str]] = frozenset({"artifact", "rows", "columns"})
-
-    digest: str
-    artifact: str
-    rows: int
-    source: Source
-    columns: tuple[Column, ...]
+class AddDatasetVersion(Ingested):
+    """Add a version to a dataset."""
 
 
-def _added(command: CreateDataset | AddDatasetVersion, number: int) -> DatasetVersionAdded:
+def _added(command: Ingested, number: int) -> DatasetVersionAdded:
     return DatasetVersionAdded(
         dataset_version=number,
         digest=command.digest,

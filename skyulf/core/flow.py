@@ -93,8 +93,9 @@ def follow(spec: PipelineSpec, columns: Sequence[ColumnFacts], rows: int) -> Flo
     for index, step_spec in enumerate(spec.steps or ()):
         step = step_spec.use()
         chosen, with_generated, problems = _select(step_spec, current, inputs, spec.target, index)
-        faults += problems + _objections(step, chosen, index) + _named(step, current, inputs, spec.target, index)
         with_generated = with_generated and generated and step.takes_generated
+        faults += problems + _objections(step, chosen, with_generated, index)
+        faults += _named(step, current, inputs, spec.target, index)
         faults += _gaps(step, chosen, with_generated and _nullable(made), index)
         names = tuple(column.name for column in chosen)
         if chosen or with_generated:
@@ -177,12 +178,14 @@ def _missing(name: str, inputs: tuple[str, ...], target: str) -> str:
     return "the dataset has no such column"
 
 
-def _objections(step: Step, chosen: list[Flowing], index: int) -> list[Fault]:
-    """Say which of the chosen columns the step cannot take; one fault for each reason."""
+def _objections(step: Step, chosen: list[Flowing], generated: bool, index: int) -> list[Fault]:
+    """Say which of the chosen columns, and of the generated ones (numbers), the step cannot take; one for a reason."""
     reasons: dict[str, list[str]] = {}
     for column in chosen:
         if reason := step.objection(column.kind):
             reasons.setdefault(reason, []).append(f"{column.name} ({column.kind})")
+    if generated and (reason := step.objection("numeric")):
+        reasons.setdefault(reason, []).append("columns of earlier steps (numeric)")
     return [Fault(f"steps.{index}.columns", f"{why}; not {some(names)}") for why, names in reasons.items()]
 
 

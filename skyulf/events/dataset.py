@@ -22,8 +22,9 @@ class Column(Value):
 
 
 class Source(Value):
-    """Where a dataset version came from, and how it was read: the uploaded file's name, and its size in bytes.
+    """Where a dataset version came from, and how it was read: the file's name, and its size in bytes.
 
+    ``uri`` is where the file lay, None when it was uploaded; it holds no secret and no query.
     ``encoding``, ``delimiter`` and ``decimal`` mark are as they were found or asked for, None where the format has
     none or nothing showed it; ``header`` tells that the first row held the names, and ``types`` are those that the
     caller asked for.
@@ -36,6 +37,7 @@ class Source(Value):
     decimal: str | None = None
     header: bool = True
     types: dict[str, ColumnType] = {}
+    uri: str | None = None
 
 
 class DatasetCreated(DomainEvent):
@@ -50,7 +52,7 @@ class DatasetVersionAdded(DomainEvent):
     ``digest`` is of the bytes as they were sent; ``artifact`` is the digest of the typed table made from them.
     """
 
-    SCHEMA: ClassVar[int] = 3
+    SCHEMA: ClassVar[int] = 4
 
     dataset_version: int
     digest: str

@@ -6,7 +6,7 @@ from typing import Any, get_args
 import msgspec
 
 from skyulf.errors import SkyulfError
-from skyulf.events import dataset, deployment, job, model, pipeline
+from skyulf.events import access, dataset, deployment, job, model, pipeline
 from skyulf.events.base import DomainEvent, Recorded, noun_of
 from skyulf.events.decoding import reader
 
@@ -16,6 +16,7 @@ _UNIONS: Mapping[str, Any] = {
     "job": job.JobEvent,
     "model": model.ModelEvent,
     "deployment": deployment.DeploymentEvent,
+    "access": access.AccessEvent,
 }
 
 EVENTS: Mapping[str, type[DomainEvent]] = {cls.__name__: cls for union in _UNIONS.values() for cls in get_args(union)}
@@ -29,6 +30,7 @@ EVOLVE: Mapping[str, Callable[[Any, Any], Any]] = {
     "job": job.evolve,
     "model": model.evolve,
     "deployment": deployment.evolve,
+    "access": access.evolve,
 }
 """How the state of each noun follows from its events."""
 
@@ -37,6 +39,7 @@ Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
 UPCASTERS: Mapping[str, Upcaster] = {
     "DatasetVersionAdded@1": lambda data: data,  # how the file was read was not told: the defaults say so
     "DatasetVersionAdded@2": lambda data: data,  # words of text were not counted: the default says so
+    "DatasetVersionAdded@3": lambda data: data,  # every file was uploaded: no URI
 }
 """From a stored name that is no longer written to the data of the next schema of the same type."""
 

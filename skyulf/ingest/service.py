@@ -9,7 +9,9 @@ from skyulf.artifacts import ArtifactStore
 from skyulf.errors import Invalid, Unavailable
 from skyulf.events.dataset import Column, Source
 from skyulf.ingest import NOTHING_ASKED, Asked, Ingested, ingest_file
+from skyulf.ingest.disk import telling_full_disk
 from skyulf.ingest.preview import first_rows
+from skyulf.ingest.uris import Place, UriFiles
 from skyulf.reactions.sandbox import ChildCancelled, ChildDied, ChildFailed, ChildTimedOut, Limits, SandboxServer
 
 SECONDS = 900.0
@@ -44,18 +46,29 @@ class IngestService:
     not take those that queries are answered in.
     """
 
-    def __init__(self, sandbox: SandboxServer, artifacts: ArtifactStore, scratch: Path) -> None:
+    def __init__(self, sandbox: SandboxServer, artifacts: ArtifactStore, uris: UriFiles, scratch: Path) -> None:
         self._sandbox = sandbox
         self._artifacts = artifacts
         self._scratch = scratch
+        self.uris = uris
         self.threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="ingest")
 
     def close(self) -> None:
         """Take no more files in, and wait for those under way; the sandbox ends them first."""
         self.threads.shutdown(cancel_futures=True)
 
-    def take_in(self, path: Path, filename: str, asked: Asked = NOTHING_ASKED) -> TakenIn:
-        """Take in the file at ``path``, which its sender calls ``filename``; raises `Invalid` and `Unavailable`."""
+    def take_in_from(self, place: Place, asked: Asked = NOTHING_ASKED) -> TakenIn:
+        """Take in the file at a place that ``uris`` allowed; raises `Invalid` and `Unavailable`."""
+        with telling_full_disk(), tempfile.TemporaryDirectory(prefix="fetched-", dir=self._scratch) as folder:
+            path = Path(folder) / "file"
+            self.uris.fetch(place, path)
+            return self.take_in(path, place.filename, asked, place.uri)
+
+    def take_in(self, path: Path, filename: str, asked: Asked = NOTHING_ASKED, uri: str | None = None) -> TakenIn:
+        """Take in the file at ``path``, which its sender calls ``filename``; raises `Invalid` and `Unavailable`.
+
+        ``uri`` is where it was fetched from, if it was not sent.
+        """
         with tempfile.TemporaryDirectory(prefix="ingest-", dir=self._scratch) as folder:
             table = Path(folder) / "table.parquet"
             ingested = self._read(path, filename, table, asked)
@@ -70,6 +83,7 @@ class IngestService:
                 **asdict(ingested.found),
                 header=asked.header,
                 types=dict(asked.types),
+                uri=uri,
             ),
             columns=tuple(Column.model_validate(asdict(facts)) for facts in ingested.columns),
         )

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from skyulf.projections.access import KEYS
 from skyulf.projections.base import Projection
 from skyulf.projections.dataset import DATASET_VERSIONS, DATASETS
 from skyulf.projections.deployment import DEPLOYMENTS
@@ -17,5 +18,6 @@ PROJECTIONS: tuple[Projection[Any], ...] = (
     MODELS,
     MODEL_VERSIONS,
     DEPLOYMENTS,
+    KEYS,
 )
 """Every projection there is."""

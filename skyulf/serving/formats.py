@@ -3,21 +3,14 @@
 import csv
 import io
 from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from typing import Any
 
 import orjson
 
 from skyulf.core.rows import Cells, Columns, Predictions, RowReader, probability_names
 from skyulf.errors import Fault, Invalid
 from skyulf.serving.cells import typed
-
-Format = Literal["json", "csv", "arrow"]
-
-MEDIA_TYPES: Mapping[Format, str] = {
-    "json": "application/json",
-    "csv": "text/csv",
-    "arrow": "application/vnd.apache.arrow.stream",
-}
+from skyulf.serving.media import Format
 
 MOST_FAULTS = 20
 

@@ -5,8 +5,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from skyulf.core.rows import RowReader
-from skyulf.serving.formats import Format, read, write
+from skyulf.serving.media import Format
 
 MODELS_KEPT = 16
 """The child keeps so many loaded models, those used last."""
@@ -35,6 +34,8 @@ def model_host() -> Callable[[bytes], bytes]:
     """Make the handler that answers in the child; it keeps the models it has loaded."""
     from skyulf.core.applier import Applier  # the libraries of learning are loaded in the sandbox only
     from skyulf.core.formats import load_model
+    from skyulf.core.rows import RowReader
+    from skyulf.serving.formats import read, write
 
     loaded: OrderedDict[str, tuple[Applier, RowReader]] = OrderedDict()
 

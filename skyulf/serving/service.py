@@ -1,11 +1,13 @@
 """The service that answers predictions."""
 
 import asyncio
+import time
+from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import NamedTuple
 
-from skyulf.artifacts import ArtifactStore
+from skyulf.artifacts import PATH_SECONDS, ArtifactStore
 from skyulf.errors import Invalid, SkyulfError, Unavailable
 from skyulf.events.deployment import Target
 from skyulf.events.log import EventLog
@@ -21,10 +23,12 @@ from skyulf.reactions.sandbox import (
 )
 from skyulf.serving.copies import LoadedCopies
 from skyulf.serving.deployed import Deployments, Served
-from skyulf.serving.formats import Format
 from skyulf.serving.host import Ask, model_host, pack
+from skyulf.serving.media import Format
 
 SCORING_THREADS = 2
+
+PATHS_KEPT = 1_000
 
 SLOWEST_LOAD = 60.0
 """Seconds that a child may take to be ready."""
@@ -51,7 +55,7 @@ class PredictionService:
         self._artifacts = artifacts
         self._sandbox = sandbox
         self._seconds = seconds
-        self._paths: dict[str, str] = {}
+        self._paths: OrderedDict[str, tuple[str, float]] = OrderedDict()
         self._child: AsyncChild | None = None
         self._starting = asyncio.Lock()
         self._warming: set[asyncio.Task[None]] = set()
@@ -82,9 +86,7 @@ class PredictionService:
             raise self._too_slow() from error
 
     async def _by_child(self, target: Target, body: bytes, sent: Format, wanted: Format) -> bytes:
-        path = self._paths.get(target.artifact)
-        if path is None:
-            path = self._paths[target.artifact] = str(await asyncio.to_thread(self._artifacts.path, target.artifact))
+        path = await self._path(target.artifact)
         request = pack(Ask(target.model, target.model_version, target.artifact, path, sent, wanted), body)
         try:
             return await self._asked(request)
@@ -94,6 +96,16 @@ class PredictionService:
                 return await self._asked(request)
             except (ChildDied, ChildCancelled) as error:
                 raise Unavailable("the process that serves models died; try again") from error
+
+    async def _path(self, artifact: str) -> str:
+        """Where the model's file is; asked for again while the last answer still holds for longer than a load takes."""
+        path, until = self._paths.get(artifact, ("", 0.0))
+        if until <= time.monotonic():
+            path = str(await asyncio.to_thread(self._artifacts.path, artifact))
+            self._paths[artifact] = (path, time.monotonic() + PATH_SECONDS / 2)
+            if len(self._paths) > PATHS_KEPT:
+                self._paths.popitem(last=False)
+        return path
 
     async def warm(self) -> None:
         """Have a child ready before the first prediction is asked for."""

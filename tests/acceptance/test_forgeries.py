@@ -91,8 +91,8 @@ def genuine(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Recorded], s
         assert system.server.stop() == 0
         events = log_of(system.data_dir)
         digest = next(msgspec.json.decode(event.data)["model"] for event in events if event.type == "ModelTrained")
-        with reading(Settings(data_dir=system.data_dir)) as (_, artifacts):
-            return events, digest, artifacts.read(digest)
+        with reading(Settings(data_dir=system.data_dir)) as (_, open_artifacts):
+            return events, digest, open_artifacts().read(digest)
 
 
 def deploying(events: list[Recorded], digests: Mapping[str, tuple[str, str]]) -> list[Recorded]:

@@ -30,4 +30,13 @@ def test_the_server_imports_no_library_of_learning(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     imported = set(json.loads(done.stdout.splitlines()[-1]))
     assert "fastapi" in imported
-    assert imported.isdisjoint({"pandas", "sklearn", "skops", "scipy", "joblib", "pickletools"})
+    assert imported.isdisjoint({"pandas", "sklearn", "skops", "scipy", "joblib", "pickletools", "boto3", "botocore"})
+
+
+def test_a_server_at_rest_holds_nothing_that_only_predictions_need() -> None:
+    """Numpy and ONNX Runtime come with the first ONNX copy, pyarrow with the first Arrow body."""
+    script = "import json, sys, skyulf.cli.serve; print(json.dumps(sorted({n.partition('.')[0] for n in sys.modules})))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
+    imported = set(json.loads(done.stdout))
+    assert "fastapi" in imported
+    assert imported.isdisjoint({"numpy", "onnxruntime", "onnx", "pyarrow", "httpx", "pandas", "sklearn"})

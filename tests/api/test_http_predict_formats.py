@@ -10,7 +10,7 @@ import pytest
 from live import Client, assert_problem, places
 
 from api.formats import wanted_format
-from skyulf.serving.formats import MEDIA_TYPES
+from skyulf.serving.media import MEDIA_TYPES
 
 JSON, CSV, ARROW = MEDIA_TYPES["json"], MEDIA_TYPES["csv"], MEDIA_TYPES["arrow"]
 ROWS = [

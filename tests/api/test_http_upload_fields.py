@@ -38,6 +38,7 @@ def test_how_a_file_was_read_is_recorded(client: Client) -> None:
         "decimal": ",",
         "header": True,
         "types": {},
+        "uri": None,
     }
 
 

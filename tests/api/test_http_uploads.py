@@ -217,15 +217,6 @@ def test_an_upload_that_is_cut_off_leaves_nothing(server: Server, client: Client
     until(lambda: not [path for path in scratch.iterdir() if path.name.startswith("upload-")])
 
 
-def test_a_uri_is_not_read(client: Client) -> None:
-    for uri in ("file:///etc/passwd", "/etc/passwd", "http://localhost/x.csv", "s3://bucket/x.csv"):
-        problem = assert_problem(client.post("/v1/datasets", json={"name": "a", "uri": uri}), 422, "invalid")
-        assert places(problem) == ["uri"]
-    for body in (b"{}", b"[]", b"nonsense", b'{"name": "a", "uri": 1}', b'{"name": "a", "uri": "s3://b", "x": 1}', b""):
-        response = client.post("/v1/datasets", content=body, headers={"Content-Type": "application/json"})
-        assert places(assert_problem(response, 422, "invalid")) == ["uri"]
-
-
 def test_other_types_of_body_are_415(client: Client) -> None:
     for kind in ("text/csv", "application/x-www-form-urlencoded", "multipart/mixed; boundary=x", ""):
         response = client.post("/v1/datasets", content=csv_of(), headers={"Content-Type": kind})

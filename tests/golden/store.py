@@ -11,9 +11,10 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from builders import COLUMNS, PROBLEM, SPEC, full_metadata, job_created, model_trained, record, registered, target
+from builders import COLUMNS, NOW, PROBLEM, SPEC, full_metadata, job_created, model_trained, record, registered, target
 
 from skyulf.events import cloudevents
+from skyulf.events.access import CommandsDenied, Denial, KeyIssued, KeyRevoked, RoleGranted, RoleRevoked
 from skyulf.events.base import DomainEvent
 from skyulf.events.dataset import DatasetCreated, DatasetVersionAdded, Source
 from skyulf.events.deployment import (
@@ -53,6 +54,7 @@ EXAMPLES: dict[str, list[DomainEvent]] = {
                 decimal=",",
                 header=False,
                 types={"y": "string"},
+                uri="s3://data/flowers/irises.csv",
             ),
             columns=COLUMNS,
         ),
@@ -86,6 +88,15 @@ EXAMPLES: dict[str, list[DomainEvent]] = {
         DeploymentRolledOut(before=target(1), after=target(2), alias="champion"),
         DeploymentRolledBack(before=target(2), after=target(1)),
         DeploymentRetired(),
+    ],
+    "access-1": [
+        KeyIssued(name="the shop", actor="shop", kind="service", hash="ab" * 32, expires_at=NOW),
+        RoleGranted(role="viewer"),
+        RoleRevoked(role="viewer"),
+        KeyRevoked(),
+        CommandsDenied(
+            since=NOW, until=NOW, denials=(Denial(actor=None, operation="GET /v1/jobs", status=401, count=3),)
+        ),
     ],
 }
 """One event of every class, with nothing left out; an example of a new class is added here."""

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from builders import (
+    NOW,
     dataset_created,
     job_created,
     model_trained,
@@ -22,9 +23,11 @@ from skyulf.cli.summaries import SUMMARIES, short_id, summarize
 from skyulf.cli.tail import Wanted, known, newest
 from skyulf.cli.transfer import named_in, records
 from skyulf.errors import Damaged
+from skyulf.events.access import CommandsDenied, Denial
 from skyulf.events.base import DomainEvent
 from skyulf.events.cloudevents import to_json
 from skyulf.events.deployment import DeploymentRolledOut
+from skyulf.events.job import ModelExplained, ModelPackaged
 from skyulf.events.registry import EVENTS
 
 DIGEST = f"sha256:{'a' * 64}"
@@ -43,7 +46,23 @@ def test_every_event_there_is_has_a_summary() -> None:
         (version_added(rows=1500), "version 1: 1,500 rows, 2 columns, irises.csv"),
         (job_created(model_name="irises"), "classification of y: logistic_regression → irises"),
         (model_trained(model_version=3), "version 3, logistic_regression: accuracy 0.9"),
+        (ModelPackaged(attempt=1, onnx="sha256:aa"), "has an ONNX copy"),
+        (ModelPackaged(attempt=1, onnx=None, reason="k_neighbors has none"), "no ONNX copy: k_neighbors has none"),
+        (ModelExplained(attempt=1, explanation="sha256:aa", metric="brier"), "columns weighed by brier"),
+        (ModelExplained(attempt=1, explanation=None, reason="too few rows"), "not explained: too few rows"),
         (registered(2), "version 2: logistic_regression"),
+        (
+            CommandsDenied(
+                since=NOW,
+                until=NOW,
+                denials=(
+                    Denial(actor=None, operation="GET /v1/jobs", status=401, count=3),
+                    Denial(actor="ann", operation="POST /v1/jobs", status=403, count=1),
+                    Denial(actor=None, operation="other", status=401, count=2),
+                ),
+            ),
+            "5 × 401, 1 × 403",
+        ),
         (DeploymentRolledOut(before=None, after=target(1)), "nothing → irises:1"),
         (DeploymentRolledOut(before=target(1), after=target(2)), "irises:1 → irises:2"),
     ],

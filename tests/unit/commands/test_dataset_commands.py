@@ -5,7 +5,7 @@ from builders import COLUMNS, dataset_created, version_added
 from pydantic import ValidationError
 from scenario import given
 
-from skyulf.commands.dataset import AddDatasetVersion, CreateDataset
+from skyulf.commands.dataset import AddDatasetVersion, AskedUri, CreateDataset
 from skyulf.errors import NotFound
 from skyulf.events.dataset import Source
 
@@ -47,6 +47,21 @@ def test_what_we_made_of_an_upload_is_no_part_of_its_fingerprint() -> None:
     assert sent.fingerprint(None) != other.fingerprint(None)
     assert sent.fingerprint(None) != sent.fingerprint("a reason")
     assert sent.fingerprint(None) != CreateDataset(name="roses", **INGESTED).fingerprint(None)
+
+
+def test_an_upload_is_known_again_by_later_versions_of_the_code() -> None:
+    """What datasets can be made of has grown since; who repeats an old request must get the old answer."""
+    known = "f10adbe6de9982c11f3321701428eb71124ddbb076aee251c163df8a8a53e6e4"
+    assert CreateDataset(name="irises", **INGESTED).fingerprint(None) == known
+
+
+def test_of_a_uri_it_counts_what_was_asked_for_and_not_what_lay_there() -> None:
+    asked = AskedUri(uri="s3://data/irises.csv")
+    sent = CreateDataset(name="irises", **INGESTED, asked=asked)
+    changed = {"digest": "sha256:other", "source": Source(filename="irises.csv", size=9, uri=asked.uri)}
+    assert sent.fingerprint(None) == sent.model_copy(update=changed).fingerprint(None)
+    other = asked.model_copy(update={"header": False})
+    assert sent.fingerprint(None) != sent.model_copy(update={"asked": other}).fingerprint(None)
 
 
 @pytest.mark.parametrize("name", ["", "   ", "x" * 201])

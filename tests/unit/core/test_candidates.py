@@ -200,6 +200,14 @@ def test_steps_are_followed(columns, steps, places):
     assert list(faults(columns, steps, LOGISTIC)) == places
 
 
+def test_columns_of_earlier_steps_are_objected_to_as_those_of_the_data():
+    text = {"strategy": "constant", "fill_value": "none"}
+    steps = [{"node": "one_hot", "columns": "all"}, {"node": "impute", "columns": "numeric", "params": text}]
+    found = faults([X, COLOUR, Y], steps, LOGISTIC)
+    assert list(found) == ["steps.1.columns"]
+    assert "columns of earlier steps" in found["steps.1.columns"]
+
+
 def test_too_few_rows():
     assert faults([X, column("y", distinct=2)], rows=2, task="regression").keys() == {"split.test_size"}
     assert faults([X, column("y", distinct=3)], rows=3, task="regression") == {}

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from skyulf.adapters.stored import data_of
 from skyulf.events import cloudevents
+from skyulf.events.access import CommandsDenied, KeyIssued
 from skyulf.events.base import DomainEvent, Value
 from skyulf.events.decoding import reader
 from skyulf.events.registry import EVENTS, decode
@@ -43,7 +44,12 @@ def values(kind: Any) -> st.SearchStrategy[Any]:
     return st.from_type(kind)
 
 
-EVERY = st.sampled_from(sorted(EVENTS.values(), key=lambda cls: cls.__name__)).flatmap(values)
+JUDGED = {KeyIssued, CommandsDenied}
+"""They hold moments, which the two libraries read otherwise; so few are ever written that pydantic reads them all."""
+
+QUICK = [cls for cls in EVENTS.values() if cls not in JUDGED]
+
+EVERY = st.sampled_from(sorted(QUICK, key=lambda cls: cls.__name__)).flatmap(values)
 """Some event of the vocabulary, with anything that its types allow."""
 
 
@@ -69,7 +75,7 @@ def assert_alike(read: BaseModel, judged: BaseModel | None) -> None:
     assert hash(type(read)) == hash(type(judged))
 
 
-@pytest.mark.parametrize("cls", EVENTS.values(), ids=lambda cls: cls.stored_name())
+@pytest.mark.parametrize("cls", QUICK, ids=lambda cls: cls.stored_name())
 def test_every_event_has_a_quick_reader(cls: type[DomainEvent]) -> None:
     quick(cls)
 
@@ -78,7 +84,7 @@ def test_every_event_has_a_quick_reader(cls: type[DomainEvent]) -> None:
 def test_every_example_is_read_alike(path: Path) -> None:
     recorded = cloudevents.from_json(path.read_bytes())
     cls = EVENTS[recorded.type]
-    if recorded.schema == cls.SCHEMA:
+    if recorded.schema == cls.SCHEMA and cls not in JUDGED:
         assert_alike(quick(cls)(recorded.data), cls.model_validate_json(recorded.data))
     assert type(decode(recorded)) is cls
 

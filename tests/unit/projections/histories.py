@@ -7,6 +7,7 @@ from builders import COLUMNS, LIMITS, NOW, PROBLEM, RESULT, SPEC, metadata
 from hypothesis import strategies as st
 
 from skyulf.commands import COMMANDS
+from skyulf.commands.access import GrantRole, IssueKey, RecordDenials, RevokeKey, RevokeRole
 from skyulf.commands.base import Command, Streams
 from skyulf.commands.dataset import AddDatasetVersion, CreateDataset
 from skyulf.commands.deployment import Deploy, RetireDeployment, RollBackDeployment
@@ -26,6 +27,7 @@ from skyulf.commands.job import (
 from skyulf.commands.model import RemoveModelAlias, RetireModelVersion, SetModelAlias
 from skyulf.commands.pipeline import ArchivePipeline, CreatePipeline, RevisePipeline
 from skyulf.errors import SkyulfError
+from skyulf.events.access import Denial
 from skyulf.events.base import noun_of
 from skyulf.events.dataset import Source
 from skyulf.events.log import Append, EventLog, Write
@@ -130,13 +132,21 @@ def command(historian: Historian, step: Step) -> Command:
         "deploy": lambda: Deploy(id="deployment-shop", model=name, model_version=more),
         "back": lambda: RollBackDeployment(id="deployment-shop"),
         "undeploy": lambda: RetireDeployment(id="deployment-shop"),
+        "key": lambda: IssueKey(id=f"access-{which}", name=f"key {more}", roles=("viewer",), hash="ab" * 32),
+        "lock": lambda: RevokeKey(id=f"access-{which}"),
+        "grant": lambda: GrantRole(id=f"access-{which}", role=("viewer", "admin")[more % 2]),
+        "ungrant": lambda: RevokeRole(id=f"access-{which}", role=("viewer", "admin")[more % 2]),
+        "deny": lambda: RecordDenials(
+            since=NOW, until=NOW, denials=(Denial(actor=None, operation="GET /v1/jobs", status=401, count=more),)
+        ),
     }
     return made[what]()
 
 
-ONCE = ["dataset", "pipeline", "job"]
+ONCE = ["dataset", "pipeline", "job", "key"]
 OFTEN = ["start", "progress", "complete", "package", "explain", "fail", "reclaim", "retry", "deploy", "alias"]
-RARELY = ["data", "revise", "archive", "cancel", "stopped", "unalias", "retire", "back", "undeploy"]
+KEYS = ["lock", "grant", "ungrant", "deny"]
+RARELY = ["data", "revise", "archive", "cancel", "stopped", "unalias", "retire", "back", "undeploy", *KEYS]
 
 PRELUDE: list[Step] = [(what, which, 1) for which in (1, 2, 3) for what in ONCE]
 
@@ -154,6 +164,7 @@ FULL: list[Step] = [
     *[("cancel", 2, 0), ("retry", 2, 0), ("start", 2, 5), ("complete", 2, 2)],
     *[("alias", 1, 1), ("deploy", 1, 1), ("deploy", 2, 1), ("back", 1, 0), ("undeploy", 1, 0), ("unalias", 1, 0)],
     ("retire", 1, 1),
+    *[("grant", 1, 1), ("ungrant", 1, 0), ("lock", 1, 0), ("deny", 1, 4)],
 ]
 """A history in which every type of event occurs."""
 

@@ -129,6 +129,7 @@ class TestCatchingUp:
             "models": 2,
             "model_versions": 2,
             "deployments": 1,
+            "keys": 3,
         }
         assert all(store.position(projection) == log.head() for projection in PROJECTIONS)
         assert all(store.parked(projection) == () for projection in PROJECTIONS)

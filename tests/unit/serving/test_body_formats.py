@@ -15,7 +15,8 @@ from skyulf.core.columns import MISSING
 from skyulf.core.rows import Columns, Predictions, RowReader
 from skyulf.core.state import InputColumn
 from skyulf.errors import Invalid
-from skyulf.serving.formats import MEDIA_TYPES, Format, read, write
+from skyulf.serving.formats import read, write
+from skyulf.serving.media import MEDIA_TYPES, Format
 
 SCHEMA = [
     InputColumn("size", "number", nullable=True),

@@ -10,8 +10,8 @@ from skyulf.core.rows import Columns, Predictions
 from skyulf.core.state import InputColumn
 from skyulf.errors import Invalid
 from skyulf.events.deployment import Target
-from skyulf.serving import copies
-from skyulf.serving.copies import LoadedCopy
+from skyulf.serving import loaded
+from skyulf.serving.loaded import LoadedCopy
 
 TARGET = Target(model="m", model_version=2, artifact="sha256:a")
 
@@ -24,7 +24,7 @@ class Slow:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.takes, self.now = 0.0, 0.0
         self.fails: Exception | None = None
-        monkeypatch.setattr(copies.time, "thread_time", lambda: self.now)
+        monkeypatch.setattr(loaded.time, "thread_time", lambda: self.now)
 
     def predict(self, columns: Columns) -> Predictions:
         if self.fails is not None:
@@ -76,7 +76,7 @@ def test_a_first_answer_that_was_slow_is_forgotten_at_the_next(copy: LoadedCopy,
 
 def test_answers_that_became_slow_are_noticed(copy: LoadedCopy, slow: Slow) -> None:
     answered(copy, slow, 1, 0.0001)
-    answered(copy, slow, 1, 0.1, times=copies.TIMED)
+    answered(copy, slow, 1, 0.1, times=loaded.TIMED)
     assert not copy.is_quick("json", body(1))
 
 

@@ -1,0 +1,136 @@
+"""Which roles may do what: one table of every operation, and the only place where that is said."""
+
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from typing import get_args
+
+from skyulf.events.access import Role
+
+Roles = frozenset[Role]
+
+ADMIN: Roles = frozenset({"admin"})
+AUTHORS: Roles = frozenset({"scientist", "admin"})
+OPERATORS: Roles = frozenset({"operator", "admin"})
+STAFF: Roles = AUTHORS | OPERATORS
+AUDITORS: Roles = STAFF | {"auditor"}
+READERS: Roles = AUDITORS | {"viewer"}
+CLIENTS: Roles = STAFF | {"viewer"}
+"""Who may ask models for predictions."""
+EVERYONE: Roles = READERS | {"worker"}
+
+PERMISSIONS: Mapping[str, Roles] = {
+    "POST /v1/datasets": AUTHORS,
+    "POST /v1/datasets/{dataset_id}/versions": AUTHORS,
+    "GET /v1/datasets": READERS,
+    "GET /v1/datasets/{dataset_id}": READERS,
+    "GET /v1/datasets/{dataset_id}/versions": READERS,
+    "GET /v1/datasets/{dataset_id}/versions/{number}": READERS,
+    "GET /v1/datasets/{dataset_id}/rows": AUTHORS,
+    "POST /v1/pipelines": AUTHORS,
+    "POST /v1/pipelines/check": READERS,
+    "PUT /v1/pipelines/{pipeline_id}": AUTHORS,
+    "DELETE /v1/pipelines/{pipeline_id}": AUTHORS,
+    "GET /v1/pipelines": READERS,
+    "GET /v1/pipelines/{pipeline_id}": READERS,
+    "GET /v1/nodes": EVERYONE,
+    "POST /v1/jobs": AUTHORS,
+    "POST /v1/jobs/{job_id}/cancel": STAFF,
+    "POST /v1/jobs/{job_id}/retry": STAFF,
+    "GET /v1/jobs": READERS,
+    "GET /v1/jobs/{job_id}": READERS,
+    "GET /v1/jobs/{job_id}/events": READERS,
+    "GET /v1/jobs/{job_id}/evaluation": READERS,
+    "PUT /v1/models/{name}/aliases/{alias}": OPERATORS,
+    "DELETE /v1/models/{name}/aliases/{alias}": OPERATORS,
+    "DELETE /v1/models/{name}/versions/{number}": OPERATORS,
+    "GET /v1/models": READERS,
+    "GET /v1/models/{name}": READERS,
+    "GET /v1/models/{name}/versions": READERS,
+    "GET /v1/models/{name}/versions/{number}": READERS,
+    "GET /v1/models/{name}/versions/{number}/artifact": AUDITORS,
+    "PUT /v1/deployments/{name}": OPERATORS,
+    "POST /v1/deployments/{name}/rollback": OPERATORS,
+    "DELETE /v1/deployments/{name}": OPERATORS,
+    "GET /v1/deployments": READERS,
+    "GET /v1/deployments/{name}": READERS,
+    "POST /v1/deployments/{name}/predict": CLIENTS,
+    "GET /v1/events": READERS | {"worker"},
+    "GET /v1/projections": READERS,
+    "GET /v1/projections/{name}": READERS,
+    "POST /v1/projections/{name}/rebuild": OPERATORS,
+    "POST /v1/projections/{name}/parked/{key:path}/retry": OPERATORS,
+    "POST /v1/keys": ADMIN,
+    "GET /v1/keys": ADMIN | {"auditor"},
+    "GET /v1/keys/{key_id}": ADMIN | {"auditor"},
+    "DELETE /v1/keys/{key_id}": ADMIN,
+    "PUT /v1/keys/{key_id}/roles/{role}": ADMIN,
+    "DELETE /v1/keys/{key_id}/roles/{role}": ADMIN,
+    "GET /openapi.json": EVERYONE,
+}
+"""Every operation, and the roles that may do it. What values of data it shows, auditors and viewers do not see."""
+
+OPEN = frozenset({"/health/live", "/health/ready"})
+"""Paths that need no key: they tell nothing but whether the server is well."""
+
+UNKNOWN = "other"
+"""The operation of a request that no route takes."""
+
+
+def _pattern(template: str) -> re.Pattern[str]:
+    parts = re.split(r"(\{[^}]*\})", template)
+    return re.compile("".join(_PART.get(part[-6:], "[^/]+") if part[:1] == "{" else re.escape(part) for part in parts))
+
+
+_PART = {":path}": ".+"}
+_COMPILED = [
+    (operation, method, _pattern(path)) for operation in PERMISSIONS for method, path in [operation.split(" ", 1)]
+]
+
+
+def operation_of(method: str, path: str) -> str:
+    """The operation that a request asks for, as `PERMISSIONS` calls it, or `UNKNOWN`."""
+    return next(
+        (operation for operation, verb, pattern in _COMPILED if verb == method and pattern.fullmatch(path)), UNKNOWN
+    )
+
+
+def methods_of(path: str) -> set[str]:
+    """The methods that a path takes."""
+    return {verb for _, verb, pattern in _COMPILED if pattern.fullmatch(path)}
+
+
+INTRODUCTION = """\
+# Who may do what
+
+Made from `api/permissions.py`, the only place where it is said: `python -m api.permissions > docs/access.md`.
+
+Until the first key is issued, the server answers only programs of this machine, and lets them do everything. `skyulf
+keys issue NAME --role ROLE` (or `POST /v1/keys`) makes a key and shows it once; from the first one on, whatever
+becomes of it, every request needs `Authorization: Bearer KEY`: 401 without a good key, 403 without one of the roles
+below, 429 with `Retry-After` for a key used more than `SKYULF_KEY_REQUESTS_PER_SECOND` (1,000) times a second. The
+log keeps a SHA-256 of each key, never the key; a revoked key or role opens nothing from the answer on in the process
+that took the command, and within a second in others. Who owns the data directory can always issue another key with
+the command line while no server runs. What is turned away is counted and recorded as `CommandsDenied`, every ten
+seconds. Keys travel as they are: put TLS before any server that other machines reach.
+"""
+
+
+def page() -> str:
+    """The table as a page of the documentation: ``python -m api.permissions > docs/access.md``."""
+    return "\n".join(_lines()) + "\n"
+
+
+def _lines() -> Iterator[str]:
+    roles: tuple[Role, ...] = get_args(Role)
+    yield INTRODUCTION
+    yield f"| | {' | '.join(roles)} |"
+    yield f"|---|{'---|' * len(roles)}"
+    for operation, allowed in PERMISSIONS.items():
+        yield f"| `{operation}` | {' | '.join('yes' if role in allowed else '' for role in roles)} |"
+    yield ""
+    yield f"{' and '.join(f'`GET {path}`' for path in sorted(OPEN))} need no key."
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page())

@@ -3,7 +3,7 @@
 from bench.measure import Line, Report, Target, scratch
 from skyulf.adapters.postgres import connect
 from skyulf.adapters.postgres_schema import migrate
-from tests.services import databases
+from tests.services.postgres import databases
 from tests.stress import torment
 
 WRITERS = 16

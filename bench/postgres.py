@@ -28,7 +28,7 @@ from skyulf.adapters.stored import data_of, state_of
 from skyulf.adapters.system import new_id, now
 from skyulf.commands.bus import CommandBus
 from skyulf.events.log import Append, Write
-from tests.services import Databases, databases, postgres_binaries
+from tests.services.postgres import Databases, databases, postgres_binaries
 
 ROUNDS = 5
 SECONDS = 3.0

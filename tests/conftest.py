@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from builders import sequential_ids
 from hypothesis import HealthCheck, settings
-from services import CannotRun, Databases, databases
+from services.postgres import CannotRun, Databases, databases
 
 from skyulf.adapters.memory_log import MemoryEventLog
 from skyulf.adapters.memory_read_store import MemoryReadStore

@@ -4,7 +4,7 @@ Positions come from a sequence and commit in any order, so that a position that 
 or be dead. The rule that tells them apart: whoever appends takes a RowExclusiveLock on the table of events before it
 takes positions, and keeps it to its end. So once a position is seen to be missing below one that is there, whoever
 may hold it is among those that hold that lock at that moment; when all of these are gone, what is missing then is
-dead. Positions without a gap, which is the common case, wait for nothing. docs/decisions/0009 says what does not work.
+dead. Positions without a gap, which is the common case, wait for nothing. docs/decisions/0010 says what does not work.
 """
 
 import threading

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 from command_line import answered, skyulf
-from services import CannotRun, Postgres
+from services.postgres import CannotRun, Postgres
 from system import QUICK, System, eventually, kinds
 
 

@@ -12,7 +12,7 @@ from builders import ANN, everything, metadata, named, renamed, sequential_ids, 
 from conftest import PostgresLogs
 from eventsourcing.persistence import StoredEvent
 from psycopg import Connection, sql
-from services import CannotRun, Databases, Postgres, dsn_with, wheel_binaries
+from services.postgres import CannotRun, Databases, Postgres, dsn_with, wheel_binaries
 
 from skyulf.adapters import postgres as connections
 from skyulf.adapters import postgres_log, postgres_recorder

@@ -17,7 +17,7 @@ from eventsourcing.persistence import StoredEvent
 from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
 from psycopg import Connection
 from psycopg.conninfo import conninfo_to_dict
-from services import Databases
+from services.postgres import Databases
 
 from skyulf.adapters import postgres_order
 from skyulf.adapters.postgres import connect

@@ -17,7 +17,7 @@ from uuid import uuid4
 import pytest
 from eventsourcing.persistence import IntegrityError, StoredEvent
 from library_cases import join_all_but, library_cases
-from services import Databases
+from services.postgres import Databases
 
 from skyulf.adapters.postgres import conninfo
 from skyulf.adapters.postgres_recorder import EnvelopeDatastore, EnvelopeRecorder, Guards

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from services import Databases
+from services.postgres import Databases
 from stress import torment
 
 from skyulf.adapters.postgres import connect

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from services import Databases
+from services.postgres import Databases
 from sqlalchemy import inspect, update
 
 from skyulf.adapters import postgres_engine

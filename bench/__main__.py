@@ -14,6 +14,8 @@ from bench.measure import Report
 
 BENCHES = {
     "append": "append on SQLite, durable, idempotency included",
+    "postgres": "append on Postgres beside pgbench, durable, idempotency included",
+    "following": "what followers miss of 16 writers on Postgres, some of them killed",
     "rebuild": "read models from 10,000 and 1,000,000 events",
     "training": "training through the whole system",
     "predict": "predictions over HTTP",

@@ -49,6 +49,8 @@ from skyulf.settings import Settings
 
 logger = logging.getLogger(__name__)
 
+DATABASES = "postgresql://, memory://, or nothing for SQLite files in the data directory"
+
 YOUNG_COLLECTION = 10_000
 """A garbage collection comes after so many objects; by default it is 700, of which a page of a rebuild makes 20,000."""
 
@@ -172,14 +174,17 @@ def owner_of(data_dir: Path) -> Owner | None:
 
 @contextmanager
 def reading(settings: Settings) -> Iterator[tuple[EventLog, Callable[[], ArtifactStore]]]:
-    """The log of a data directory, read beside the process that owns it, and what opens its artifacts if need be.
+    """The log, read beside the processes that append to it, and what opens its artifacts if need be.
 
-    Raises `NotFound` when there is no log there.
+    Raises `NotFound` when the log is to be in the data directory, and there is none.
     """
     directory = DataDirectory(settings.data_dir)
-    if not directory.events.exists():
+    if in_postgres(settings):
+        log = make_log(settings, directory)
+    elif directory.events.exists():
+        log = SqliteEventLog(directory.events, new_id, read_only=True)
+    else:
         raise NotFound(f"{settings.data_dir} holds no events; name a directory with --data-dir")
-    log = SqliteEventLog(directory.events, new_id, read_only=True)
     try:
         yield log, partial(make_artifacts, settings, directory, writing=False)
     finally:
@@ -210,14 +215,42 @@ def make_log(settings: Settings, directory: DataDirectory) -> EventLog:
             return SqliteEventLog(directory.events, new_id)
         case "memory":
             return MemoryEventLog(new_id)
+        case "postgresql" | "postgres":
+            from skyulf.adapters.postgres_log import PostgresEventLog  # its driver is not loaded where it is not used
+
+            return PostgresEventLog(settings.database_url, new_id)
         case scheme:
-            raise unknown("SKYULF_DATABASE_URL", scheme, "memory://, or nothing for SQLite files in the data directory")
+            raise unknown("SKYULF_DATABASE_URL", scheme, DATABASES)
+
+
+def in_postgres(settings: Settings) -> bool:
+    """Whether events and read models are in Postgres, where other processes use them too."""
+    return urlsplit(settings.database_url).scheme in ("postgresql", "postgres")
+
+
+def migrate(settings: Settings, role: str | None) -> tuple[int, int] | None:
+    """Bring the database's tables to what this code needs; from which version to which, None where there are none.
+
+    ``role`` is the user that the application will work as, when it is another than this one.
+    """
+    if not in_postgres(settings):
+        if (scheme := urlsplit(settings.database_url).scheme) not in ("", "memory"):
+            raise unknown("SKYULF_DATABASE_URL", scheme, DATABASES)
+        return None
+    from skyulf.adapters.postgres_schema import migrate_database
+
+    return migrate_database(settings.database_url, role)
 
 
 def make_read_store(settings: Settings, directory: DataDirectory) -> ReadStore:
-    """The read models beside the log; those that cannot be opened are made anew, as they follow from the log."""
+    """The read models beside the log; files that cannot be opened are made anew, as they follow from the log."""
     if urlsplit(settings.database_url).scheme == "memory":
         return MemoryReadStore()
+    if in_postgres(settings):
+        try:
+            return SqlReadStore(settings.database_url)
+        except Damaged as error:
+            raise Misconfigured(f"SKYULF_DATABASE_URL: {error.detail}") from error
     url = f"sqlite:///{directory.rows.absolute()}"
     try:
         return SqlReadStore(url)

@@ -1,4 +1,7 @@
-"""Every adapter of the ports that need no server; a suite that takes ``open_log`` or ``open_store`` runs over all."""
+"""Every adapter of the ports; a suite that takes ``open_log`` or ``open_store`` runs over all of them.
+
+Servers are started once, by the first test that needs one.
+"""
 
 import itertools
 from collections.abc import Callable, Iterator
@@ -8,9 +11,13 @@ from pathlib import Path
 import pytest
 from builders import sequential_ids
 from hypothesis import HealthCheck, settings
+from services.postgres import CannotRun, Databases, databases
 
 from skyulf.adapters.memory_log import MemoryEventLog
 from skyulf.adapters.memory_read_store import MemoryReadStore
+from skyulf.adapters.postgres import connect
+from skyulf.adapters.postgres_log import PostgresEventLog
+from skyulf.adapters.postgres_schema import migrate
 from skyulf.adapters.read_store import SqlReadStore
 from skyulf.adapters.sqlite_log import SqliteEventLog
 from skyulf.events.log import EventLog
@@ -23,14 +30,69 @@ settings.register_profile(
 )
 settings.load_profile("skyulf")
 
-LOGS: dict[str, Callable[[Path], EventLog]] = {
-    "memory": lambda _: MemoryEventLog(sequential_ids()),
-    "sqlite": lambda path: SqliteEventLog(path, sequential_ids()),
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Databases]:
+    """A real Postgres, where each test gets what is empty."""
+    with ExitStack() as stack:
+        try:
+            made = stack.enter_context(databases())
+        except CannotRun as error:
+            pytest.skip(f"no Postgres on this machine: {error}")
+        yield made
+
+
+class PostgresLogs:
+    """Opens empty logs; a schema whose log has been closed is emptied and used again, since making one takes long."""
+
+    def __init__(self, made: Databases) -> None:
+        self._databases = made
+        self._free: list[str] = []
+        self._used: list[tuple[str, PostgresEventLog]] = []
+
+    def url(self) -> str:
+        """The URL of a migrated, empty schema."""
+        for used in [used for used in self._used if used[1]._datastore.pool.closed]:
+            self._used.remove(used)
+            self._free.append(used[0])
+        if not self._free:
+            url = self._databases.schema()
+            with connect(url) as connection:
+                migrate(connection)
+            return url
+        url = self._free.pop()
+        with connect(url) as connection:
+            connection.execute("SET session_replication_role = replica")  # else the trigger would keep the events
+            connection.execute("DELETE FROM events")
+            connection.execute("ALTER SEQUENCE events_notification_id_seq RESTART")
+        return url
+
+    def __call__(self) -> PostgresEventLog:
+        url = self.url()
+        self._used.append((url, PostgresEventLog(url, sequential_ids())))
+        return self._used[-1][1]
+
+
+@pytest.fixture(scope="session")
+def postgres_logs(postgres: Databases) -> PostgresLogs:
+    return PostgresLogs(postgres)
+
+
+Request = pytest.FixtureRequest
+
+LOGS: dict[str, Callable[[Request, Path], EventLog]] = {
+    "memory": lambda _, __: MemoryEventLog(sequential_ids()),
+    "sqlite": lambda _, path: SqliteEventLog(path, sequential_ids()),
+    "postgres": lambda request, _: request.getfixturevalue("postgres_logs")(),
 }
 
-STORES: dict[str, Callable[[Path], ReadStore]] = {
-    "memory": lambda _: MemoryReadStore(),
-    "sqlite": lambda path: SqlReadStore(f"sqlite:///{path}"),
+OWNED = ("memory", "sqlite")
+"""Logs that one process alone appends to."""
+
+STORES: dict[str, Callable[[Request, Path], ReadStore]] = {
+    "memory": lambda _, __: MemoryReadStore(),
+    "sqlite": lambda _, path: SqlReadStore(f"sqlite:///{path}"),
+    "postgres": lambda request, _: SqlReadStore(request.getfixturevalue("postgres").schema()),
 }
 
 
@@ -39,7 +101,14 @@ def open_log(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callabl
     """Makes new, empty logs of the adapter under test, and closes them in the end."""
     numbers = itertools.count(1)
     with ExitStack() as stack:
-        yield lambda: stack.enter_context(closing(LOGS[request.param](tmp_path / f"log-{next(numbers)}.db")))
+        yield lambda: stack.enter_context(closing(LOGS[request.param](request, tmp_path / f"log-{next(numbers)}.db")))
+
+
+@pytest.fixture(params=OWNED)
+def owned_log(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[EventLog]:
+    """An empty log that nobody else appends to."""
+    with closing(LOGS[request.param](request, tmp_path / "log.db")) as log:
+        yield log
 
 
 @pytest.fixture
@@ -58,7 +127,9 @@ def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Calla
     """Makes new, empty read stores of the adapter under test, and closes them in the end."""
     numbers = itertools.count(1)
     with ExitStack() as stack:
-        yield lambda: stack.enter_context(closing(STORES[request.param](tmp_path / f"views-{next(numbers)}.db")))
+        yield lambda: stack.enter_context(
+            closing(STORES[request.param](request, tmp_path / f"views-{next(numbers)}.db"))
+        )
 
 
 @pytest.fixture
@@ -72,5 +143,12 @@ def twins(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[list[ReadS
     """Two processes' views of one database of rows; in memory they share the store."""
     path = tmp_path / "views.db"
     with ExitStack() as stack:
-        first = stack.enter_context(closing(STORES[request.param](path)))
-        yield [first, first if request.param == "memory" else stack.enter_context(closing(STORES[request.param](path)))]
+        first = stack.enter_context(closing(STORES[request.param](request, path)))
+        match request.param:
+            case "memory":
+                yield [first, first]
+            case "sqlite":
+                yield [first, stack.enter_context(closing(SqlReadStore(f"sqlite:///{path}")))]
+            case "postgres":
+                url = request.getfixturevalue("postgres").newest
+                yield [first, stack.enter_context(closing(SqlReadStore(url)))]

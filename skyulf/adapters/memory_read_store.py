@@ -121,6 +121,13 @@ class MemoryReadStore:
             found = (contents.build for builds in self._builds.values() for contents in builds.values())
             return tuple(sorted((build for build in found if build.live), key=lambda build: build.projection))
 
+    def leads(self) -> bool:
+        """See `ReadStore.leads`. Nobody else has this store."""
+        return True
+
+    def resign(self) -> None:
+        """See `ReadStore.resign`."""
+
     @contextmanager
     def transaction(self) -> Iterator[MemoryTransaction]:
         """See `ReadStore.transaction`."""

@@ -13,12 +13,9 @@ from typing import Any, TypeVar
 import msgspec
 from sqlalchemy import (
     Connection,
-    Engine,
     Select,
     bindparam,
-    create_engine,
     delete,
-    event,
     func,
     insert,
     select,
@@ -27,6 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DatabaseError
 
+from skyulf.adapters.read_engines import Transactions, again, engine_for, lead_for
 from skyulf.adapters.read_tables import (
     BUILDS,
     BUILDS_AND_PARKS,
@@ -46,12 +44,6 @@ from skyulf.projections.base import Projection, Row
 from skyulf.projections.store import Build, CheckpointMoved, Found, NotBuilt, Parked, Selection
 
 R = TypeVar("R", bound=Row)
-
-LOCK_TIMEOUT = 10
-"""Seconds to wait for another writer's transaction on SQLite."""
-
-PAGE_SIZE = 8_192
-"""Bytes of a page in a new SQLite file: of a job's rows, 2 KB each, one of 4 KB holds one and wastes the rest."""
 
 
 def _build(row: Any) -> Build:
@@ -183,10 +175,12 @@ class SqlReadStore:
     """`ReadStore` in the database that ``url`` names; raises `Damaged` where that is none."""
 
     def __init__(self, url: str) -> None:
-        self._writer = engine_for(url, begin="BEGIN IMMEDIATE", pool_size=2)
-        self._reader = engine_for(url, begin="BEGIN", pool_size=8)
+        writer = engine_for(url, writes=True, pool_size=2)
+        self._writer = Transactions(writer)
+        self._reader = Transactions(engine_for(url, writes=False, pool_size=8))
+        self._lead = lead_for(url)
         try:
-            with self._writer.begin() as connection:
+            with writer.begin() as connection:
                 metadata.create_all(connection)
         except DatabaseError as error:
             raise Damaged(f"the read models cannot be opened: {error.orig}") from error
@@ -251,6 +245,14 @@ class SqlReadStore:
         with self._reader.begin() as connection:
             return tuple(_build(row) for row in connection.execute(LIVE))
 
+    def leads(self) -> bool:
+        """See `ReadStore.leads`."""
+        return self._lead.held()
+
+    def resign(self) -> None:
+        """See `ReadStore.resign`."""
+        self._lead.give_up()
+
     @contextmanager
     def transaction(self) -> Iterator[SqlTransaction]:
         """See `ReadStore.transaction`."""
@@ -271,6 +273,7 @@ class SqlReadStore:
         with self._reader.begin() as connection:
             return self._live(connection, projection).position
 
+    @again
     def get(self, projection: Projection[R], keys: Sequence[str]) -> Found[R]:
         """See `ReadStore.get`."""
         with self._reader.begin() as connection:
@@ -280,6 +283,7 @@ class SqlReadStore:
             rows = dict(self._decoded(connection, projection, statement))
         return Found(tuple((key, rows[key]) for key in keys if key in rows), build.position, build.version)
 
+    @again
     def select(self, projection: Projection[R], selection: Selection) -> Found[R]:
         """See `ReadStore.select`."""
         with self._reader.begin() as connection:
@@ -314,31 +318,6 @@ class SqlReadStore:
 
     def close(self) -> None:
         """See `ReadStore.close`."""
+        self._lead.give_up()
         self._writer.dispose()
         self._reader.dispose()
-
-
-def engine_for(url: str, *, begin: str, pool_size: int) -> Engine:
-    """An engine for the database; on SQLite, transactions begin with ``begin``.
-
-    Writers take the write lock at their beginning: a transaction that reads first and writes then would fail at
-    once beside another writer. The log is the truth, so that read models need not survive a power cut
-    (``synchronous=NORMAL``): rows and checkpoint are lost together and folded again.
-    """
-    engine = create_engine(url, pool_size=pool_size, max_overflow=32)
-    if engine.dialect.name != "sqlite":
-        return engine
-
-    @event.listens_for(engine, "connect")
-    def connected(dbapi_connection: Any, _: Any) -> None:
-        dbapi_connection.isolation_level = None
-        dbapi_connection.execute(f"PRAGMA busy_timeout={LOCK_TIMEOUT * 1000}")
-        dbapi_connection.execute(f"PRAGMA page_size={PAGE_SIZE}")  # of a new file; before it is turned to WAL
-        dbapi_connection.execute("PRAGMA journal_mode=WAL")
-        dbapi_connection.execute("PRAGMA synchronous=NORMAL")
-
-    @event.listens_for(engine, "begin")
-    def begun(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
-
-    return engine

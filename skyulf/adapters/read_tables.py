@@ -26,11 +26,25 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.sql.dml import Insert
-from sqlalchemy.types import TypeEngine
+from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from skyulf.projections.base import Projection
 
-TYPES: Mapping[str, type[TypeEngine[Any]]] = {"text": String, "integer": BigInteger, "boolean": Boolean}
+
+class Words(TypeDecorator[str]):
+    """Text where the database takes no NUL in text, ordered as everywhere else; the row has it as it was."""
+
+    impl = String
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Any) -> str | None:  # noqa: ARG002 - SQLAlchemy's signature
+        """See `TypeDecorator`."""
+        return value.replace("\x00", "\ufffd") if value else value
+
+
+TEXT = String().with_variant(Words(collation="C"), "postgresql")
+
+TYPES: Mapping[str, TypeEngine[Any]] = {"text": TEXT, "integer": BigInteger(), "boolean": Boolean()}
 
 metadata = MetaData()
 
@@ -63,8 +77,8 @@ def _table(name: str, number: int, columns: tuple[tuple[str, str], ...], indexes
     table = Table(
         table_name,
         MetaData(),
-        Column("key", String, primary_key=True),
-        *(Column(column, TYPES[kind]()) for column, kind in columns),
+        Column("key", TEXT, primary_key=True),
+        *(Column(column, TYPES[kind]) for column, kind in columns),
         Column("row", String, nullable=False),
     )
     for index in indexes:

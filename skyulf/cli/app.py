@@ -74,6 +74,26 @@ def serve(
 
 
 @app.command()
+def migrate(
+    role: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="The database's user that Skyulf will work as, if another: it gets the rights that it needs, and none "
+            "to change events.",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Make or upgrade the tables in the Postgres that SKYULF_DATABASE_URL names; as often and at once as you like."""
+    with begun(None, as_json) as (screen, settings):
+        from skyulf.cli.migrate import run
+
+        run(screen, settings, role)
+
+
+@app.command()
 def train(
     file: Annotated[
         Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="CSV, Parquet, JSON lines, Excel.")

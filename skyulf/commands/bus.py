@@ -17,9 +17,9 @@ from typing import Any
 from eventsourcing.application import LRUCache
 
 from skyulf.commands.base import Command, Context, Handler, Streams
-from skyulf.errors import CommandReused, PreconditionFailed, Unavailable
+from skyulf.errors import CommandReused, PreconditionFailed, Unavailable, WrongVersion
 from skyulf.events.base import DomainEvent, Metadata, Recorded, noun_of
-from skyulf.events.log import Append, AppendResult, EventLog, Write
+from skyulf.events.log import Append, AppendResult, CommandRecorded, EventLog, Write
 from skyulf.events.registry import EVOLVE, replay
 
 BATCH = 256
@@ -208,16 +208,31 @@ class CommandBus:
             batch.settled.append((sent, outcome))
 
     def _decided(self, sent: Sent, batch: Batch) -> Answer | None:
-        """Add the command's append to the batch, or answer it at once."""
-        command, context = sent.command, sent.context
-        if context.command_id is not None:
-            key = (context.actor.id, context.command_id)
-            if key in batch.commands:
-                batch.again.append(sent)
-                return None
+        """Add the command's append to the batch, or answer it at once.
+
+        Whether it was sent before is looked up only where it would be refused or has nothing to do: else the log says
+        so when it is appended, and most commands are new.
+        """
+        context = sent.context
+        if context.command_id is None:
+            return self._newly_decided(sent, batch)
+        key = (context.actor.id, context.command_id)
+        if key in batch.commands:
+            batch.again.append(sent)
+            return None
+        batch.commands.add(key)
+        try:
+            answer = self._newly_decided(sent, batch)
+        except Exception:
             if earlier := self._log.command(*key):
                 return same_answer(sent.fingerprint, earlier)
-            batch.commands.add(key)
+            raise
+        if answer is not None and (earlier := self._log.command(*key)):
+            return same_answer(sent.fingerprint, earlier)
+        return answer
+
+    def _newly_decided(self, sent: Sent, batch: Batch) -> Answer | None:
+        command, context = sent.command, sent.context
         reads = sent.handler.reads(command)
         for stream in reads:
             if stream in batch.unread:
@@ -258,7 +273,7 @@ class CommandBus:
         for (sent, _), result in zip(batch.appends, results, strict=True):
             if not isinstance(result, tuple):
                 whole = False
-                self._refused(sent, batch)
+                self._refused(sent, result, batch)
                 continue
             resolve(sent, answer_of(result))
             for recorded in result:
@@ -270,9 +285,14 @@ class CommandBus:
                     self._cache.put(stream, replace(folded, position=position))
         return whole
 
-    def _refused(self, sent: Sent, batch: Batch) -> None:
+    def _refused(self, sent: Sent, why: WrongVersion | CommandRecorded, batch: Batch) -> None:
         sent.conflicts += 1
-        if sent.conflicts > CONFLICTS:
+        if isinstance(why, CommandRecorded) and sent.context.command_id is not None:
+            try:
+                resolve(sent, same_answer(sent.fingerprint, self._log.command(sent.context.actor.id, why.detail)))
+            except CommandReused as error:
+                resolve(sent, error)
+        elif sent.conflicts > CONFLICTS:
             resolve(sent, Unavailable("others kept changing the same thing; send the command again"))
         else:
             batch.again.append(sent)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from skyulf.errors import Invalid, NotFound, SkyulfError
+from skyulf.errors import Invalid, NotFound, SkyulfError, Unavailable
 from skyulf.events.base import DomainEvent, Recorded
 from skyulf.events.log import EventLog
 from skyulf.events.registry import decode
@@ -68,6 +68,7 @@ class Projector:
         self._rebuild.set()
         for thread in self._threads:
             thread.join()
+        self._store.resign()
 
     def on_advance(self, call: Callable[[str, int], None]) -> None:
         """Call ``call(name, position)`` from the projector's threads whenever live rows have got to a position."""
@@ -171,16 +172,25 @@ class Projector:
     def _follow(self) -> None:
         while not self._stopping.is_set():
             self._wake.clear()
-            self._guarded(self.catch_up)
+            self._guarded(self._catch_up_if_leading)
             self._wake.wait(POLL)
+
+    def _catch_up_if_leading(self) -> None:
+        if self._store.leads():
+            self.catch_up()
 
     def _follow_rebuilds(self) -> None:
         while not self._stopping.is_set():
             self._rebuild.clear()
-            for projection in self._projections.values():
-                if any(not build.live for build in self._store.builds(projection.name)):
-                    self._guarded(lambda name=projection.name: self.rebuild(name))  # type: ignore[misc]
+            self._guarded(self._rebuild_if_leading)
             self._rebuild.wait(POLL * 4)
+
+    def _rebuild_if_leading(self) -> None:
+        if not self._store.leads():
+            return
+        for projection in self._projections.values():
+            if any(not build.live for build in self._store.builds(projection.name)):
+                self._guarded(lambda name=projection.name: self.rebuild(name))  # type: ignore[misc]
 
     @staticmethod
     def _guarded(work: Callable[[], object]) -> None:
@@ -189,6 +199,8 @@ class Projector:
             work()
         except CheckpointMoved:
             pass
+        except Unavailable as error:
+            logger.warning("%s; it is tried again", error.detail)
         except Exception:
             logger.exception("a projection could not be brought forward; it is tried again")
 

@@ -134,6 +134,18 @@ class ReadStore(Protocol):
         """The live build of every projection that has one, by name."""
         ...
 
+    def leads(self) -> bool:
+        """Whether it is for this process to project; of those that share a database, one at most is told so.
+
+        The others stand by, and one of them is told so within seconds once the first is gone. Two may believe it for a
+        moment: what they write is compared with the checkpoint all the same.
+        """
+        ...
+
+    def resign(self) -> None:
+        """Let another process project, at once; this one may be told again that it is to."""
+        ...
+
     def transaction(self) -> AbstractContextManager[ReadTransaction]:
         """Open a transaction; it is kept when the block ends well."""
         ...

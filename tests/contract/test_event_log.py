@@ -7,6 +7,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import timedelta
 from typing import Any
 
@@ -271,13 +272,13 @@ class TestReading:
 
 
 class TestTheMark:
-    def test_it_stays_until_something_is_appended(self, log: EventLog) -> None:
-        mark = log.mark()
-        everything(log)
-        log.load({P1: 0})
-        assert log.mark() is mark
-        written(log, P1, 0, named())
-        assert log.mark() is not mark
+    def test_it_stays_until_something_is_appended(self, owned_log: EventLog) -> None:
+        mark = owned_log.mark()
+        everything(owned_log)
+        owned_log.load({P1: 0})
+        assert owned_log.mark() is mark
+        written(owned_log, P1, 0, named())
+        assert owned_log.mark() is not mark
 
     def test_each_append_leaves_another_one_whichever_stream_it_was_for(self, log: EventLog) -> None:
         marks = [log.mark()]
@@ -543,26 +544,29 @@ class Model:
 def test_any_sequence_of_appends_does_what_a_simple_model_does(
     open_log: Callable[[], EventLog], batches: list[list[Any]]
 ) -> None:
-    log, model, number = open_log(), Model(), itertools.count()
-    for batch in batches:
-        appends, expected = [], []
-        for actor, command_id, plan in batch:
-            writes = tuple(
-                Write(stream, len(model.streams[stream]) + off, tuple(named(f"{next(number)}") for _ in range(count)))
-                for stream, (off, count) in plan.items()
-            )
-            appends.append(Append(writes, metadata(command_id, actor)))
-            expected.append(model.append(appends[-1]))
-        assert [told(result) for result in log.append(appends)] == expected
-    found = everything(log)
-    assert names(found) == model.order
-    positions = [recorded.position for recorded in found]
-    assert positions == sorted(set(positions))
-    for stream, events in log.load(dict.fromkeys([P1, P2, P3], 0)).items():
-        assert names(events) == model.streams[stream]
-        assert [recorded.version for recorded in events] == list(range(1, len(events) + 1))
-    for key, texts in model.commands.items():
-        assert names(log.command(*key)) == texts
+    model, number = Model(), itertools.count()
+    with closing(open_log()) as log:
+        for batch in batches:
+            appends, expected = [], []
+            for actor, command_id, plan in batch:
+                writes = tuple(
+                    Write(
+                        stream, len(model.streams[stream]) + off, tuple(named(f"{next(number)}") for _ in range(count))
+                    )
+                    for stream, (off, count) in plan.items()
+                )
+                appends.append(Append(writes, metadata(command_id, actor)))
+                expected.append(model.append(appends[-1]))
+            assert [told(result) for result in log.append(appends)] == expected
+        found = everything(log)
+        assert names(found) == model.order
+        positions = [recorded.position for recorded in found]
+        assert positions == sorted(set(positions))
+        for stream, events in log.load(dict.fromkeys([P1, P2, P3], 0)).items():
+            assert names(events) == model.streams[stream]
+            assert [recorded.version for recorded in events] == list(range(1, len(events) + 1))
+        for key, texts in model.commands.items():
+            assert names(log.command(*key)) == texts
 
 
 def told(result: AppendResult) -> object:
@@ -583,13 +587,13 @@ def told(result: AppendResult) -> object:
 def test_any_value_comes_back_as_it_was(
     open_log: Callable[[], EventLog], name: str, rows: int, skewness: float | None, reason: str | None, at: Any
 ) -> None:
-    log = open_log()
     added = version_added(1, rows=rows)
     column = added.columns[0].model_copy(update={"name": name, "skewness": skewness})
     events = (dataset_created(name), added.model_copy(update={"columns": (column,)}))
-    result = written(log, "dataset-1", 0, *events, reason=reason, recorded_at=at)
-    stored = everything(log)
-    assert tuple(stored) == result
-    assert [decode(recorded) for recorded in stored] == list(events)
-    assert stored[0].metadata.reason == reason
-    assert stored[0].metadata.recorded_at == at
+    with closing(open_log()) as log:
+        result = written(log, "dataset-1", 0, *events, reason=reason, recorded_at=at)
+        stored = everything(log)
+        assert tuple(stored) == result
+        assert [decode(recorded) for recorded in stored] == list(events)
+        assert stored[0].metadata.reason == reason
+        assert stored[0].metadata.recorded_at == at

@@ -1,6 +1,7 @@
 """What every ReadStore does, whichever database holds it."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
@@ -8,11 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from services.postgres import Databases
 from sqlalchemy import inspect, update
 
+from skyulf.adapters import postgres_engine
 from skyulf.adapters.read_store import BUILDS, SqlBatch, SqlReadStore
 from skyulf.projections.base import Projection, Row, by_stream
 from skyulf.projections.store import Build, BuildBatch, CheckpointMoved, NotBuilt, Parked, ReadStore, Selection
@@ -324,19 +328,19 @@ def test_pages_over_ties_skip_and_repeat_nothing(
     descending: bool,
     filters: dict[str, Any],
 ) -> None:
-    store = open_store()
-    store.create_build(THINGS)
-    fill(store, 1, dict(rows))
-    seen: list[tuple[str, Thing]] = []
-    after = None
-    while page := store.select(THINGS, Selection(order, filters, descending, limit, after)).rows:
-        assert len(page) <= limit
-        seen += page
-        assert len(seen) <= len(rows)
-        key, row = page[-1]
-        after = (getattr(row, order), key)
-    wanted = [item for item in rows.items() if all(getattr(item[1], column) == v for column, v in filters.items())]
-    assert seen == sorted(wanted, key=lambda item: (getattr(item[1], order), item[0]), reverse=descending)
+    with closing(open_store()) as store:
+        store.create_build(THINGS)
+        fill(store, 1, dict(rows))
+        seen: list[tuple[str, Thing]] = []
+        after = None
+        while page := store.select(THINGS, Selection(order, filters, descending, limit, after)).rows:
+            assert len(page) <= limit
+            seen += page
+            assert len(seen) <= len(rows)
+            key, row = page[-1]
+            after = (getattr(row, order), key)
+        wanted = [item for item in rows.items() if all(getattr(item[1], column) == v for column, v in filters.items())]
+        assert seen == sorted(wanted, key=lambda item: (getattr(item[1], order), item[0]), reverse=descending)
 
 
 def test_batches_of_two_projectors_follow_one_another(twins: list[ReadStore]) -> None:
@@ -397,6 +401,59 @@ def test_readers_see_the_pointer_and_the_rows_of_one_moment(twins: list[ReadStor
     assert reader.position(THINGS) == 59
 
 
+def test_a_store_of_its_own_leads(store: ReadStore) -> None:
+    assert store.leads()
+    assert store.leads()
+
+
+class TestLeading:
+    """Two processes on one Postgres: one projects, the other stands by."""
+
+    @pytest.fixture
+    def url(self, postgres: Databases, monkeypatch: pytest.MonkeyPatch) -> str:
+        monkeypatch.setattr(postgres_engine, "LOOK", 0.0)
+        return postgres.schema()
+
+    def test_one_leads_and_the_other_does_once_the_first_is_gone(self, url: str) -> None:
+        with closing(SqlReadStore(url)) as first, closing(SqlReadStore(url)) as second:
+            assert first.leads()
+            assert not second.leads()
+            assert first.leads()
+            first.resign()
+            assert second.leads()
+            assert not first.leads()
+            second.close()
+            assert taken_over(first)
+
+    def test_one_whose_connection_has_ended_no_longer_leads_once_another_does(self, url: str) -> None:
+        with closing(SqlReadStore(url)) as first, closing(SqlReadStore(url)) as second:
+            assert first.leads()
+            assert isinstance(first._lead, postgres_engine.PostgresLead)
+            holder = first._lead._connection
+            assert holder is not None
+            with psycopg.connect(url, autocommit=True) as connection:
+                connection.execute("SELECT pg_terminate_backend(%s, 10000)", [holder.info.backend_pid])
+            assert taken_over(second)
+            assert not first.leads()
+            assert not first.leads()
+            second.close()
+            assert taken_over(first)
+
+    def test_schemas_of_one_database_are_apart(self, url: str, postgres: Databases) -> None:
+        with closing(SqlReadStore(url)) as first, closing(SqlReadStore(postgres.schema())) as other:
+            assert first.leads()
+            assert other.leads()
+
+
+def taken_over(store: SqlReadStore) -> bool:
+    """Whether the store leads before long."""
+    deadline = time.monotonic() + 5
+    while not store.leads():
+        if time.monotonic() > deadline:
+            return False
+    return True
+
+
 class TestSql:
     @pytest.fixture
     def url(self, tmp_path: Path) -> str:
@@ -436,7 +493,7 @@ class TestSql:
         with closing(SqlReadStore(url)) as store:
             store.create_build(THINGS)
             store.promote(THINGS, store.create_build(THINGS))
-            tables = inspect(store._reader).get_table_names()
+            tables = inspect(store._reader.engine).get_table_names()
             assert sorted(tables) == ["skyulf_builds", "skyulf_parked", "things_2"]
 
     def test_every_list_is_read_from_an_index(self, url: str) -> None:

@@ -6,34 +6,17 @@ process and factory cases do not apply either: no such recorders are ours. ``tes
 ``test_concurrent_throughput`` only print, and subscribing is what SQLite's recorders of the library do not do.
 """
 
-import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from eventsourcing.persistence import IntegrityError, StoredEvent
+from library_cases import join_all_but, library_cases
 
 from skyulf.adapters.sqlite_log import EnvelopeDatastore, EnvelopeRecorder
-
-
-def library_cases() -> ModuleType:
-    """The library's module of cases, which imports a cipher that only other cases use, and that we do not install."""
-    cipher: Any = ModuleType("eventsourcing.cipher")
-    cipher.AESCipher = None
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(sys.modules, "eventsourcing.cipher", cipher)
-        import eventsourcing.tests.persistence as cases
-    return cases
-
-
-def join_all_but(threads: list[threading.Thread]) -> None:
-    """Wait for the readers that the library's cases leave running: a connection must not be closed under them."""
-    for thread in set(threading.enumerate()) - set(threads):
-        thread.join()
 
 
 class TestEnvelopeRecorder(library_cases().ApplicationRecorderTestCase):  # type: ignore[misc]

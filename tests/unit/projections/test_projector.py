@@ -197,6 +197,7 @@ def test_a_rebuild_gives_the_same_rows_whatever_happened(
         assert (build.number, build.live, build.position) == (2, True, log.head())
         assert store.parked(projection) == ()
     assert dump(store) == followed
+    store.close()
 
 
 class TestSeveralProjectors:

@@ -1,0 +1,111 @@
+"""Read models in Postgres: SQLAlchemy engines, and the lock of the one process that projects."""
+
+import threading
+import time
+from contextlib import suppress
+from typing import Any
+
+import psycopg
+from psycopg import IsolationLevel
+from sqlalchemy import Connection, Engine, create_engine, event
+
+from skyulf.adapters.postgres import IDLE_TIMEOUT, conninfo
+
+OVERFLOW = 8
+WAIT = 3.0
+"""Seconds that a caller waits for one of the connections that others use."""
+
+ALONE = "SELECT pg_advisory_xact_lock(hashtextextended('skyulf read models ' || current_schema(), 0))"
+"""What lets one writer in at a time, as SQLite does: what it reads stays true until it commits."""
+
+
+def postgres_engine(url: str, *, writes: bool, pool_size: int) -> Engine:
+    """An engine for the database; readers see rows and pointers as of one moment, writers come one at a time.
+
+    A writer that is stopped in the middle is put out by the server after a while, so that another can go on. Commits
+    do not wait for the disk: what a crash takes away, rows and checkpoint together, is folded again.
+    """
+    address = conninfo(url)
+
+    def connected() -> psycopg.Connection[Any]:
+        connection = psycopg.connect(address, autocommit=True)
+        connection.execute(
+            "SELECT set_config('idle_in_transaction_session_timeout', %s, false), set_config('jit', 'off', false), "
+            "set_config('synchronous_commit', 'off', false)",
+            [str(IDLE_TIMEOUT)],
+        )
+        connection.autocommit = False
+        connection.isolation_level = IsolationLevel.READ_COMMITTED if writes else IsolationLevel.REPEATABLE_READ
+        connection.read_only = not writes
+        return connection
+
+    engine = create_engine(
+        "postgresql+psycopg://", creator=connected, pool_size=pool_size, max_overflow=OVERFLOW, pool_timeout=WAIT
+    )
+    if writes:
+
+        @event.listens_for(engine, "begin")
+        def begun(connection: Connection) -> None:
+            connection.exec_driver_sql(ALONE)
+
+    return engine
+
+
+LOOK = 1.0
+"""Seconds between two looks at who has the lock, or whether it is still ours."""
+
+LEAD = "SELECT pg_try_advisory_lock(hashtextextended('skyulf projector ' || current_schema(), 0))"
+
+NOTICED = (
+    "SELECT set_config('tcp_keepalives_idle', '2', false), set_config('tcp_keepalives_interval', '1', false), "
+    "set_config('tcp_keepalives_count', '2', false)"
+)
+"""Settings under which the server notices within 4 s that the holder's machine is gone; a process's end, at once."""
+
+
+class PostgresLead:
+    """`Lead` as a lock of a session: it ends with its connection, whatever becomes of the process.
+
+    Safe from any thread.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._address = conninfo(url)
+        self._lock = threading.Lock()
+        self._connection: psycopg.Connection[Any] | None = None
+        self._held = False
+        self._look_at = 0.0
+
+    def held(self) -> bool:
+        """See `Lead.held`."""
+        with self._lock:
+            now = time.monotonic()
+            if now >= self._look_at:
+                self._look_at = now + LOOK
+                try:
+                    self._held = self._looked()
+                except psycopg.Error:
+                    self._let_go()
+            return self._held
+
+    def _looked(self) -> bool:
+        """Whether the lock is ours still, or has just become so."""
+        if self._connection is None:
+            self._connection = psycopg.connect(self._address, autocommit=True)
+            self._connection.execute(NOTICED)
+        if self._held:
+            self._connection.execute("SELECT")
+            return True
+        return self._connection.execute(LEAD).fetchone() == (True,)
+
+    def _let_go(self) -> None:
+        self._held = False
+        if self._connection is not None:
+            with suppress(psycopg.Error):
+                self._connection.close()
+            self._connection = None
+
+    def give_up(self) -> None:
+        """See `Lead.give_up`."""
+        with self._lock:
+            self._let_go()

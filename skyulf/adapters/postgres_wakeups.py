@@ -1,0 +1,160 @@
+"""Wake-ups between processes, through Postgres: told after a commit and never within it, heard in a thread.
+
+A NOTIFY within an append would make all commits wait for each other. Told afterwards it may get lost with its
+process, which costs latency and no event: readers look at intervals as well. Since a NOTIFY costs as much as an
+append, a busy process tells only every so often, and whoever has heard one looks by itself for a while.
+"""
+
+import logging
+import selectors
+import socket
+import threading
+import time
+from collections.abc import Callable
+from contextlib import closing
+from typing import Any
+
+import psycopg
+from psycopg import Connection, sql
+
+from skyulf.adapters.postgres import conninfo
+from skyulf.adapters.wakeups import Wakeups
+
+SPACING = 0.05
+"""Seconds between two notifications of one process; appends in between share the next."""
+
+BEAT = 0.004
+"""Seconds between two looks of a listener at the end of the log, until nothing has been told for some time."""
+
+AWAKE = 3 * SPACING
+
+AGAIN = 0.5
+"""Seconds between two tries to be connected."""
+
+logger = logging.getLogger(__name__)
+
+
+class Notifier:
+    """Tells other processes of appends, from a thread that is begun at the first one."""
+
+    def __init__(self, url: str, channel: str) -> None:
+        self._url = url
+        self._notify = sql.SQL("NOTIFY {}").format(sql.Identifier(channel))
+        self._news = threading.Event()
+        self._stopping = threading.Event()
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self.backend: int | None = None
+
+    def tell(self) -> None:
+        """There is something new."""
+        self._news.set()
+        if self._thread is None:
+            with self._lock:
+                if self._thread is None and not self._stopping.is_set():
+                    self._thread = threading.Thread(target=self._run, name="notifier", daemon=True)
+                    self._thread.start()
+
+    def close(self) -> None:
+        """Tell what is left to be told, and end."""
+        with self._lock:
+            self._stopping.set()
+        self._news.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                with Connection.connect(conninfo(self._url), autocommit=True) as connection:
+                    self.backend = connection.info.backend_pid
+                    connection.execute("SET synchronous_commit = off")
+                    self._follow(connection)
+            except psycopg.Error:
+                self._stopping.wait(AGAIN)
+
+    def _follow(self, connection: Connection[Any]) -> None:
+        while True:
+            self._news.wait()
+            ending = self._stopping.is_set()
+            self._news.clear()
+            connection.execute(self._notify)
+            if ending:
+                return
+            self._stopping.wait(SPACING)
+
+
+class Listener:
+    """Hears of what other processes append, in a thread that is begun with the first who wants to know."""
+
+    def __init__(
+        self, url: str, channel: str, table: sql.Composed, wakeups: Wakeups, ours: Callable[[], int | None]
+    ) -> None:
+        self._url = url
+        self._end = sql.SQL("SELECT max(notification_id) FROM {}").format(table)
+        self._listen = sql.SQL("LISTEN {}").format(sql.Identifier(channel))
+        self._wakeups = wakeups
+        self._ours = ours
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._stop, self._stopped = socket.socketpair()
+        self._closed = False
+
+    def begin(self) -> None:
+        """Listen, if that has not begun; what is appended from now on is heard of."""
+        with self._lock:
+            if self._thread is not None or self._closed:
+                return
+            listening = threading.Event()
+            self._thread = threading.Thread(target=self._run, args=[listening], name="listener", daemon=True)
+            self._thread.start()
+        listening.wait()
+
+    def close(self) -> None:
+        """End."""
+        with self._lock:
+            self._closed = True
+        self._stop.close()
+        if self._thread is not None:
+            self._thread.join()
+        self._stopped.close()
+
+    def _run(self, listening: threading.Event) -> None:
+        first = True
+        while not self._closed:
+            try:
+                with Connection.connect(conninfo(self._url), autocommit=True) as connection:
+                    connection.execute(self._listen)
+                    if not first:
+                        self._wakeups.wake_all()  # something may have been told while nobody listened
+                    first = False
+                    listening.set()
+                    self._hear(connection)
+            except (psycopg.Error, OSError) as error:
+                if first:
+                    logger.warning("appends of other processes are not heard of yet: %s", type(error).__name__)
+                first = False
+                listening.set()
+                self._wait(AGAIN)
+
+    def _hear(self, connection: Connection[Any]) -> None:
+        awake_until, end = 0.0, None
+        with closing(selectors.DefaultSelector()) as selector:
+            selector.register(connection.fileno(), selectors.EVENT_READ)
+            selector.register(self._stopped, selectors.EVENT_READ)
+            while not self._closed:
+                now = time.monotonic()
+                selector.select(BEAT if now < awake_until else None)
+                heard = {notify.pid for notify in connection.notifies(timeout=0)}
+                if heard - {self._ours()}:
+                    awake_until = time.monotonic() + AWAKE
+                    self._wakeups.wake_all()
+                elif now < awake_until:
+                    before, end = end, connection.execute(self._end, prepare=True).fetchone()
+                    if before != end:
+                        self._wakeups.wake_all()
+
+    def _wait(self, seconds: float) -> None:
+        with closing(selectors.DefaultSelector()) as selector:
+            selector.register(self._stopped, selectors.EVENT_READ)
+            selector.select(seconds)

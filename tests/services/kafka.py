@@ -1,0 +1,183 @@
+"""A real Kafka broker for tests: Apache Kafka in KRaft mode, one node, on free ports of this machine.
+
+``SKYULF_TEST_KAFKA`` names a broker to use instead. Without it the jars are fetched once, by Maven, into the user's
+cache; where there is no Java, or Maven cannot fetch, `start_broker` raises `Unfit` and says what is missing.
+"""
+
+import base64
+import os
+import random
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+VERSION = "4.1.0"
+
+PATIENCE = 60.0
+"""Seconds that a broker is given to answer, on a machine that is busy with other things."""
+
+PORTS = range(20_000, 30_000)
+"""Below those that the kernel gives to clients: one that keeps knocking at a dead port could be given that very one."""
+
+POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
+  <modelVersion>4.0.0</modelVersion>
+  <groupId>skyulf</groupId><artifactId>kafka</artifactId><version>1</version><packaging>pom</packaging>
+  <dependencies><dependency>
+    <groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>{VERSION}</version>
+  </dependency></dependencies>
+</project>
+"""
+
+PROPERTIES = """process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:{controller}
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+controller.listener.names=CONTROLLER
+log.dirs={data}
+auto.create.topics.enable=false
+num.partitions=1
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=4
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=4
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+group.initial.rebalance.delay.ms=0
+"""
+
+JAVA = ("java", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+
+
+class Unfit(Exception):
+    """This machine cannot run a broker; the text says what it lacks."""
+
+
+class Broker:
+    """A broker at ``bootstrap``; ``ours`` tells whether it may be killed."""
+
+    def __init__(self, bootstrap: str) -> None:
+        self.bootstrap = bootstrap
+
+    ours = False
+
+
+class ApacheKafka(Broker):
+    """Apache Kafka as a process of ours, whose port and data survive it."""
+
+    ours = True
+
+    def __init__(self, jars: Path, folder: Path) -> None:
+        self._port, controller = free_ports(2)
+        super().__init__(f"127.0.0.1:{self._port}")
+        self._folder = folder
+        self._classpath = f"{jars}/*"
+        self._properties = folder / "server.properties"
+        self._properties.write_text(
+            PROPERTIES.format(port=self._port, controller=controller, data=folder / "data"), encoding="utf-8"
+        )
+        self._process: subprocess.Popen[bytes] | None = None
+        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        self._run("kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self._properties))
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def start(self, *, wait: bool = True) -> None:
+        """Start on the same port and data; by default, until it answers."""
+        # The broker dies with who started it, even if that is killed.
+        bound = ("setpriv", "--pdeathsig", "KILL", "--") if shutil.which("setpriv") else ()
+        with (self._folder / "said.txt").open("ab") as said:
+            self._process = subprocess.Popen(
+                [*bound, *JAVA, "-cp", self._classpath, "kafka.Kafka", str(self._properties)],
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=said,
+                start_new_session=True,
+            )
+        if wait:
+            self.wait()
+
+    def wait(self) -> None:
+        """Return once the broker takes connections; raises `Unfit`, with what it said, when it ended instead."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            assert self._process is not None
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise Unfit(f"the broker did not start: {(self._folder / 'said.txt').read_text()[-2000:]}")
+            with suppress(OSError), socket.create_connection(("127.0.0.1", self._port), timeout=1):
+                return
+            time.sleep(0.05)
+
+    def kill(self) -> None:
+        """``kill -9``, if it runs."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def _run(self, *command: str) -> None:
+        done = subprocess.run([*JAVA, "-cp", self._classpath, *command], capture_output=True, check=False)
+        if done.returncode != 0:
+            raise Unfit(f"{command[0]} failed: {done.stderr.decode()[-2000:]}")
+
+
+@contextmanager
+def start_broker() -> Iterator[Broker]:
+    """A broker to test with; what was started is stopped at the end. Raises `Unfit`."""
+    if bootstrap := os.environ.get("SKYULF_TEST_KAFKA"):
+        yield Broker(bootstrap)
+        return
+    jars = kafka_jars()
+    folder = Path(tempfile.mkdtemp(prefix="skyulf-kafka-"))
+    try:
+        broker = ApacheKafka(jars, folder)
+        broker.start()
+        try:
+            yield broker
+        finally:
+            broker.kill()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def kafka_jars() -> Path:
+    """The folder of Apache Kafka's jars in the user's cache, filled by Maven when it is not there; raises `Unfit`."""
+    for program in ("java", "mvn"):
+        if shutil.which(program) is None:
+            raise Unfit(f"Apache Kafka needs {program}; install it, or name a broker in SKYULF_TEST_KAFKA")
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "skyulf-test"
+    jars = cache / f"kafka-{VERSION}"
+    if jars.is_dir():
+        return jars
+    cache.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=cache) as work:
+        (Path(work) / "pom.xml").write_text(POM, encoding="utf-8")
+        command = ["mvn", "-q", "-B", "dependency:copy-dependencies", "-DoutputDirectory=jars"]
+        fetched = subprocess.run(command, cwd=work, capture_output=True, text=True, check=False)
+        if fetched.returncode != 0:
+            raise Unfit(f"Maven could not fetch Apache Kafka {VERSION}: {fetched.stdout[-2000:]}")
+        with suppress(OSError):  # another run was quicker; its jars are as good
+            (Path(work) / "jars").rename(jars)
+    return jars
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of 127.0.0.1 that nobody listens at."""
+    found: list[int] = []
+    for port in random.sample(PORTS, len(PORTS)):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            found.append(port)
+        if len(found) == count:
+            return found
+    raise Unfit("no port is free")

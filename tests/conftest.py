@@ -1,4 +1,7 @@
-"""Every adapter of the ports that need no server; a suite that takes ``open_log`` or ``open_store`` runs over all."""
+"""Every adapter of the ports that need no server; a suite that takes ``open_log`` or ``open_store`` runs over all.
+
+Real servers are started by the first test that asks for one, and stopped at the end of all.
+"""
 
 import itertools
 from collections.abc import Callable, Iterator
@@ -8,6 +11,7 @@ from pathlib import Path
 import pytest
 from builders import sequential_ids
 from hypothesis import HealthCheck, settings
+from services.kafka import ApacheKafka, Broker, Unfit, start_broker
 
 from skyulf.adapters.memory_log import MemoryEventLog
 from skyulf.adapters.memory_read_store import MemoryReadStore
@@ -72,3 +76,23 @@ def twins(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[list[ReadS
     with ExitStack() as stack:
         first = stack.enter_context(closing(STORES[request.param](path)))
         yield [first, first if request.param == "memory" else stack.enter_context(closing(STORES[request.param](path)))]
+
+
+@pytest.fixture(scope="session")
+def broker() -> Iterator[Broker]:
+    """A Kafka broker."""
+    with ExitStack() as stack:
+        try:
+            found = stack.enter_context(start_broker())
+        except Unfit as lack:
+            pytest.skip(f"this machine cannot run Kafka: {lack}")
+        yield found
+
+
+@pytest.fixture
+def own_broker(broker: Broker) -> Iterator[ApacheKafka]:
+    """The broker, to be killed and started again; it runs when the test is over."""
+    if not isinstance(broker, ApacheKafka):
+        pytest.skip("the broker of SKYULF_TEST_KAFKA is not ours to kill or to set up")
+    yield broker
+    broker.revive()

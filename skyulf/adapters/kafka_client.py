@@ -1,10 +1,10 @@
 """What all clients of Kafka share here: where the brokers are, how to speak to them, names, errors in our words."""
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from kafka.errors import (
     AuthorizationError,
@@ -14,6 +14,7 @@ from kafka.errors import (
     TransactionalIdAuthorizationFailedError,
     UnsupportedSaslMechanismError,
 )
+from kafka.net.compat import KafkaNetClient
 
 from skyulf.errors import Misconfigured, SkyulfError, Unavailable
 
@@ -22,11 +23,27 @@ TIMEOUTS: Mapping[str, int] = {
     "request_timeout_ms": 5_000,
     "reconnect_backoff_ms": 50,
     "reconnect_backoff_max_ms": 1_000,
+    "metadata_max_age_ms": 30_000,
 }
-"""How long the library waits and pauses; by itself it would look for a broker that is back only every 30 seconds."""
+"""How long the library waits and pauses; by itself it would look for a broker that is back only every 30 s."""
 
 # The library tells of every try to connect. What matters of it is said by the relay and the feed, in their words.
-logging.getLogger("kafka").setLevel(logging.CRITICAL + 1)
+logging.getLogger("kafka").addHandler(logging.NullHandler())
+logging.getLogger("kafka").propagate = False
+
+Client = TypeVar("Client")
+
+
+class Reasons(logging.Handler):
+    """Why the library could not connect: it tells that to its logger alone, and raises that time is up."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.texts: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep what went wrong."""
+        self.texts += [str(part) for part in record.args or () if isinstance(part, Exception)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +79,39 @@ class Kafka:
     def workers(self) -> str:
         """The consumer group of the workers."""
         return f"{self.prefix}-workers"
+
+    def connect(self, client: Callable[..., Client], *topics: str, **options: Any) -> Client:
+        """Make one of the library's clients, which connects it; raises `Misconfigured` or `Unavailable`."""
+        made: list[KafkaNetClient] = []
+
+        def remembered(**config: Any) -> KafkaNetClient:
+            made.append(KafkaNetClient(**config))
+            return made[-1]
+
+        manager, reasons = logging.getLogger("kafka.net.manager"), Reasons()
+        manager.addHandler(reasons)
+        try:
+            return client(*topics, **self.options(), **options, kafka_client=remembered)
+        except KafkaError as error:
+            for half in made:  # the library leaves its thread and its sockets behind
+                half.close()
+            raise self._unconnected(reasons.texts, error) from error
+        finally:
+            manager.removeHandler(reasons)
+
+    def _unconnected(self, reasons: Sequence[str], error: Exception) -> SkyulfError:
+        said = " ".join(reasons)
+        if "CERTIFICATE_VERIFY_FAILED" in said:
+            return Misconfigured(f"SKYULF_KAFKA_SSL_CAFILE: it does not vouch for the brokers at {self.bootstrap}")
+        if "Handshake failed" in said:
+            return Misconfigured(f"SKYULF_KAFKA_SECURITY_PROTOCOL: the brokers at {self.bootstrap} do not speak TLS so")
+        if "socket disconnected" in said or "Invalid frame" in said:
+            # Brokers that refuse a login close the connection, and so do those that die.
+            login = "SKYULF_KAFKA_SASL_USERNAME, SKYULF_KAFKA_SASL_PASSWORD, SKYULF_KAFKA_SASL_MECHANISM"
+            names = login if "sasl_mechanism" in self.security else "SKYULF_KAFKA_SECURITY_PROTOCOL"
+            return Unavailable(f"the brokers at {self.bootstrap} end each connection; {names} may be wrong")
+        why = reasons[0].partition(": ")[2] if reasons else type(error).__name__
+        return Unavailable(f"SKYULF_KAFKA_BOOTSTRAP: no broker answers at {self.bootstrap} ({why})")
 
     @contextmanager
     def told(self, what: str) -> Iterator[None]:

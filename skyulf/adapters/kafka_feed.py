@@ -15,7 +15,7 @@ from kafka.consumer.fetcher import ConsumerRecord
 
 from skyulf.adapters.kafka_client import Kafka
 from skyulf.adapters.unread import UnreadShelf
-from skyulf.errors import Damaged, SkyulfError
+from skyulf.errors import Damaged, SkyulfError, Unavailable
 from skyulf.events.base import Recorded
 from skyulf.events.cloudevents import DATAREF, from_headers
 from skyulf.reactions.feed import Unread
@@ -50,6 +50,7 @@ class KafkaFeed:
         self._woken = False
         self._unread = UnreadShelf()
         self._problem: str | None = None
+        self._pause = FIRST_PAUSE
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="kafka-feed", daemon=True)
         self._thread.start()
@@ -79,25 +80,23 @@ class KafkaFeed:
         self._thread.join(FAREWELL)
 
     def _run(self) -> None:
-        pause = FIRST_PAUSE
         while not self._closing.is_set():
             try:
                 with self._kafka.told("following the jobs"):
                     consumer = self._consumer()
-                    pause = FIRST_PAUSE
                     try:
+                        self._subscribe(consumer)
                         self._follow(consumer)
                     finally:
                         consumer.close(timeout_ms=CLOSE_MS)
             except Exception as error:  # noqa: BLE001 - told, and tried again: workers must go on being woken
                 self._tell(error)
-                self._closing.wait(pause)
-                pause = min(pause * 2, LAST_PAUSE)
+                self._closing.wait(self._pause)
+                self._pause = min(self._pause * 2, LAST_PAUSE)
 
     def _consumer(self) -> KafkaConsumer:
-        return KafkaConsumer(
-            self._topic,
-            **self._kafka.options(),
+        return self._kafka.connect(
+            KafkaConsumer,
             group_id=self._kafka.workers,
             session_timeout_ms=SESSION_MS,
             enable_auto_commit=False,
@@ -107,12 +106,17 @@ class KafkaFeed:
             allow_auto_create_topics=False,
         )
 
+    def _subscribe(self, consumer: KafkaConsumer) -> None:
+        """Join the group, once the topic is there: who joins before that has no share of it, and looks again late."""
+        if not consumer.partitions_for_topic(self._topic):
+            raise Unavailable(f"the topic {self._topic} is not there yet; a relay makes it")
+        consumer.subscribe([self._topic])
+
     def _follow(self, consumer: KafkaConsumer) -> None:
         while not self._closing.is_set():
             polled = consumer.poll(POLL_MS)
-            if self._problem is not None and consumer.assignment():
-                logger.warning("workers are woken through Kafka again")
-                self._problem = None
+            if consumer.assignment():
+                self._recovered()
             if polled:
                 consumer.commit_async()
                 self._give(event for records in polled.values() for event in self._readable(records))
@@ -140,6 +144,12 @@ class KafkaFeed:
                 continue
             if self._unread.readable(recorded, place):
                 yield recorded
+
+    def _recovered(self) -> None:
+        self._pause = FIRST_PAUSE
+        if self._problem is not None:
+            logger.warning("workers are woken through Kafka again")
+            self._problem = None
 
     def _tell(self, error: Exception) -> None:
         """Say what is wrong, once for as long as it stays the same."""

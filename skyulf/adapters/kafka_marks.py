@@ -42,8 +42,8 @@ class Marks:
         self.last: Sign | None = None
         self.heard = time.monotonic()
         self._partition = TopicPartition(kafka.relay, 0)
-        self._consumer = KafkaConsumer(
-            **kafka.options(), group_id=None, enable_auto_commit=False, isolation_level="read_committed"
+        self._consumer = kafka.connect(
+            KafkaConsumer, group_id=None, enable_auto_commit=False, isolation_level="read_committed"
         )
         self._consumer.assign([self._partition])
         self._found = False

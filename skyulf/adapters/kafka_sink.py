@@ -60,8 +60,8 @@ class KafkaSink:
         """See `EventSink.open`."""
         self._ensure_topics()
         with self._kafka.told("beginning to publish"):
-            self._producer = KafkaProducer(
-                **self._kafka.options(),
+            self._producer = self._kafka.connect(
+                KafkaProducer,
                 transactional_id=self._kafka.relay,
                 transaction_timeout_ms=int(2_000 * SEND_SECONDS),
                 delivery_timeout_ms=int(1_000 * SEND_SECONDS),

@@ -82,8 +82,7 @@ def ensure_topics(kafka: Kafka, topics: Iterable[Topic]) -> int:
     Raises `Misconfigured` naming the topic and the setting, and `Unavailable`.
     """
     wanted = {topic.name: topic for topic in topics}
-    with kafka.told("looking at the topics"):
-        admin = KafkaAdminClient(**kafka.options())
+    admin = kafka.connect(KafkaAdminClient)
     try:
         with kafka.told("looking at the topics"):
             found = partitions_of(admin, wanted)

@@ -1,5 +1,8 @@
 """A real Kafka broker for tests: Apache Kafka in KRaft mode, one node, on free ports of this machine.
 
+It listens twice: at one port everybody may do anything, at the other there is TLS, and users have the rights that a
+test grants them.
+
 ``SKYULF_TEST_KAFKA`` names a broker to use instead. Without it the jars are fetched once, by Maven, into the user's
 cache; where there is no Java, or Maven cannot fetch, `start_broker` raises `Unfit` and says what is missing.
 """
@@ -37,9 +40,16 @@ POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
 PROPERTIES = """process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller}
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+listeners=PLAINTEXT://127.0.0.1:{port},SECURE://127.0.0.1:{secure},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port},SECURE://127.0.0.1:{secure}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,SECURE:SASL_SSL,CONTROLLER:PLAINTEXT
 controller.listener.names=CONTROLLER
+listener.name.secure.ssl.keystore.type=PEM
+listener.name.secure.ssl.keystore.location={keystore}
+listener.name.secure.sasl.enabled.mechanisms=PLAIN
+listener.name.secure.plain.sasl.jaas.config={login}
+authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+super.users=User:ANONYMOUS
 log.dirs={data}
 auto.create.topics.enable=false
 num.partitions=1
@@ -53,6 +63,11 @@ share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
 """
 
+LOGIN = "org.apache.kafka.common.security.plain.PlainLoginModule required "
+
+USERS = {"skyulf": "secret-of-skyulf", "nobody": "secret-of-nobody"}
+"""Who may log in at the secure port, and with which password; no one has any rights at first."""
+
 JAVA = ("java", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 
 
@@ -61,28 +76,33 @@ class Unfit(Exception):
 
 
 class Broker:
-    """A broker at ``bootstrap``; ``ours`` tells whether it may be killed."""
+    """A broker that others run, at ``bootstrap``."""
 
     def __init__(self, bootstrap: str) -> None:
         self.bootstrap = bootstrap
 
-    ours = False
-
 
 class ApacheKafka(Broker):
-    """Apache Kafka as a process of ours, whose port and data survive it."""
-
-    ours = True
+    """Apache Kafka as a process of ours, whose ports and data survive it; ``secure`` and ``ca`` are for its users."""
 
     def __init__(self, jars: Path, folder: Path) -> None:
-        self._port, controller = free_ports(2)
+        self._port, secure, controller = free_ports(3)
         super().__init__(f"127.0.0.1:{self._port}")
+        self.secure = f"127.0.0.1:{secure}"
+        self.ca, keystore = certificate(folder)
         self._folder = folder
         self._classpath = f"{jars}/*"
         self._properties = folder / "server.properties"
-        self._properties.write_text(
-            PROPERTIES.format(port=self._port, controller=controller, data=folder / "data"), encoding="utf-8"
+        users = " ".join(f'user_{name}="{password}"' for name, password in USERS.items())
+        filled = PROPERTIES.format(
+            port=self._port,
+            secure=secure,
+            controller=controller,
+            keystore=keystore,
+            login=f"{LOGIN}{users};",
+            data=folder / "data",
         )
+        self._properties.write_text(filled, encoding="utf-8")
         self._process: subprocess.Popen[bytes] | None = None
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         self._run("kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self._properties))
@@ -117,6 +137,11 @@ class ApacheKafka(Broker):
             with suppress(OSError), socket.create_connection(("127.0.0.1", self._port), timeout=1):
                 return
             time.sleep(0.05)
+
+    def revive(self) -> None:
+        """Start it if it does not run."""
+        if self._process is None:
+            self.start()
 
     def kill(self) -> None:
         """``kill -9``, if it runs."""
@@ -169,6 +194,18 @@ def kafka_jars() -> Path:
         with suppress(OSError):  # another run was quicker; its jars are as good
             (Path(work) / "jars").rename(jars)
     return jars
+
+
+def certificate(folder: Path) -> tuple[Path, Path]:
+    """A certificate for 127.0.0.1 that signs itself, and the same with its key, both PEM; raises `Unfit`."""
+    if shutil.which("openssl") is None:
+        raise Unfit("the broker's TLS needs openssl; install it, or name a broker in SKYULF_TEST_KAFKA")
+    key, public, both = folder / "key.pem", folder / "ca.pem", folder / "keystore.pem"
+    request = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=127.0.0.1"
+    place = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(public)]
+    subprocess.run([*request.split(), *place], check=True, capture_output=True)
+    both.write_bytes(key.read_bytes() + public.read_bytes())
+    return public, both
 
 
 def free_ports(count: int) -> list[int]:

@@ -7,6 +7,7 @@ absence nor a rebalance of the group ever holds up the worker, which has leases 
 
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Iterable, Sequence
 
@@ -32,6 +33,9 @@ KEPT = 10_000
 FIRST_PAUSE, LAST_PAUSE = 0.1, 2.0
 """Seconds before a connection that failed is tried again: the first time, and at most."""
 
+FLEETING = 2.0
+"""Seconds of trouble that nobody needs to hear of: when a first relay makes the topic, a worker has looked for it."""
+
 CLOSE_MS, FAREWELL = 1_000, 3.0
 """How long leaving the group may take, and the seconds to wait for it all; who does not leave is missed in time."""
 
@@ -51,6 +55,7 @@ class KafkaFeed:
         self._unread = UnreadShelf()
         self._problem: str | None = None
         self._pause = FIRST_PAUSE
+        self._failing_since: float | None = None
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="kafka-feed", daemon=True)
         self._thread.start()
@@ -147,13 +152,16 @@ class KafkaFeed:
 
     def _recovered(self) -> None:
         self._pause = FIRST_PAUSE
+        self._failing_since = None
         if self._problem is not None:
             logger.warning("workers are woken through Kafka again")
             self._problem = None
 
     def _tell(self, error: Exception) -> None:
         """Say what is wrong, once for as long as it stays the same."""
-        if self._closing.is_set():
+        if self._failing_since is None:
+            self._failing_since = time.monotonic()
+        if self._closing.is_set() or time.monotonic() - self._failing_since < FLEETING:
             return
         problem = error.detail if isinstance(error, SkyulfError) else f"{type(error).__name__}: {error}"
         if problem != self._problem:

@@ -30,4 +30,4 @@ def test_the_server_imports_no_library_of_learning(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     imported = set(json.loads(done.stdout.splitlines()[-1]))
     assert "fastapi" in imported
-    assert imported.isdisjoint({"pandas", "sklearn", "skops", "scipy", "joblib", "pickletools"})
+    assert imported.isdisjoint({"pandas", "sklearn", "skops", "scipy", "joblib", "pickletools", "kafka"})

@@ -9,10 +9,11 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from kafka import KafkaConsumer
+from kafka import KafkaConsumer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
+from kafka.errors import CorruptRecordError, UnsupportedCodecError
 
 from skyulf.adapters.kafka_client import Kafka
 from skyulf.adapters.unread import UnreadShelf
@@ -119,12 +120,26 @@ class KafkaFeed:
 
     def _follow(self, consumer: KafkaConsumer) -> None:
         while not self._closing.is_set():
-            polled = consumer.poll(POLL_MS)
+            polled = self._poll(consumer)
             if consumer.assignment():
                 self._recovered()
             if polled:
                 consumer.commit_async()
                 self._give(event for records in polled.values() for event in self._readable(records))
+
+    def _poll(self, consumer: KafkaConsumer) -> Mapping[TopicPartition, Sequence[ConsumerRecord]]:
+        """New messages. Where some cannot even be unpacked, which ones is not known: their partitions are left behind.
+
+        What else would have woken a worker from there is found in the queue.
+        """
+        try:
+            polled: Mapping[TopicPartition, Sequence[ConsumerRecord]] = consumer.poll(POLL_MS)
+        except (CorruptRecordError, UnsupportedCodecError) as error:
+            reason = Damaged(f"{type(error).__name__}: messages cannot be unpacked")
+            self._unread.park(f"the newest messages of {self._topic}", reason)
+            consumer.seek_to_end(*consumer.assignment())
+            return {}
+        return polled
 
     def _give(self, events: Iterable[Recorded]) -> None:
         taken = list(events)

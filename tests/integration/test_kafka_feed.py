@@ -7,6 +7,7 @@ from contextlib import closing
 import pytest
 from builders import job_created, record
 from kafka import KafkaProducer
+from kafka.errors import UnsupportedCodecError
 from services.kafka import Broker
 from topics import cluster
 
@@ -99,6 +100,26 @@ def test_poison_is_parked_and_the_next_message_comes(topic: Topic, caplog: pytes
     told = [message for message in caplog.messages if message.startswith("passed over")]
     assert len(told) == len(poison)
     assert "value of a cell" not in caplog.text
+
+
+def test_messages_that_cannot_be_unpacked_are_left_behind(topic: Topic, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As those are that another client has compressed in a way that this machine has no library for."""
+    with closing(KafkaFeed(topic.kafka, "job", WAKING)) as feed:
+        ready(topic, feed)
+        with monkeypatch.context() as patch:
+
+            def cannot(_payload: bytes) -> bytes:
+                raise UnsupportedCodecError("no library for this codec")
+
+            patch.setattr("kafka.record.default_records.gzip_decode", cannot)
+            with closing(KafkaProducer(bootstrap_servers=topic.kafka.bootstrap, compression_type="gzip")) as producer:
+                producer.send(topic.kafka.topic("job"), b"{}" * 1_000, key=b"job-1").get(PATIENCE)
+            deadline = time.monotonic() + PATIENCE
+            while not feed.unread():
+                assert time.monotonic() < deadline
+                feed.poll(0.05)
+        ready(topic, feed)
+        assert feed.unread()[0].error == "UnsupportedCodecError: messages cannot be unpacked"
 
 
 def test_what_wakes_nobody_is_passed_over_in_silence(topic: Topic) -> None:

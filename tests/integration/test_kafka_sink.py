@@ -251,7 +251,23 @@ def test_with_the_rights_that_the_guide_lists(own_broker: ApacheKafka, memory_lo
     with relaying(kafka, memory_log) as relay:
         until(lambda: relay.status().problem or caught_up(relay, memory_log)())
         assert relay.status().problem is None
+        grant(own_broker, "skyulf", ResourceType.GROUP, kafka.workers, of.READ)
+        with closing(KafkaFeed(kafka, "job", ("JobCreated",))) as feed:
+            numbers = itertools.count(2)
+            until(lambda: written(memory_log, f"job-{next(numbers)}", 0, job_created()) and feed.poll(0.1))
+        until(caught_up(relay, memory_log))
     assert published(cluster(own_broker.bootstrap, prefix=kafka.prefix)) == everything(memory_log)
+
+
+def test_without_the_right_to_the_group(own_broker: ApacheKafka, caplog: pytest.LogCaptureFixture) -> None:
+    kafka = secured(own_broker, "nobody")
+    of = ACLOperation
+    grant(own_broker, "nobody", ResourceType.TOPIC, kafka.prefix, of.CREATE, of.DESCRIBE_CONFIGS, of.READ, of.WRITE)
+    sink = KafkaSink(kafka, "one", EVOLVE)
+    assert sink.vacant()
+    sink.close()
+    with closing(KafkaFeed(kafka, "job", ("JobCreated",))):
+        until(lambda: f"lacks Read on the group {kafka.workers}" in caplog.text)
 
 
 def test_without_rights_on_topics(own_broker: ApacheKafka) -> None:

@@ -7,7 +7,6 @@ test grants them.
 cache; where there is no Java, or Maven cannot fetch, `start_broker` raises `Unfit` and says what is missing.
 """
 
-import base64
 import os
 import random
 import shutil
@@ -15,7 +14,6 @@ import socket
 import subprocess
 import tempfile
 import time
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -63,6 +61,9 @@ share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
 """
 
+CLUSTER = "c2t5dWxmLXRlc3RzLWthZg"
+"""The cluster's id: 16 bytes in base64, of which the first must not be a dash."""
+
 LOGIN = "org.apache.kafka.common.security.plain.PlainLoginModule required "
 
 USERS = {"skyulf": "secret-of-skyulf", "nobody": "secret-of-nobody"}
@@ -104,8 +105,7 @@ class ApacheKafka(Broker):
         )
         self._properties.write_text(filled, encoding="utf-8")
         self._process: subprocess.Popen[bytes] | None = None
-        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        self._run("kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self._properties))
+        self._run("kafka.tools.StorageTool", "format", "-t", CLUSTER, "-c", str(self._properties))
 
     @property
     def pid(self) -> int:
@@ -128,12 +128,12 @@ class ApacheKafka(Broker):
             self.wait()
 
     def wait(self) -> None:
-        """Return once the broker takes connections; raises `Unfit`, with what it said, when it ended instead."""
+        """Return once the broker takes connections; raises, with what it said, when it ended instead."""
         deadline = time.monotonic() + PATIENCE
         while True:
             assert self._process is not None
             if self._process.poll() is not None or time.monotonic() > deadline:
-                raise Unfit(f"the broker did not start: {(self._folder / 'said.txt').read_text()[-2000:]}")
+                raise RuntimeError(f"the broker did not start: {(self._folder / 'said.txt').read_text()[-2000:]}")
             with suppress(OSError), socket.create_connection(("127.0.0.1", self._port), timeout=1):
                 return
             time.sleep(0.05)
@@ -153,7 +153,7 @@ class ApacheKafka(Broker):
     def _run(self, *command: str) -> None:
         done = subprocess.run([*JAVA, "-cp", self._classpath, *command], capture_output=True, check=False)
         if done.returncode != 0:
-            raise Unfit(f"{command[0]} failed: {done.stderr.decode()[-2000:]}")
+            raise RuntimeError(f"{command[0]} failed: {done.stderr.decode()[-2000:]}")
 
 
 @contextmanager
@@ -217,4 +217,4 @@ def free_ports(count: int) -> list[int]:
             found.append(port)
         if len(found) == count:
             return found
-    raise Unfit("no port is free")
+    raise RuntimeError("no port is free")

@@ -101,13 +101,15 @@ class Kafka:
 
     def _unconnected(self, reasons: Sequence[str], error: Exception) -> SkyulfError:
         said = " ".join(reasons)
+        login = "SKYULF_KAFKA_SASL_USERNAME, SKYULF_KAFKA_SASL_PASSWORD, SKYULF_KAFKA_SASL_MECHANISM"
+        if "SaslAuthenticationFailed" in said or "UnsupportedSaslMechanism" in said:
+            return Misconfigured(f"{login}: the brokers at {self.bootstrap} refuse them")
         if "CERTIFICATE_VERIFY_FAILED" in said:
             return Misconfigured(f"SKYULF_KAFKA_SSL_CAFILE: it does not vouch for the brokers at {self.bootstrap}")
         if "Handshake failed" in said:
             return Misconfigured(f"SKYULF_KAFKA_SECURITY_PROTOCOL: the brokers at {self.bootstrap} do not speak TLS so")
         if "socket disconnected" in said or "Invalid frame" in said:
             # Brokers that refuse a login close the connection, and so do those that die.
-            login = "SKYULF_KAFKA_SASL_USERNAME, SKYULF_KAFKA_SASL_PASSWORD, SKYULF_KAFKA_SASL_MECHANISM"
             names = login if "sasl_mechanism" in self.security else "SKYULF_KAFKA_SECURITY_PROTOCOL"
             return Unavailable(f"the brokers at {self.bootstrap} end each connection; {names} may be wrong")
         why = reasons[0].partition(": ")[2] if reasons else type(error).__name__

@@ -9,6 +9,7 @@ import anyio
 from fastapi import FastAPI
 
 from api import problems
+from api.predicting import Predicting
 from api.routes import dataset, deployment, health, job, model, pipeline, projection, stream
 from api.security import BodyLimit, LoopbackOnly
 from skyulf.errors import SkyulfError
@@ -49,6 +50,7 @@ def create_app(runtime: Runtime) -> FastAPI:
     for noun in (dataset, pipeline, job, model, deployment, stream, projection, health):
         app.include_router(noun.routes)
     problems.install(app)
+    app.add_middleware(Predicting, predictions=runtime.predictions)
     app.add_middleware(BodyLimit, body_bytes=runtime.settings.body_bytes, upload_bytes=runtime.settings.upload_bytes)
     app.add_middleware(LoopbackOnly)
     return app

@@ -115,7 +115,7 @@ def _pattern(template: str) -> re.Pattern[str]:
     return re.compile("[^/]+".join(re.escape(part) for part in parts))
 
 
-async def of_disconnect(request: Request, error: Exception) -> Response:  # noqa: ARG001 - a handler's signature
+def of_disconnect(request: Request, error: Exception) -> Response:  # noqa: ARG001 - a handler's signature
     """Nothing: who sent half a request and went away hears no answer."""
     return Response(status_code=400)
 
@@ -127,12 +127,26 @@ def of_fault(request: Request, error: Exception) -> JSONResponse:
     return problem(500, "fault", "A fault of the server", "the server's log has more", headers)
 
 
+HANDLERS: Mapping[type[Exception], Callable[[Request, Exception], Response]] = {
+    errors.SkyulfError: of_domain_error,
+    RequestValidationError: of_validation_error,
+    HTTPException: of_http_exception,
+    ClientDisconnect: of_disconnect,
+}
+"""What each error that a request may meet is answered with."""
+
+EXPECTED = tuple(HANDLERS)
+
+
+def answer(request: Request, error: Exception) -> Response:
+    """The answer to an error that is one of `EXPECTED`."""
+    return next(handler for cls, handler in HANDLERS.items() if isinstance(error, cls))(request, error)
+
+
 def install(app: FastAPI) -> None:
     """Have every error of the app answered as a problem."""
-    app.add_exception_handler(errors.SkyulfError, of_domain_error)
-    app.add_exception_handler(RequestValidationError, of_validation_error)
-    app.add_exception_handler(HTTPException, of_http_exception)
-    app.add_exception_handler(ClientDisconnect, of_disconnect)
+    for cls, handler in HANDLERS.items():
+        app.add_exception_handler(cls, handler)
     app.add_exception_handler(Exception, of_fault)
     app.openapi = partial(described, FastAPI.openapi, app)  # type: ignore[method-assign]
 

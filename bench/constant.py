@@ -4,7 +4,7 @@ import sys
 from typing import Any
 
 import uvicorn
-from fastapi import FastAPI
+from fastapi import FastAPI, Response
 
 app = FastAPI()
 
@@ -28,6 +28,12 @@ async def one() -> dict[str, Any]:
 async def many() -> dict[str, Any]:
     """Answer as for a thousand rows."""
     return MANY
+
+
+@app.post("/bytes/{count}")
+async def some_bytes(count: int) -> Response:
+    """Answer so many bytes, which nothing encodes."""
+    return Response(bytes(count), media_type="application/octet-stream")
 
 
 if __name__ == "__main__":

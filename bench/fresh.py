@@ -5,7 +5,7 @@ import time
 from collections import deque
 
 from bench.events import job_created, metadata
-from bench.measure import Line, Report, Target, quantile, scratch
+from bench.measure import Line, Report, Target, collecting_as_served, quantile, scratch
 from skyulf.adapters.read_store import SqlReadStore
 from skyulf.adapters.sqlite_log import SqliteEventLog
 from skyulf.adapters.system import new_id
@@ -23,7 +23,7 @@ def run() -> Report:
     """Append on a schedule that does not wait for the answers, and note when a reader could see each."""
     actor = Actor(id="local", kind="human")
     event = job_created(f"dataset-{new_id()}")
-    with scratch() as folder:
+    with scratch() as folder, collecting_as_served():
         log = SqliteEventLog(folder / "events.db", new_id)
         store = SqlReadStore(f"sqlite:///{folder / 'rows.db'}")
         projector = Projector(log, store, PROJECTIONS)

@@ -1,20 +1,38 @@
 """Predictions over HTTP beside a constant FastAPI route, both in real server processes, in one run."""
 
+import contextlib
+import io
+import time
+from pathlib import Path
 from statistics import median
 from typing import Any
 
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from bench.data import direct, make, rows_of, spec_of
 from bench.measure import Line, Report, Target, compared, interleaved, scratch
-from bench.servers import Server, constant, latencies, rate, request_of, skyulf
+from bench.servers import Kept, Server, constant, latencies, rate, request_of, skyulf, wait_for
+from skyulf.adapters.local_artifacts import LocalArtifacts
+from skyulf.core.scorer import Scorer
+from skyulf.serving.formats import MEDIA_TYPES
 
 MODELS: dict[str, dict[str, Any]] = {
     "logistic_regression": {},
     "random_forest": {"n_estimators": 50, "max_depth": 12},
     "hist_gradient_boosting": {},
+    "k_neighbors": {},
 }
+PEERS = ("logistic_regression", "random_forest", "hist_gradient_boosting")
+"""Those that ``bench.direct`` learns, too."""
+
+FINISHED_WITHIN = 300.0
 ROUNDS = 5
 CLIENTS = 8
 MANY = 1_000
+AT_MOST = Target("at most", 1.5)
+PER_SECOND = Target("at least", 1_000, of="ours")
 
 
 def run() -> Report:
@@ -22,54 +40,116 @@ def run() -> Report:
     lines: list[Line] = []
     with scratch() as folder:
         frame = make(folder, 10_000)
-        bodies = {1: rows_of(frame, 1), MANY: rows_of(frame, MANY)}
         with constant(folder / "constant") as peer, skyulf(folder / "data") as server, direct(frame) as learner:
             dataset = server.upload(frame)["id"]
+            jobs = {model: deploy(server, dataset, model, params) for model, params in MODELS.items()}
+            copies = {model: copy_of(server, job, folder / "data") for model, job in jobs.items()}
             for model, params in MODELS.items():
-                name = model.replace("_", "-")
-                deploy(server, dataset, name, model, params)
-                in_process = 1e3 * learner.seconds(frame=str(frame), model=model, params=params, threads=1, rows=MANY)
-                lines += measure(server, peer, name, bodies, in_process)
+                order = {"frame": str(frame), "model": model, "params": params, "threads": 1, "rows": MANY}
+                directly = 1e3 * learner.seconds(**order) if model in PEERS else None
+                lines += measure(server, peer, model, frame, copies[model], directly)
     return Report(
-        "Predict over HTTP, JSON, 20 numbers a row",
+        "Predict over HTTP, 20 numbers a row",
         lines,
         [
-            "The constant route takes the same body without reading it and answers a document of the same size; "
-            "uvicorn with uvloop and httptools, no access log, on both sides. Models by scikit-learn in a child "
-            "process; there is no ONNX copy yet, which is what the target is set for.",
-            "One client: p50 of a kept connection. In-process call: predict_proba on an array that is ready.",
+            "k_neighbors has no ONNX copy and is asked in the child; the others' copies are asked in the server.",
+            "The constant route takes the same body without reading it, and answers a document (JSON) or bytes (Arrow) "
+            "of the same size; uvicorn with uvloop and httptools, no access log, on both sides.",
+            "One client: p50 of a kept connection. In-process call: on arrays that are ready, of the ONNX copy or of "
+            "scikit-learn's predict_proba.",
         ],
     )
 
 
-def deploy(server: Server, dataset: str, name: str, model: str, params: dict[str, Any]) -> None:
-    """Train a model and serve it."""
-    server.train(dataset, spec_of(model, params), model_name=name)
+def deploy(server: Server, dataset: str, model: str, params: dict[str, Any]) -> str:
+    """Train a model and serve it; the job's id."""
+    name = model.replace("_", "-")
+    _, job = server.train(dataset, spec_of(model, params), model_name=name)
     server.call("PUT", f"/v1/deployments/{name}", {"model": name, "model_version": 1, "reason": "to be measured"})
+    return job
 
 
-def measure(server: Server, peer: Server, name: str, bodies: dict[int, bytes], in_process: float) -> list[Line]:
-    """One model's lines."""
-    path = f"/v1/deployments/{name}/predict"
+def copy_of(server: Server, job: str, data: Path) -> Scorer | None:
+    """The model's ONNX copy, if it has one, once all that follows a training is done: it would be measured, too."""
+    path = f"/v1/events?after=0&stream={job}&type=ModelPackaged&type=ModelExplained"
+    wait_for(lambda: len(server.call("GET", path)) == 2, FINISHED_WITHIN)
+    packaged = next(event for event in server.call("GET", path) if event["type"] == "skyulf.ModelPackaged")
+    digest = packaged["data"]["onnx"]
+    return Scorer(LocalArtifacts(data / "artifacts").read(digest)) if digest else None
+
+
+def measure(
+    server: Server, peer: Server, model: str, frame: Path, copy: Scorer | None, directly: float | None
+) -> list[Line]:
+    """One model's lines; ``directly`` is what scikit-learn takes for many rows, in ms."""
+    path = f"/v1/deployments/{model.replace('_', '-')}/predict"
+    bodies = {rows: rows_of(frame, rows) for rows in (1, MANY)}
     ours = {rows: request_of(server.port, "POST", path, body) for rows, body in bodies.items()}
     theirs = {
         rows: request_of(peer.port, "POST", "/one" if rows == 1 else "/many", body) for rows, body in bodies.items()
     }
-    one, bare, burst, bare_burst, many, bare_many = interleaved(
+    stream, media = stream_of(frame, MANY), MEDIA_TYPES["arrow"]
+    our_stream = request_of(server.port, "POST", path, stream, media, media)
+    with contextlib.closing(Kept(server.port)) as kept:
+        size = len(kept.ask(our_stream))
+    their_stream = request_of(peer.port, "POST", f"/bytes/{size}", stream, media, media)
+    one, bare, burst, bare_burst, many, bare_many, arrow, bare_arrow, called = interleaved(
         [
-            lambda: median(latencies(server.port, ours[1], 200)),
-            lambda: median(latencies(peer.port, theirs[1], 200)),
-            lambda: rate(server.port, ours[1], CLIENTS, 400),
-            lambda: rate(peer.port, theirs[1], CLIENTS, 400),
+            lambda: median(latencies(server.port, ours[1], 300)),
+            lambda: median(latencies(peer.port, theirs[1], 300)),
+            lambda: rate(server.port, ours[1], CLIENTS, 800),
+            lambda: rate(peer.port, theirs[1], CLIENTS, 800),
             lambda: median(latencies(server.port, ours[MANY], 15)),
             lambda: median(latencies(peer.port, theirs[MANY], 15)),
+            lambda: median(latencies(server.port, our_stream, 50)),
+            lambda: median(latencies(peer.port, their_stream, 50)),
+            lambda: in_process(copy, frame) if copy else 0.0,
         ],
         ROUNDS,
     )
-    called = [milliseconds + in_process for milliseconds in bare_many]
-    return [
-        compared(f"{name}: 1 row, 1 client", one, "ms", "constant route", bare, Target("at most", 1.5)),
-        compared(f"{name}: 1 row, {CLIENTS} clients", burst, "/s", "constant route", bare_burst),
-        compared(f"{name}: {MANY:,} rows, 1 client", many, "ms", "constant route", bare_many),
-        compared(f"{name}: {MANY:,} rows, 1 client", many, "ms", "constant route + in-process call", called),
+    lines = [
+        compared(f"{model}: 1 row, 1 client", one, "ms", "constant route", bare, AT_MOST if copy else None),
+        compared(
+            f"{model}: 1 row, {CLIENTS} clients",
+            burst,
+            "/s",
+            "constant route",
+            bare_burst,
+            PER_SECOND if copy else None,
+        ),
+        compared(f"{model}: {MANY:,} rows, JSON", many, "ms", "constant route", bare_many),
+        compared(f"{model}: {MANY:,} rows, Arrow", arrow, "ms", "constant route", bare_arrow),
     ]
+    if copy:
+        both = [route + call for route, call in zip(bare_arrow, called, strict=True)]
+        lines.append(
+            compared(f"{model}: {MANY:,} rows, Arrow", arrow, "ms", "constant route + ONNX in process", both, AT_MOST)
+        )
+    if directly:
+        both = [route + directly for route in bare_arrow]
+        lines.append(
+            compared(f"{model}: {MANY:,} rows, Arrow", arrow, "ms", "constant route + scikit-learn in process", both)
+        )
+    return lines
+
+
+def stream_of(frame: Path, rows: int) -> bytes:
+    """The first rows as an Arrow stream."""
+    table = pq.read_table(frame).drop_columns("target").slice(0, rows).combine_chunks()
+    sink = io.BytesIO()
+    with pa.ipc.new_stream(sink, table.schema) as stream:
+        stream.write_table(table)
+    return sink.getvalue()
+
+
+def in_process(copy: Scorer, frame: Path) -> float:
+    """Milliseconds of one prediction of many rows by an ONNX copy in this process, from arrays that are ready."""
+    table = pd.read_parquet(frame).drop(columns="target").head(MANY)
+    columns = {str(name): table[name].to_numpy() for name in table}
+    copy.predict(columns)
+    taken = []
+    for _ in range(50):
+        begun = time.perf_counter()
+        copy.predict(columns)
+        taken.append(1e3 * (time.perf_counter() - begun))
+    return median(taken)

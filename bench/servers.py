@@ -177,9 +177,11 @@ def wait_for(condition: Callable[[], bool], seconds: float = READY_WITHIN) -> No
 # A client of prepared requests: what it costs is small beside what it measures
 
 
-def request_of(port: int, method: str, path: str, body: bytes = b"") -> bytes:
-    """The bytes of a request on a connection that is kept."""
-    head = f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json\r\n"
+def request_of(
+    port: int, method: str, path: str, body: bytes = b"", sent: str = "application/json", wanted: str = "*/*"
+) -> bytes:
+    """The bytes of a request on a connection that is kept; ``sent`` and ``wanted`` are media types."""
+    head = f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: {sent}\r\nAccept: {wanted}\r\n"
     return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 

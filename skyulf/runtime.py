@@ -20,6 +20,7 @@ from skyulf.adapters.memory_read_store import MemoryReadStore
 from skyulf.adapters.read_store import SqlReadStore
 from skyulf.adapters.sqlite_log import SqliteEventLog
 from skyulf.adapters.system import new_id, now
+from skyulf.adapters.unfinished_jobs import RowsUnfinishedJobs
 from skyulf.artifacts import ArtifactStore
 from skyulf.commands import COMMANDS
 from skyulf.commands.bus import CommandBus
@@ -38,6 +39,7 @@ from skyulf.queries.model import ModelRepository, ModelVersionRepository
 from skyulf.queries.pipeline import PipelineRepository
 from skyulf.queries.projection import ProjectionRepository
 from skyulf.reactions.feed import WAKING, EventFeed
+from skyulf.reactions.finishing import Finisher
 from skyulf.reactions.relay import Relay
 from skyulf.reactions.sandbox import SandboxServer
 from skyulf.reactions.training import Worker
@@ -49,7 +51,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-FULL_COLLECTION = 1_000
+YOUNG_COLLECTION = 10_000
+"""A garbage collection comes after so many objects; by default it is 700, of which a page of a rebuild makes 20,000."""
+
+FULL_COLLECTION = 100
 """A full garbage collection comes after so many of the middle generation; by default it is 10."""
 
 
@@ -100,6 +105,15 @@ class Runtime:
             slots=settings.worker_slots,
             threads=settings.training_threads,
         )
+        self.finisher = Finisher(
+            name=f"finisher-{new_id()}",
+            log=self.log,
+            bus=self.bus,
+            jobs=RowsUnfinishedJobs(self.queries.jobs),
+            sandbox=self.sandbox,
+            artifacts=self.artifacts,
+            scratch=self.directory.scratch,
+        )
         self.relay = make_relay(settings, self.log)
 
     def start(self) -> None:
@@ -107,6 +121,7 @@ class Runtime:
         self.sandbox.start()
         self.projector.start()
         self.worker.start()
+        self.finisher.start()
         if self.relay is not None:
             self.relay.start()
         spare_collections()
@@ -114,13 +129,15 @@ class Runtime:
     def close(self) -> None:
         """Hand back what runs, settle what was sent, and let go of everything."""
         self.worker.stop()
+        self.finisher.stop()
         self.sandbox.close()  # before the worker is waited for: a slot may be waiting for the sandbox to be warm
         self.worker.close()
+        self.finisher.close()
         self.ingest.close()
         self.projector.close()
         self.bus.close()
         if self.relay is not None:
-            self.relay.close()  # after the last command, so that what it wrote is published too
+            self.relay.close()
         self.store.close()
         self.log.close()
         self.directory.release()
@@ -133,8 +150,8 @@ def spare_collections() -> None:
     ones are made rare besides, since the rows of a rebuild would call for many; cycles hardly ever live so long.
     """
     gc.freeze()
-    young, middle, _ = gc.get_threshold()
-    gc.set_threshold(young, middle, FULL_COLLECTION)
+    _, middle, _ = gc.get_threshold()
+    gc.set_threshold(YOUNG_COLLECTION, middle, FULL_COLLECTION)
 
 
 @contextmanager

@@ -100,6 +100,7 @@ DESCRIPTIONS = {
     400: "The request cannot be parsed.",
     403: "A page of another origin asked, or the Host is not this machine.",
     404: "There is no such thing.",
+    406: "The answer cannot be in any format that Accept names.",
     409: "Its state forbids this.",
     412: "It has changed since the version in If-Match.",
     413: "The body is too large.",

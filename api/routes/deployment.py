@@ -16,7 +16,7 @@ from api.dependencies import (
     replace_reason,
     send,
 )
-from api.routes.base import NOT_MODIFIED, need_json, not_modified, problems, router
+from api.routes.base import NOT_MODIFIED, not_modified, problems, router
 from api.routes.model import ReasonQuery
 from api.schemas.base import Page, answered
 from api.schemas.deployment import DeployIn, DeploymentAnswer, DeploymentOut, PredictIn, PredictOut
@@ -24,8 +24,12 @@ from api.schemas.model import ReasonIn
 from skyulf.commands.base import Command, Context, Name
 from skyulf.commands.deployment import Deploy, RetireDeployment, RollBackDeployment
 from skyulf.runtime import Runtime
+from skyulf.serving.formats import MEDIA_TYPES
 
 routes = router("deployment")
+
+TEXT = {"type": "string"}
+BINARY = {"type": "string", "format": "binary"}
 
 
 async def _sent(runtime: Runtime, command: Command, context: Context, response: Response) -> dict[str, Any]:
@@ -35,6 +39,7 @@ async def _sent(runtime: Runtime, command: Command, context: Context, response: 
     if any(recorded.type == "DeploymentCreated" for recorded in answer.events):
         response.status_code = 201
         response.headers["Location"] = f"/v1/deployments/{answer.id.removeprefix('deployment-')}"
+    runtime.predictions.warm_soon(answer.id.removeprefix("deployment-"))
     active = await asyncio.to_thread(runtime.predictions.active, answer.id, answer.version)
     return {
         **answered(answer),
@@ -108,16 +113,34 @@ async def show_deployment(
 
 @routes.post(
     "/deployments/{name}/predict",
-    responses={200: {"model": PredictOut}, **problems(409, 415)},
+    responses={
+        200: {
+            "model": PredictOut,
+            "description": "One prediction a row, all by one version of one model.",
+            "content": {MEDIA_TYPES["csv"]: {"schema": TEXT}, MEDIA_TYPES["arrow"]: {"schema": BINARY}},
+            "headers": {
+                "Skyulf-Model": {"description": "The model.", "schema": TEXT},
+                "Skyulf-Model-Version": {"description": "Its version.", "schema": {"type": "integer"}},
+            },
+        },
+        **problems(406, 409, 415),
+    },
     openapi_extra={
         "requestBody": {
             "required": True,
-            "content": {"application/json": {"schema": PredictIn.model_json_schema()}},
+            "content": {
+                MEDIA_TYPES["json"]: {"schema": PredictIn.model_json_schema()},
+                MEDIA_TYPES["csv"]: {"schema": TEXT},
+                MEDIA_TYPES["arrow"]: {"schema": BINARY},
+            },
         }
     },
 )
-async def predict(name: Name, request: Request, runtime: RuntimeDep) -> Response:
-    """Predict rows with what is deployed. The body goes to the model's process as it is, and its answer back."""
-    need_json(request)
-    answer = await runtime.predictions.predict(name, await request.body())
-    return Response(answer, media_type="application/json")
+async def predict(name: Name) -> None:
+    """Predict rows with what is deployed.
+
+    Rows are sent as JSON, as CSV with a header, or as an Arrow stream; Accept chooses which of these the answer is,
+    JSON if it leaves that open. CSV and Arrow have a column `prediction` and, of a classifier, a column
+    `probability_<class>` for each class.
+    """
+    raise AssertionError(f"{name} is asked in api/predicting.py, before routes are looked through")

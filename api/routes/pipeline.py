@@ -13,8 +13,9 @@ from skyulf.commands.bus import Answer
 from skyulf.commands.pipeline import ArchivePipeline, CreatePipeline, RevisePipeline
 from skyulf.core.candidates import check_spec
 from skyulf.core.columns import ColumnFacts
+from skyulf.core.plan import check_alone, plan
 from skyulf.core.registry import describe_nodes
-from skyulf.core.spec import parse_spec
+from skyulf.core.spec import PipelineSpec, parse_spec
 from skyulf.errors import Invalid
 from skyulf.projections.dataset import DatasetVersionRow
 from skyulf.runtime import Runtime
@@ -37,17 +38,28 @@ async def create_pipeline(body: PipelineIn, runtime: RuntimeDep, context: Contex
 
 @routes.post("/pipelines/check", response_model=CheckOut, responses=problems(415))
 async def check_pipeline(body: CheckIn, runtime: RuntimeDep, min_position: MinPositionDep) -> Any:
-    """Say what is wrong with a spec, without creating or running anything."""
-    columns: list[ColumnFacts] | None = None
-    rows = 0
+    """Say what is wrong with a spec and what would be trained, step by step, without creating or running anything."""
+    version = None
     if body.dataset_id is not None:
         version = await _dataset_version(runtime, body.dataset_id, body.dataset_version, min_position)
-        columns, rows = [ColumnFacts(**column) for column in version.columns], version.rows
     try:
         spec = parse_spec(body.spec)
     except Invalid as invalid:
         return {"problems": invalid.faults}
-    return {"problems": () if columns is None else await asyncio.to_thread(check_spec, spec, columns, rows)}
+    if version is None:
+        return {"problems": check_alone(spec)}
+    columns = [ColumnFacts(**column) for column in version.columns]
+    return await asyncio.to_thread(_checked, spec, columns, version.rows)
+
+
+def _checked(spec: PipelineSpec, columns: list[ColumnFacts], rows: int) -> dict[str, Any]:
+    planned = plan(spec, columns, rows)
+    return {
+        "problems": check_spec(spec, columns, rows),
+        "steps": planned.candidates[0].steps if planned.candidates else (),
+        "candidates": planned.candidates,
+        "set_aside": planned.set_aside,
+    }
 
 
 async def _dataset_version(

@@ -37,6 +37,7 @@ class ColumnOut(Response):
     commonest: int
     rarest: int
     skewness: float | None
+    mean_words: float | None = None
 
 
 class DatasetAnswer(CommandAnswer):

@@ -50,8 +50,24 @@ class JobError(Response):
     detail: str
 
 
+class OnnxOut(Response):
+    """What became of a model's ONNX copy: its digest, or the reason why there is none.
+
+    The copy and the model were compared on ``probe_rows`` rows; ``largest_difference`` is that of probabilities, or
+    of numbers.
+    """
+
+    digest: str | None
+    reason: str | None
+    probe_rows: int
+    largest_difference: float | None
+
+
 class JobOut(Response):
-    """A job; ``spec`` becomes the chosen one once there is a model, ``asked_spec`` stays what was asked for."""
+    """A job; ``spec`` becomes the chosen one once there is a model, ``asked_spec`` stays what was asked for.
+
+    ``onnx`` is null until it is settled whether the model has an ONNX copy, some time after it was trained.
+    """
 
     id: str
     version: int
@@ -72,6 +88,7 @@ class JobOut(Response):
     candidate_scores: list[dict[str, Any]]
     rows: dict[str, int]
     fingerprint: str | None
+    onnx: OnnxOut | None
     environment: dict[str, Any]
     timings: dict[str, float]
     warnings: list[str]
@@ -92,11 +109,24 @@ class JobOut(Response):
         )
 
 
+class ImportanceOut(Response):
+    """How much worse the metric got when a column was shuffled: the mean over several shuffles, and their spread."""
+
+    column: str
+    mean: float | None
+    std: float | None
+
+
 class EvaluationOut(Response):
-    """How good a job's model was on rows that it had not seen; what is in it depends on the task."""
+    """How good a job's model was on rows that it had not seen; what is in it depends on the task.
+
+    ``importance`` tells how much each column matters, the most important first; it is null until that is known, some
+    time after the job succeeded.
+    """
 
     job_id: str
     metrics: dict[str, float | None]
     candidate_scores: list[dict[str, Any]]
+    importance: list[ImportanceOut] | None
 
     model_config = {"extra": "allow"}

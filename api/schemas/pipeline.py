@@ -23,10 +23,64 @@ class CheckIn(Request):
     dataset_version: int | None = Field(default=None, ge=1, lt=2**31)
 
 
+class ColumnAfterOut(Response):
+    """A column as it is after a step, or several that a step makes ``of`` others.
+
+    Several have no name but a ``description``; ``count`` is how many they are and ``most`` how many at most, null where
+    only fitting tells.
+    """
+
+    name: str | None
+    kind: str
+    nullable: bool
+    of: list[str]
+    description: str | None
+    count: int | None
+    most: int | None
+
+
+class StepAfterOut(Response):
+    """A step with every parameter, the columns that it acts on, and all ``columns`` as they are after it.
+
+    ``selected_by`` is what the spec gives as its columns; ``acts_on_made`` tells whether it acts on columns that
+    earlier steps made, too; a ``note`` says that it does nothing.
+    """
+
+    node: str
+    params: dict[str, Any]
+    selected_by: str | list[str] | dict[str, Any]
+    acts_on: list[str]
+    acts_on_made: bool
+    columns: list[ColumnAfterOut]
+    note: str | None
+
+
+class CandidateOut(Response):
+    """A model with every parameter, and the steps before it."""
+
+    model: dict[str, Any]
+    steps: list[StepAfterOut]
+
+
+class SetAsideOut(Response):
+    """A column that would be left out, and why."""
+
+    name: str
+    reason: str
+
+
 class CheckOut(Response):
-    """What would keep a spec from being trained; nothing, as far as can be told without running it, when empty."""
+    """What would keep a spec from being trained, and what would be trained on a dataset.
+
+    Without ``problems`` it can be trained, as far as can be told without running it. ``steps`` are those of the spec,
+    or of the first of the ``candidates``, between which cross-validation would choose; ``set_aside`` are columns that
+    would be left out. Without a dataset, or without its target, those are empty.
+    """
 
     problems: list[FaultOut]
+    steps: list[StepAfterOut] = []
+    candidates: list[CandidateOut] = []
+    set_aside: list[SetAsideOut] = []
 
 
 class PipelineOut(Response):

@@ -27,11 +27,13 @@ class MemoryEventLog:
         self._streams: dict[str, list[Recorded]] = defaultdict(list)
         self._commands: dict[tuple[str, str], list[Recorded]] = defaultdict(list)
         self._wakeups = Wakeups()
+        self._mark = object()
 
     def append(self, appends: Sequence[Append]) -> list[AppendResult]:
         """See `EventLog.append`."""
         with self._lock:
             results = [self._append_one(append) for append in appends]
+        self._mark = object()
         self._wakeups.wake_all()
         return results
 
@@ -99,6 +101,10 @@ class MemoryEventLog:
         """See `EventLog.head`."""
         return self._positions[-1] if self._positions else 0
 
+    def mark(self) -> object:
+        """See `EventLog.mark`."""
+        return self._mark
+
     def restore(self, records: Iterable[Recorded]) -> int:
         """See `EventLog.restore`."""
         check = RestoreCheck()
@@ -116,6 +122,7 @@ class MemoryEventLog:
                 checked.append(recorded)
             for recorded in checked:
                 self._keep(recorded)
+        self._mark = object()
         self._wakeups.wake_all()
         return len(checked)
 

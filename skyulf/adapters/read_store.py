@@ -7,22 +7,14 @@ when a rebuild has caught up, read in the same transaction as the rows.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import cached_property
 from typing import Any, TypeVar
 
 import msgspec
 from sqlalchemy import (
-    BigInteger,
-    Boolean,
-    Column,
     Connection,
     Engine,
-    Index,
-    Integer,
-    MetaData,
     Select,
-    String,
-    Table,
     bindparam,
     create_engine,
     delete,
@@ -33,65 +25,33 @@ from sqlalchemy import (
     tuple_,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DatabaseError
-from sqlalchemy.sql.dml import Insert
-from sqlalchemy.types import TypeEngine
 
+from skyulf.adapters.read_tables import (
+    BUILDS,
+    BUILDS_AND_PARKS,
+    BUILDS_OF,
+    LIVE,
+    LIVE_OF,
+    MOVE,
+    PARKED,
+    Statements,
+    metadata,
+    statements_on,
+    table_of,
+    upsert,
+)
 from skyulf.errors import Damaged
 from skyulf.projections.base import Projection, Row
 from skyulf.projections.store import Build, CheckpointMoved, Found, NotBuilt, Parked, Selection
 
 R = TypeVar("R", bound=Row)
 
-TYPES: Mapping[str, type[TypeEngine[Any]]] = {"text": String, "integer": BigInteger, "boolean": Boolean}
-
 LOCK_TIMEOUT = 10
 """Seconds to wait for another writer's transaction on SQLite."""
 
-metadata = MetaData()
-
-BUILDS = Table(
-    "skyulf_builds",
-    metadata,
-    Column("projection", String, primary_key=True),
-    Column("number", Integer, primary_key=True),
-    Column("version", Integer, nullable=False),
-    Column("position", BigInteger, nullable=False),
-    Column("live", Boolean, nullable=False),
-)
-
-PARKED = Table(
-    "skyulf_parked",
-    metadata,
-    Column("projection", String, primary_key=True),
-    Column("number", Integer, primary_key=True),
-    Column("position", BigInteger, primary_key=True),
-    Column("key", String, nullable=False),
-    Column("stream", String, nullable=False),
-    Column("error", String),
-    Column("attempts", Integer, nullable=False),
-)
-
-
-@lru_cache(maxsize=256)
-def _table(name: str, number: int, columns: tuple[tuple[str, str], ...], indexes: tuple[tuple[str, ...], ...]) -> Table:
-    table_name = f"{name}_{number}"
-    table = Table(
-        table_name,
-        MetaData(),
-        Column("key", String, primary_key=True),
-        *(Column(column, TYPES[kind]()) for column, kind in columns),
-        Column("row", String, nullable=False),
-    )
-    for index in indexes:
-        Index(f"{table_name}_{'_'.join(index)}", *(table.c[column] for column in index), table.c.key)
-    return table
-
-
-def table_of(projection: Projection[Any], number: int) -> Table:
-    """The table of a build's rows."""
-    return _table(projection.name, number, tuple(projection.columns.items()), projection.indexes)
+PAGE_SIZE = 8_192
+"""Bytes of a page in a new SQLite file: of a job's rows, 2 KB each, one of 4 KB holds one and wastes the rest."""
 
 
 def _build(row: Any) -> Build:
@@ -106,9 +66,11 @@ class SqlBatch:
         self._projection = projection
         self._build = build
         self._parks = parks
-        self._table = table_of(projection, build.number)
-        self._decoder = msgspec.json.Decoder(projection.row)
         self.advanced_to: int | None = None
+
+    @cached_property
+    def _statements(self) -> Statements:
+        return statements_on(table_of(self._projection, self._build.number), self._connection.dialect.name)
 
     @property
     def position(self) -> int:
@@ -117,11 +79,9 @@ class SqlBatch:
 
     def rows(self, keys: Sequence[str]) -> dict[str, Row]:
         """See `BuildBatch.rows`."""
-        statement = select(self._table.c.key, self._table.c.row).where(
-            self._table.c.key.in_(bindparam("keys", expanding=True))
-        )
-        found = self._connection.execute(statement, {"keys": list(keys)})
-        return {key: self._decoder.decode(text) for key, text in found}
+        found = self._connection.execute(self._statements.rows, {"keys": list(keys)})
+        decoder = msgspec.json.Decoder(self._projection.row)
+        return {key: decoder.decode(text) for key, text in found}
 
     def parked(self) -> tuple[Parked, ...]:
         """See `BuildBatch.parked`."""
@@ -129,20 +89,20 @@ class SqlBatch:
 
     def save(self, rows: Mapping[str, Row | None]) -> None:
         """See `BuildBatch.save`."""
-        written = [
-            {
-                "key": key,
-                "row": msgspec.json.encode(row).decode(),
-                **{column: getattr(row, column) for column in self._projection.columns},
-            }
-            for key, row in rows.items()
-            if row is not None
-        ]
+        columns = tuple(self._projection.columns)
+        written, gone = [], []
+        for key, row in rows.items():
+            if row is None:
+                gone.append({"gone": key})
+                continue
+            values = {column: getattr(row, column) for column in columns}
+            values["key"] = key
+            values["row"] = msgspec.json.encode(row).decode()
+            written.append(values)
         if written:
-            self._connection.execute(upsert(self._connection, self._table), written)
-        gone = [{"gone": key} for key, row in rows.items() if row is None]
+            self._connection.execute(self._statements.upsert, written)
         if gone:
-            self._connection.execute(delete(self._table).where(self._table.c.key == bindparam("gone")), gone)
+            self._connection.execute(self._statements.delete, gone)
 
     def park(self, events: Iterable[Parked]) -> None:
         """See `BuildBatch.park`."""
@@ -158,7 +118,7 @@ class SqlBatch:
             }
             for parked in events
         ]
-        self._connection.execute(upsert(self._connection, PARKED), rows)
+        self._connection.execute(upsert(PARKED, self._connection.dialect.name), rows)
         self._parks = True
 
     def unpark(self, positions: Iterable[int]) -> None:
@@ -184,25 +144,13 @@ class SqlBatch:
         return {"name": build.projection, "build": build.number, "before": build.position, "after": self.advanced_to}
 
 
-MOVE = (
-    update(BUILDS)
-    .where(
-        BUILDS.c.projection == bindparam("name"),
-        BUILDS.c.number == bindparam("build"),
-        BUILDS.c.position == bindparam("before"),
-    )
-    .values(position=bindparam("after"))
-)
-
-
 class SqlTransaction:
     """`ReadTransaction` in a database transaction."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._builds = {(row.projection, row.number): _build(row) for row in connection.execute(select(BUILDS))}
-        parks = connection.execute(select(PARKED.c.projection, PARKED.c.number).distinct())
-        self._parks = {(row.projection, row.number) for row in parks}
+        found = [(_build(row), bool(row.parks)) for row in connection.execute(BUILDS_AND_PARKS)]
+        self._builds = {(build.projection, build.number): (build, parks) for build, parks in found}
         self._batches: list[SqlBatch] = []
 
     def batch(self, projection: Projection[Any], number: int) -> SqlBatch:
@@ -210,7 +158,7 @@ class SqlTransaction:
         key = (projection.name, number)
         if key not in self._builds:
             raise CheckpointMoved(f"build {number} of {projection.name} is gone")
-        self._batches.append(SqlBatch(self._connection, projection, self._builds[key], key in self._parks))
+        self._batches.append(SqlBatch(self._connection, projection, *self._builds[key]))
         return self._batches[-1]
 
     def finish(self) -> None:
@@ -219,15 +167,6 @@ class SqlTransaction:
         if moves and self._connection.execute(MOVE, moves).rowcount != len(moves):
             names = ", ".join(move["name"] for move in moves)
             raise CheckpointMoved(f"another projector has taken one of {names} further")
-
-
-def upsert(connection: Connection, table: Table) -> Insert:
-    """An insert that takes the place of the row of the same key."""
-    on_postgres = connection.dialect.name == "postgresql"
-    statement = postgresql.insert(table) if on_postgres else sqlite.insert(table)
-    keys = [column.name for column in table.primary_key]
-    values = {column.name: statement.excluded[column.name] for column in table.c if column.name not in keys}
-    return statement.on_conflict_do_update(index_elements=keys, set_=values)
 
 
 def read_parked(connection: Connection, build: Build) -> tuple[Parked, ...]:
@@ -254,9 +193,8 @@ class SqlReadStore:
 
     def builds(self, projection: str) -> tuple[Build, ...]:
         """See `ReadStore.builds`."""
-        statement = select(BUILDS).where(BUILDS.c.projection == projection).order_by(BUILDS.c.number)
         with self._reader.begin() as connection:
-            return tuple(_build(row) for row in connection.execute(statement))
+            return tuple(_build(row) for row in connection.execute(BUILDS_OF, {"name": projection}))
 
     def create_build(self, projection: Projection[Any]) -> Build:
         """See `ReadStore.create_build`."""
@@ -311,8 +249,7 @@ class SqlReadStore:
     def live(self) -> tuple[Build, ...]:
         """See `ReadStore.live`."""
         with self._reader.begin() as connection:
-            found = connection.execute(select(BUILDS).where(BUILDS.c.live).order_by(BUILDS.c.projection))
-            return tuple(_build(row) for row in found)
+            return tuple(_build(row) for row in connection.execute(LIVE))
 
     @contextmanager
     def transaction(self) -> Iterator[SqlTransaction]:
@@ -324,10 +261,7 @@ class SqlReadStore:
 
     @staticmethod
     def _live(connection: Connection, projection: Projection[Any]) -> Build:
-        statement = select(BUILDS).where(
-            BUILDS.c.projection == projection.name, BUILDS.c.live, BUILDS.c.version == projection.version
-        )
-        row = connection.execute(statement).one_or_none()
+        row = connection.execute(LIVE_OF, {"name": projection.name, "made_by": projection.version}).one_or_none()
         if row is None:
             raise NotBuilt(f"{projection.name} is being built")
         return _build(row)
@@ -399,6 +333,7 @@ def engine_for(url: str, *, begin: str, pool_size: int) -> Engine:
     def connected(dbapi_connection: Any, _: Any) -> None:
         dbapi_connection.isolation_level = None
         dbapi_connection.execute(f"PRAGMA busy_timeout={LOCK_TIMEOUT * 1000}")
+        dbapi_connection.execute(f"PRAGMA page_size={PAGE_SIZE}")  # of a new file; before it is turned to WAL
         dbapi_connection.execute("PRAGMA journal_mode=WAL")
         dbapi_connection.execute("PRAGMA synchronous=NORMAL")
 

@@ -22,7 +22,7 @@ from eventsourcing.sqlite import (
 from skyulf.adapters.stored import RestoreCheck, command_twice, data_of, recorded_from, state_of, wrong_version
 from skyulf.adapters.wakeups import Wakeups
 from skyulf.errors import Damaged, NotAllowed, Unavailable
-from skyulf.events.base import Recorded
+from skyulf.events.base import Metadata, Recorded
 from skyulf.events.log import Append, AppendResult, CommandRecorded, Page
 
 LOCK_TIMEOUT = 10
@@ -36,6 +36,10 @@ TYPE_OF_TOPIC = "substr(topic, 1, instr(topic, '@') - 1)"
 
 CommandKey = tuple[str, str, int]
 """(actor, command id, ordinal): what makes an event of a command unique."""
+
+
+class KeyTaken(sqlite3.IntegrityError):
+    """The first event of a command cannot be inserted, since the command's key stands there already; nothing was."""
 
 
 class WriterTransaction(SQLiteTransaction):
@@ -152,17 +156,20 @@ class EnvelopeRecorder(SQLiteApplicationRecorder):
         written: list[int] = []
         for index, stored in enumerate(stored_events):
             stream = stored.originator_id
-            c.execute(
-                self._insert,
-                (
-                    positions[index] if positions else None,
-                    stream if isinstance(stream, str) else stream.hex,
-                    stored.originator_version,
-                    stored.topic,
-                    stored.state,
-                    *(command_keys[index] if command_keys else (None, None, None)),
-                ),
+            row = (
+                positions[index] if positions else None,
+                stream if isinstance(stream, str) else stream.hex,
+                stored.originator_version,
+                stored.topic,
+                stored.state,
+                *(command_keys[index] if command_keys else (None, None, None)),
             )
+            try:
+                c.execute(self._insert, row)
+            except sqlite3.IntegrityError as error:
+                if not written and error.sqlite_errorname == "SQLITE_CONSTRAINT_UNIQUE" and "command_id" in str(error):
+                    raise KeyTaken from error
+                raise
             written.append(c.lastrowid)
         return written
 
@@ -173,21 +180,26 @@ def select_page(
     """The statement for a page, and its parameters.
 
     Each type is its own range of an index, and the ranges are merged before any event is read: a page of a rare type
-    costs as little in a long log as in a short one. A stream's own events are few; there the types are only compared.
+    costs as little in a long log as in a short one. Where there are no more events than a page holds, as there are for
+    a reader at the head, or in a stream of its own, the types are only compared.
     """
     columns = "rowid, originator_id, originator_version, topic, state"
     bounds: list[int | str] = [after, stop]
     distinct = tuple(dict.fromkeys(types))
-    if stream is not None:
+    if not distinct or stream is not None or stop - after <= limit:
         among = f" AND +{TYPE_OF_TOPIC} IN ({','.join('?' * len(distinct))})" if distinct else ""
-        where = f"originator_id=? AND rowid>? AND rowid<=?{among}"
-        return f"SELECT {columns} FROM events WHERE {where} ORDER BY rowid LIMIT ?", [stream, *bounds, *distinct, limit]
-    if not distinct:
-        return f"SELECT {columns} FROM events WHERE rowid>? AND rowid<=? ORDER BY rowid LIMIT ?", [*bounds, limit]
-    part = f"SELECT rowid FROM events WHERE {TYPE_OF_TOPIC}=? AND rowid>? AND rowid<=? ORDER BY rowid LIMIT ?"
-    merged = " UNION ALL ".join([f"SELECT * FROM ({part})"] * len(distinct))
-    chosen = f"SELECT rowid FROM ({merged}) ORDER BY rowid LIMIT ?"
-    parameters = [parameter for name in distinct for parameter in (name, *bounds, limit)]
+        own, streams = ("originator_id=? AND ", [stream]) if stream is not None else ("", [])
+        where = f"{own}rowid>? AND rowid<=?{among}"
+        return f"SELECT {columns} FROM events WHERE {where} ORDER BY rowid LIMIT ?", [
+            *streams,
+            *bounds,
+            *distinct,
+            limit,
+        ]
+    part = f"SELECT rowid FROM events WHERE {TYPE_OF_TOPIC}=? AND rowid>? AND rowid<=?"
+    merged = " UNION ALL ".join([part] * len(distinct))
+    chosen = f"SELECT rowid FROM ({merged} ORDER BY rowid LIMIT ?)"
+    parameters = [parameter for name in distinct for parameter in (name, *bounds)]
     return f"SELECT {columns} FROM events WHERE rowid IN ({chosen}) ORDER BY rowid", [*parameters, limit]
 
 
@@ -197,6 +209,7 @@ class SqliteEventLog:
     def __init__(self, path: Path, new_id: Callable[[], str], *, read_only: bool = False) -> None:
         self._new_id = new_id
         self._wakeups = Wakeups()
+        self._mark: object | None = None if read_only else object()
         mode = "ro" if read_only else "rwc"
         self._datastore = EnvelopeDatastore(f"{path.absolute().as_uri()}?mode={mode}")
         self._recorder = EnvelopeRecorder(self._datastore)
@@ -211,21 +224,20 @@ class SqliteEventLog:
 
     def append(self, appends: Sequence[Append]) -> list[AppendResult]:
         """See `EventLog.append`. The write lock is held throughout, so what is checked stays true."""
-        with self._transaction(commit=True) as cursor:
-            results = [self._append_one(cursor, append) for append in appends]
+        try:
+            with self._transaction(commit=True) as cursor:
+                results = [self._append_one(cursor, append) for append in appends]
+        finally:
+            self._mark = object()
         self._wakeups.wake_all()
         return results
 
     def _append_one(self, cursor: SQLiteCursor, append: Append) -> AppendResult:
         metadata = append.metadata
-        cursor.execute(
-            "SELECT 1 FROM events WHERE actor=? AND command_id=? LIMIT 1", (metadata.actor.id, metadata.command_id)
-        )
-        if cursor.fetchone() is not None:
-            return CommandRecorded(metadata.command_id)
         versions = {write.stream: self._version(cursor, write.stream) for write in append.writes}
-        if (wrong := wrong_version(append.writes, versions)) is not None:
-            return wrong
+        wrong = wrong_version(append.writes, versions)
+        if wrong is not None or not any(write.events for write in append.writes):
+            return CommandRecorded(metadata.command_id) if self._has(cursor, metadata) else wrong or ()
         events: list[tuple[StoredEvent, str, bytes]] = []
         for write in append.writes:
             for event in write.events:
@@ -235,9 +247,12 @@ class SqliteEventLog:
                 stored = StoredEvent(write.stream, versions[write.stream], event.stored_name(), state)
                 events.append((stored, event_id, data))
         keys = [(metadata.actor.id, metadata.command_id, ordinal) for ordinal in range(len(events))]
-        positions = self._recorder._insert_events(  # noqa: SLF001 - the library's hook for subclasses
-            cursor, [stored for stored, _, _ in events], command_keys=keys
-        )
+        try:
+            positions = self._recorder._insert_events(  # noqa: SLF001 - the library's hook for subclasses
+                cursor, [stored for stored, _, _ in events], command_keys=keys
+            )
+        except KeyTaken:
+            return CommandRecorded(metadata.command_id)
         written: list[Recorded] = []
         for ordinal, ((stored, event_id, data), position) in enumerate(zip(events, positions, strict=True)):
             event_type, _, schema = stored.topic.partition("@")
@@ -255,6 +270,13 @@ class SqliteEventLog:
                 )
             )
         return tuple(written)
+
+    @staticmethod
+    def _has(cursor: SQLiteCursor, metadata: Metadata) -> bool:
+        """Whether the command has been written; of one with events, the unique key tells as they are inserted."""
+        command = (metadata.actor.id, metadata.command_id)
+        cursor.execute("SELECT 1 FROM events WHERE actor=? AND command_id=? LIMIT 1", command)
+        return cursor.fetchone() is not None
 
     @staticmethod
     def _version(cursor: SQLiteCursor, stream: str) -> int:
@@ -294,7 +316,7 @@ class SqliteEventLog:
                 stop = min(stop, until)
             statement, parameters = select_page(after, stop, limit, types, stream)
             cursor.execute(statement, parameters)
-            found = tuple(recorded_from(*row) for row in cursor.fetchall())
+            found = tuple([recorded_from(*row) for row in cursor.fetchall()])
         return Page(found, found[-1].position if len(found) == limit else max(stop, after))
 
     def command(self, actor: str, command_id: str) -> tuple[Recorded, ...]:
@@ -312,6 +334,10 @@ class SqliteEventLog:
         with self._transaction(commit=False) as cursor:
             return self._recorder._max_notification_id(cursor) or 0  # noqa: SLF001 - within this transaction
 
+    def mark(self) -> object:
+        """See `EventLog.mark`. One process appends to the file: it has its own, and who reads beside it a new one."""
+        return self._mark or object()
+
     def restore(self, records: Iterable[Recorded]) -> int:
         """See `EventLog.restore`."""
         check = RestoreCheck()
@@ -323,6 +349,7 @@ class SqliteEventLog:
                 check.see(recorded)
                 self._restore_one(cursor, recorded)
                 count += 1
+        self._mark = object()
         self._wakeups.wake_all()
         return count
 

@@ -1,5 +1,7 @@
 """How an event's envelope is stored beside its stream, version and name: one JSON text."""
 
+from functools import lru_cache
+
 import msgspec
 
 from skyulf.errors import Damaged, WrongVersion
@@ -35,18 +37,15 @@ def recorded_from(position: int, stream: str, version: int, name: str, state: by
         stored = _decoder.decode(state)
     except msgspec.DecodeError as error:
         raise Damaged(f"position {position}: the stored envelope does not decode: {error}") from error
+    event_type, schema = _type_and_schema(name)
+    metadata, ordinal, data = stored.metadata, stored.ordinal, bytes(stored.data)
+    return Recorded(position, stream, version, stored.id, event_type, schema, metadata, ordinal, data)
+
+
+@lru_cache(maxsize=1024)
+def _type_and_schema(name: str) -> tuple[str, int]:
     event_type, _, schema = name.partition("@")
-    return Recorded(
-        position,
-        stream,
-        version,
-        stored.id,
-        event_type,
-        int(schema),
-        stored.metadata,
-        stored.ordinal,
-        bytes(stored.data),
-    )
+    return event_type, int(schema)
 
 
 def wrong_version(writes: tuple[Write, ...], versions: dict[str, int]) -> WrongVersion | None:

@@ -5,12 +5,13 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from skyulf.cli.owner import Owner, owner_of
 from skyulf.cli.screen import Occupied, Refused, Screen
-from skyulf.errors import Misconfigured, SkyulfError, Unavailable
+from skyulf.errors import SkyulfError, Unavailable
 from skyulf.settings import Settings
 
 if TYPE_CHECKING:
@@ -26,20 +27,6 @@ TIMEOUT = httpx.Timeout(120, connect=5)
 
 NO_TIMEOUT = httpx.Timeout(None, connect=5)
 """For uploads: how long one takes is up to its size."""
-
-
-class Owner(Protocol):
-    """The process that owns a data directory, and where it answers, if it does."""
-
-    @property
-    def pid(self) -> int:
-        """Its process id."""
-        ...
-
-    @property
-    def url(self) -> str | None:
-        """Where it answers; None when it serves nothing, or not yet."""
-        ...
 
 
 class NoAnswer(SkyulfError):
@@ -128,16 +115,6 @@ def connected(screen: Screen, settings: Settings, begin: Callable[["Runtime"], N
     assert owner.url is not None
     with httpx.Client(base_url=owner.url, timeout=TIMEOUT, trust_env=False) as http:
         yield Client(http)
-
-
-def owner_of(settings: Settings) -> Owner | None:
-    """The process that owns the data directory; raises `Misconfigured` when it cannot be looked into."""
-    from skyulf import runtime
-
-    try:
-        return runtime.owner_of(settings.data_dir)
-    except OSError as error:
-        raise Misconfigured(f"SKYULF_DATA_DIR: {settings.data_dir} cannot be used ({error.strerror})") from error
 
 
 def _announced(screen: Screen, settings: Settings) -> Owner | None:

@@ -1,4 +1,4 @@
-"""The pictures of an evaluation: confusion matrix, curves and calibration, or predictions and residuals."""
+"""The pictures of an evaluation: confusion matrix, curves and calibration, or predictions and residuals; importance."""
 
 import os
 import warnings
@@ -31,6 +31,9 @@ COUNTED = 12
 NAMED = 30
 """Classes up to which the axes of a confusion matrix are labelled."""
 
+BARS = 15
+"""Columns, the most important ones, whose importance is shown."""
+
 LONGEST = 18
 """Signs of a label that are shown."""
 
@@ -41,19 +44,26 @@ AREAS = {"roc": "roc_auc", "precision_recall": "average_precision"}
 
 def draw(evaluation: Mapping[str, Any], title: str, subtitle: str) -> Figure:
     """Draw an evaluation as ``GET /v1/jobs/{id}/evaluation`` gives it."""
-    if "confusion_matrix" in evaluation:
-        figure = Figure(figsize=(12, 10.6), layout="constrained")
-        (matrix, roc), (recall, calibrated) = figure.subplots(2, 2)
+    classes = "confusion_matrix" in evaluation
+    places: list[Any] = [["matrix", "roc"], ["recall", "calibration"]] if classes else [["predicted", "residuals"]]
+    heights = [4.9] * len(places) if classes else [5.4]
+    bars = (evaluation.get("importance") or [])[:BARS]
+    if bars:
+        places.append(["importance", "importance"])
+        heights.append(1.1 + 0.26 * len(bars))
+    figure = Figure(figsize=(12, HEAD + sum(heights)), layout="constrained")
+    panels = figure.subplot_mosaic(places, height_ratios=heights)
+    if classes:
         curves = evaluation.get("curves") or []
-        _confusion(matrix, evaluation["confusion_matrix"], evaluation["labels"])
-        _roc(roc, curves)
-        _precision_recall(recall, curves)
-        _calibration(calibrated, curves)
+        _confusion(panels["matrix"], evaluation["confusion_matrix"], evaluation["labels"])
+        _roc(panels["roc"], curves)
+        _precision_recall(panels["recall"], curves)
+        _calibration(panels["calibration"], curves)
     else:
-        figure = Figure(figsize=(12, 6.2), layout="constrained")
-        left, right = figure.subplots(1, 2)
-        _actual_by_predicted(left, evaluation.get("actual_by_predicted") or [])
-        _residuals(right, evaluation["residuals"])
+        _actual_by_predicted(panels["predicted"], evaluation.get("actual_by_predicted") or [])
+        _residuals(panels["residuals"], evaluation["residuals"])
+    if bars:
+        _importance(panels["importance"], bars, evaluation["importance_of"]["metric"])
     _entitle(figure, title, subtitle)
     return figure
 
@@ -193,6 +203,16 @@ def _residuals(axes: Axes, residuals: Mapping[str, Any]) -> None:
     _plain(axes.xaxis)
     axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     axes.legend(loc="upper right", fontsize=SMALL, framealpha=0.9, edgecolor="none")
+
+
+def _importance(axes: Axes, bars: Sequence[Mapping[str, Any]], metric: str) -> None:
+    _name(axes, "Importance of columns", f"{metric} grows by", "", "when the column is shuffled; mean and spread")
+    places = range(len(bars))
+    means = [bar["mean"] or 0.0 for bar in bars]
+    axes.barh(places, means, xerr=[bar["std"] or 0.0 for bar in bars], color=COLOURS[0], alpha=0.75, ecolor=QUIET)
+    axes.set_yticks(places, [short(bar["column"], 2 * LONGEST) for bar in bars], parse_math=False)
+    axes.set_ylim(len(bars) - 0.5, -0.5)
+    axes.grid(visible=False, axis="y")
 
 
 def _name(axes: Axes, title: str, x: str, y: str, remark: str = "") -> None:

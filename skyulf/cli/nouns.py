@@ -1,6 +1,7 @@
 """Commands about each noun: listing, showing and changing datasets, pipelines, jobs, models and deployments."""
 
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -8,7 +9,7 @@ import typer
 from skyulf.cli.options import Cursor, DataDir, Json, Limit, Order, Reason, begun
 
 datasets = typer.Typer(no_args_is_help=True, help="See what was taken in.")
-pipelines = typer.Typer(no_args_is_help=True, help="See the specs that were kept.")
+pipelines = typer.Typer(no_args_is_help=True, help="See the specs that were kept, and check others.")
 jobs = typer.Typer(no_args_is_help=True, help="See trainings, compare them, cancel and retry them.")
 models = typer.Typer(no_args_is_help=True, help="See models, their versions and how good they are.")
 deployments = typer.Typer(no_args_is_help=True, help="See and change what is served.")
@@ -98,6 +99,25 @@ def show_pipeline(pipeline: PipelineArg, data_dir: DataDir = None, as_json: Json
         from skyulf.cli import pipelines as of
 
         of.show_one(screen, settings, pipeline)
+
+
+@pipelines.command("check")
+def check_pipeline(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A JSON file that holds a spec.", exists=True, dir_okay=False)
+    ],
+    dataset: Annotated[
+        str | None,
+        typer.Option(metavar="DATASET", help="Check it against this dataset: its id, or its name.", show_default=False),
+    ] = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Say what is wrong with a spec and what would be trained, step by step; nothing is run."""
+    with begun(data_dir, as_json) as (screen, settings):
+        from skyulf.cli.check import run
+
+        run(screen, settings, file, dataset)
 
 
 @jobs.command("list")

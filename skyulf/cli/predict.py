@@ -92,7 +92,7 @@ def _types(client: Client, deployment: dict[str, Any]) -> dict[str, str]:
 
 
 def _missing() -> tuple[str, ...]:
-    from skyulf.ingest.text_types import MISSING
+    from skyulf.core.columns import MISSING
 
     return MISSING
 

@@ -58,6 +58,10 @@ class Reader:
         self._position = max(self._position, answer["position"])
         return answer
 
+    def ask(self, *path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Ask something that takes a body; nothing is changed by it."""
+        return self._client.send("POST", f"{_url(path)}?min_position={self._position}", body)
+
     def id_of(self, nouns: str, text: str) -> str:
         """The id that a person meant: whole, the end of one (as lists show it), or the name of what has one.
 

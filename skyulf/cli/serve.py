@@ -16,7 +16,7 @@ from rich.text import Text
 
 from api.app import create_app
 from api.security import LOOPBACK, is_loopback
-from skyulf.cli.client import owner_of
+from skyulf.cli.owner import owner_of
 from skyulf.cli.screen import Occupied, Screen
 from skyulf.errors import Misconfigured, Unavailable
 from skyulf.runtime import Runtime

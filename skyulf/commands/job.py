@@ -24,6 +24,8 @@ from skyulf.events.job import (
     JobStarted,
     JobState,
     Limits,
+    ModelExplained,
+    ModelPackaged,
     ModelTrained,
     Problem,
     ReclaimCause,
@@ -104,6 +106,27 @@ class ConfirmCancelled(Command):
     """Say that the work of an attempt was stopped as asked."""
 
     attempt: int
+
+
+class PackageModel(Command):
+    """Hand in the ONNX copy of the model that an attempt trained, or say why there is none."""
+
+    attempt: int
+    onnx: str | None
+    reason: str | None = None
+    probe_rows: int = 0
+    largest_difference: float | None = None
+
+
+class ExplainModel(Command):
+    """Hand in how much each column matters to the model that an attempt trained, or say why it is not known."""
+
+    attempt: int
+    explanation: str | None
+    reason: str | None = None
+    metric: str | None = None
+    rows: int = 0
+    repeats: int = 0
 
 
 class CancelJob(Command):
@@ -280,6 +303,28 @@ def confirm_cancelled(command: ConfirmCancelled, streams: Streams) -> Decided:
     return [(command.id, JobCancelled())]
 
 
+def _trained(command: PackageModel | ExplainModel, job: JobState, settled: bool) -> None:
+    """Refuse what is said of another attempt's model, or said again."""
+    if job.status != "succeeded" or command.attempt != job.attempt:
+        raise NotAllowed(f"{command.id} is {job.status}, at attempt {job.attempt}, not {command.attempt}")
+    if settled:
+        raise NotAllowed(f"this was recorded for {command.id} before")
+
+
+def package_model(command: PackageModel, streams: Streams) -> Decided:
+    """Decide `PackageModel`: once for each model."""
+    job = streams.job(command.id)
+    _trained(command, job, job.packaged)
+    return [(command.id, ModelPackaged(**command.model_dump(exclude={"id"})))]
+
+
+def explain_model(command: ExplainModel, streams: Streams) -> Decided:
+    """Decide `ExplainModel`: once for each model."""
+    job = streams.job(command.id)
+    _trained(command, job, job.explained)
+    return [(command.id, ModelExplained(**command.model_dump(exclude={"id"})))]
+
+
 def cancel_job(command: CancelJob, streams: Streams) -> Decided:
     """Decide `CancelJob`: one that waits is cancelled, one that runs is asked, one that has ended is left alone."""
     job = streams.job(command.id)
@@ -306,6 +351,8 @@ HANDLERS: dict[type[Command], Handler] = {
     FailJob: Handler(own_stream, fail_job),
     ReclaimJob: Handler(own_stream, reclaim_job),
     ConfirmCancelled: Handler(own_stream, confirm_cancelled),
+    PackageModel: Handler(own_stream, package_model),
+    ExplainModel: Handler(own_stream, explain_model),
     CancelJob: Handler(own_stream, cancel_job),
     RetryJob: Handler(own_stream, retry_job),
 }

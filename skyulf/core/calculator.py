@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from skyulf.core import choosing
 from skyulf.core.assemble import assemble
@@ -22,14 +22,19 @@ from skyulf.core.frame import target_values
 from skyulf.core.notices import Notices
 from skyulf.core.probing import probe_inputs
 from skyulf.core.registry import BuildContext
+from skyulf.core.sampling import without_samplers
 from skyulf.core.spec import PipelineSpec
 from skyulf.core.state import FittedState
+from skyulf.core.transformers import settled
 from skyulf.errors import TrainingFailed
 
 Array = np.ndarray[Any, Any]
 Report = Callable[[str, float, dict[str, float]], None]
 
 PROBE_ROWS = 50
+
+MANY_CELLS = 1_000_000
+"""Cells of a table from which on threads of OpenMP are worth waking."""
 
 # Where each stage ends, as a share of the whole; choosing and fitting is what takes long.
 ENDS = {"load": 0.02, "split": 0.05, "choose": 0.5, "fit": 0.7, "evaluate": 0.75, "refit": 0.95, "fingerprint": 1.0}
@@ -91,33 +96,39 @@ def fit(
     """
     import sklearn.linear_model  # noqa: F401  a limit of threads holds for the libraries that are loaded by then
 
+    libraries = ThreadpoolController()
     run = _Run(report)
     notices = Notices()
     context = BuildContext(seed % 2**32, spec_candidates[0].task, threads)
-    with threadpool_limits(limits=threads), notices.listening():
+    limits = threads_of_libraries(frame.size, threads)
+    with libraries.limit(limits=limits), notices.listening():
         with run.stage("load"):
-            table = _check(spec_candidates, frame, columns)
+            table = check(spec_candidates, frame, columns)
             flows = [follow(spec, columns, len(frame)) for spec in spec_candidates]
         with run.stage("split"):
-            train, test = _split(spec_candidates[0], table, context.seed)
+            train, test = split(spec_candidates[0], table, context.seed)
         with run.stage("choose") as done:
             best, scores = choosing.choose(spec_candidates, flows, table.features, table.target, train, context, done)
         spec, flow = _completed(spec_candidates[best]), flows[best]
         with run.stage("fit"):
-            held_out = _fitted(spec, flow, context, table, train)
+            held_out, left_of_train = learnt(spec, flow, context, table, train)
         with run.stage("evaluate"):
             metrics, evaluation = _evaluate(held_out, spec, table, test, columns)
             run.metrics = {name: value for name, value in metrics.items() if value is not None}
         with run.stage("refit"):
-            served = _fitted(spec, flow, context, table, None) if spec.refit else held_out
-    with run.stage("fingerprint"), threadpool_limits(limits=1):
+            served, left = held_out, left_of_train
+            if spec.refit:
+                served, left = learnt(spec, flow, context, table, None)
+    with run.stage("fingerprint"), libraries.limit(limits=1):
         probe = table.features.iloc[train[:PROBE_ROWS]]
         mark = fingerprint(served, probe)
-        schema = probe_inputs(served, flow, probe, columns)
+        schema = probe_inputs(served, flow, probe, columns, libraries)
     kind = _type_of(spec.target, columns)
     classes = [json_label(value, kind) for value in served.classes_] if table.classes is not None else None
     rows = {"total": len(frame), "train": len(train), "test": len(test), "dropped": table.dropped}
-    environment = describe_environment(threads)
+    if flow.changes_rows:
+        rows |= {"train_after_steps": left_of_train, "served_after_steps": left}
+    environment = describe_environment(threads, limits, libraries)
     return FittedState(
         spec=spec, pipeline=served, pipeline_inputs=flow.inputs, classes=classes, metrics=metrics,
         candidate_scores=scores, input_schema=schema, target_type=kind, rows=rows, evaluation=evaluation,
@@ -125,11 +136,21 @@ def fit(
     )  # fmt: skip
 
 
+def threads_of_libraries(cells: int, threads: int) -> dict[str, int]:
+    """Return how many threads each kind of library may use on a table of so many cells.
+
+    Of BLAS always one: sums over rows then come out the same whatever the number of cores, and sooner, for tables are
+    tall and narrow, and threads spend more time on waiting than they save (a logistic regression took 5 times as long
+    on two). Boosted trees (OpenMP) begin to gain by a second one at about a million cells.
+    """
+    return {"blas": 1, "openmp": threads if cells >= MANY_CELLS else 1}
+
+
 def _type_of(name: str, columns: Sequence[ColumnFacts]) -> Any:
     return next(column.type for column in columns if column.name == name)
 
 
-def _check(specs: Sequence[PipelineSpec], frame: pd.DataFrame, columns: Sequence[ColumnFacts]) -> _Table:
+def check(specs: Sequence[PipelineSpec], frame: pd.DataFrame, columns: Sequence[ColumnFacts]) -> _Table:
     """Refuse what cannot be trained, by the facts and then by the data; drop the rows without a target."""
     for spec in specs:
         if faults := check_spec(spec, columns, len(frame)):
@@ -139,7 +160,10 @@ def _check(specs: Sequence[PipelineSpec], frame: pd.DataFrame, columns: Sequence
     spec = specs[0]
     has_target = frame[spec.target].notna().to_numpy()
     table = frame if has_target.all() else frame[has_target]
-    features = table[[column.name for column in columns if column.name != spec.target]]
+    features = table.drop(columns=spec.target)  # a view, where a selection by name would be a copy
+    names = [column.name for column in columns if column.name != spec.target]
+    if names != features.columns.to_list():
+        features = features[names]
     for name in features.columns[features.dtypes == np.float64]:
         if np.isinf(features[name].to_numpy()).any():
             raise TrainingFailed(f"column {name} holds infinite values; remove or replace them")
@@ -149,13 +173,13 @@ def _check(specs: Sequence[PipelineSpec], frame: pd.DataFrame, columns: Sequence
         return _Table(features, target.astype(np.float64), None, int((~has_target).sum()))
     if kind == "number" and (target != np.floor(target)).any():
         raise TrainingFailed(f"target {spec.target} holds fractions, which are no classes; use task regression")
-    classes = np.array(sorted(set(target.tolist())), dtype=target.dtype)
+    classes = np.unique(target) if target.dtype != object else np.array(sorted(set(target.tolist())), dtype=object)
     if len(classes) < 2:
         raise TrainingFailed(f"target {spec.target} has fewer than two classes in the rows that have one")
     return _Table(features, target, classes, int((~has_target).sum()))
 
 
-def _split(spec: PipelineSpec, table: _Table, seed: int) -> tuple[Array, Array]:
+def split(spec: PipelineSpec, table: _Table, seed: int) -> tuple[Array, Array]:
     """Return the positions of training and test rows."""
     from sklearn.model_selection import train_test_split
 
@@ -173,7 +197,7 @@ def _split(spec: PipelineSpec, table: _Table, seed: int) -> tuple[Array, Array]:
                 )
             options["stratify"] = codes
     train, test = train_test_split(np.arange(len(table.target)), **options)
-    if table.classes is not None and len(set(table.target[train].tolist())) < 2:
+    if table.classes is not None and (table.target[train] == table.target[train[0]]).all():
         raise TrainingFailed(f"the training rows hold one class of target {spec.target} only; shuffle or stratify")
     return train, test
 
@@ -185,17 +209,26 @@ def _completed(spec: PipelineSpec) -> PipelineSpec:
     return spec.model_copy(update={"steps": steps, "model": model})
 
 
-def _fitted(spec: PipelineSpec, flow: Flow, context: BuildContext, table: _Table, rows: Array | None) -> Any:
+def fitted(spec: PipelineSpec, flow: Flow, context: BuildContext, table: _Table, rows: Array | None) -> Any:
     """Fit on the rows at these positions, or on all."""
+    return learnt(spec, flow, context, table, rows)[0]
+
+
+def learnt(spec: PipelineSpec, flow: Flow, context: BuildContext, table: _Table, rows: Array | None) -> tuple[Any, int]:
+    """Fit as `fitted` does; the pipeline, and how many rows its steps left for the model."""
     pipeline = assemble(spec, flow, context)
     features, target = table.features, table.target
     if rows is not None:
         features, target = features.iloc[rows], target[rows]
     pipeline.fit(features, target)
+    left = pipeline["rows"].rows_ if flow.changes_rows else len(target)
+    pipeline = without_samplers(pipeline) if flow.changes_rows else pipeline
+    for transformer in pipeline[:-1]:
+        settled(transformer)
     if "n_jobs" in pipeline[-1].get_params(deep=False):
         # Predictions of a forest on several threads are summed in the order in which the threads finish.
         pipeline[-1].set_params(n_jobs=1)
-    return pipeline
+    return pipeline, left
 
 
 def _evaluate(

@@ -4,135 +4,112 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from skyulf.core.columns import ColumnFacts, Kind, kind_of
+from skyulf.core.columns import ColumnFacts
+from skyulf.core.default_steps import Reasons, Sorted, sort_out, steps_for
 from skyulf.core.flow import Flow, follow, some
-from skyulf.core.spec import ModelSpec, PipelineSpec, StepSpec
+from skyulf.core.spec import ModelSpec, PipelineSpec
 from skyulf.errors import Fault
 
 MAX_CLASSES = 1000
-ONE_HOT_CAP = 30
-FEW_CLASSES = 10
-ENOUGH_ROWS = 100
-DATE_PARTS = ("year", "month", "day", "weekday", "days")
-TIME_PARTS = (*DATE_PARTS, "hour", "minute")
 MIN_TRAINING_ROWS = 2
 
-LINEAR_MODELS = ("logistic_regression", "linear_regression", "ridge")
+MOST_LINEAR_CELLS = 1_000_000
+"""Rows by classes beyond which a logistic regression takes minutes."""
+
+TREE_CELLS = 120_000_000
+"""Rows by classes by iterations that boosting of one tree for each class and iteration may take."""
+
+LONGEST = 1000
+"""Iterations of the boosting that stops by itself: many where they help, few where probabilities would grow bold."""
+
+STOPPING_ROWS, STOPPING_CLASS, STOPPING_CLASSES, STOPPING_COLUMNS = 200, 20, 20, 500
+"""To stop early takes a tenth of the rows: so many rows, so many of each class, and not more classes and columns."""
+
+FEW_ROWS_A_COLUMN = 10
+"""With fewer a linear model learns noise; a second one, drawn more to the mean, is tried."""
 
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """Complete specs to choose between, and the columns that they set aside, each with the reason."""
+    """Complete specs to choose between, and the columns that all set aside, each with the reason."""
 
     specs: tuple[PipelineSpec, ...]
-    set_aside: tuple[tuple[str, str], ...]
+    set_aside: Reasons
 
 
 def choose_candidates(spec: PipelineSpec, columns: Sequence[ColumnFacts], rows: int) -> Candidates:
     """Fill in what a spec leaves out.
 
-    Without a model, a linear one and histogram gradient boosting are candidates; without steps, each gets those
-    that suit it: columns that say nothing about unseen rows are dropped, dates taken apart, missing cells filled,
-    categories encoded, and numbers scaled for linear models. Of given steps with no model, models that cannot take
-    what the steps leave are left out, unless none could.
+    Without a model, linear ones and histogram gradient boosting are candidates, as many as the size of the data
+    allows; without steps, each gets those that suit it: columns that say nothing about unseen rows are dropped, dates
+    taken apart, missing cells filled, categories encoded, numbers scaled for linear models, and words of free text
+    counted, beside candidates that drop the text. Of given steps with no model, models that cannot take what the
+    steps leave are left out, unless none could. Where a class has too few rows to keep its share on both sides of the
+    split, ``split.stratify`` left out becomes false, unless steps and model are both given.
     """
-    models = (spec.model,) if spec.model is not None else _models_for(spec)
-    set_aside = _set_aside(spec, columns, rows) if spec.steps is None else ()
-    specs = tuple(
-        spec.model_copy(
-            update={"model": model, "steps": _steps_for(model, spec, columns, rows, set_aside)}
-            if spec.steps is None
-            else {"model": model}
-        )
-        for model in models
-    )
-    if len(specs) == 1:
-        return Candidates(specs, set_aside)
-    able = tuple(one for one in specs if not _model_faults(one, follow(one, columns, rows)))
-    return Candidates(able or specs, set_aside)
+    spec = _split_as_can_be(spec, columns, rows)
+    models = (spec.model,) if spec.model is not None else _models_for(spec, columns, rows)
+    if spec.steps is not None:
+        specs = tuple(spec.model_copy(update={"model": model}) for model in models)
+        able = [one for one in specs if len(specs) == 1 or not _model_faults(one, follow(one, columns, rows))]
+        return Candidates(tuple(able) or specs, ())
+    found = sort_out(spec.target, columns, rows)
+    # A column of text can be a story or chatter: with a model to choose, it is tried both ways.
+    ways = (True, False) if found.texts and found.rest and spec.model is None else (True,)
+    specs = tuple(_completed(spec, model, columns, rows, found, words) for words in ways for model in models)
+    return Candidates(specs, found.set_aside)
 
 
-def _models_for(spec: PipelineSpec) -> tuple[ModelSpec, ...]:
-    linear = "logistic_regression" if spec.task == "classification" else "ridge"
-    return (ModelSpec(node=linear), ModelSpec(node="hist_gradient_boosting"))
+def _completed(
+    spec: PipelineSpec, model: ModelSpec, columns: Sequence[ColumnFacts], rows: int, found: Sorted, words: bool
+) -> PipelineSpec:
+    return spec.model_copy(update={"model": model, "steps": steps_for(model, spec, columns, rows, found, words)})
 
 
-def _set_aside(spec: PipelineSpec, columns: Sequence[ColumnFacts], rows: int) -> tuple[tuple[str, str], ...]:
-    reasons = [(c.name, _useless(c, rows)) for c in columns if c.name != spec.target]
-    return tuple((name, reason) for name, reason in reasons if reason)
-
-
-def _useless(facts: ColumnFacts, rows: int) -> str | None:
-    """Say why a column cannot help to predict rows that were never seen, or None."""
-    filled = rows - facts.nulls
-    if filled <= 0:
-        return "every cell is missing"
-    if facts.distinct <= 1 and facts.nulls == 0:
-        return "every row has the same value"
-    kind = kind_of(facts, rows)
-    if kind == "text":
-        return "free text or an identifier: nearly every value is different"
-    if facts.type == "integer" and facts.distinct == filled and _named_like_an_identifier(facts.name):
-        return "an identifier: every value is different"
-    return None
-
-
-def _named_like_an_identifier(name: str) -> bool:
-    """Integers that all differ may be measurements; only together with such a name are they taken for a key."""
-    words = "".join(f"_{c}" if c.isupper() else c if c.isalnum() else "_" for c in name).lower().split("_")
-    spelled_out = {word for word in words if word}
-    return bool(spelled_out & {"id", "uuid", "guid", "index", "key", "rowid"}) or name.upper() in {
-        "ID",
-        "UUID",
-        "ROWID",
-    }
-
-
-def _steps_for(
-    model: ModelSpec,
-    spec: PipelineSpec,
-    columns: Sequence[ColumnFacts],
-    rows: int,
-    set_aside: tuple[tuple[str, str], ...],
-) -> tuple[StepSpec, ...]:
-    dropped = {name for name, _ in set_aside}
-    kept = [c for c in columns if c.name not in dropped and c.name != spec.target]
-    many = _of_many_values(spec, columns, kept, rows)
-    kinds: set[Kind] = {kind_of(c, rows) for c in kept if c.name not in many}
-    steps: list[StepSpec] = []
-    if dropped:
-        names = tuple(c.name for c in columns if c.name in dropped)
-        steps.append(StepSpec(node="drop_columns", columns=names))
-    for type_, parts in (("date", DATE_PARTS), ("datetime", TIME_PARTS)):
-        if names := tuple(c.name for c in kept if c.type == type_):
-            steps.append(StepSpec(node="date_parts", columns=names, params={"parts": list(parts)}))
-    if many:
-        steps.append(StepSpec(node="target_encode", columns=many))
-    linear = model.node in LINEAR_MODELS
-    numbers = bool(kinds & {"numeric", "datetime"})
-    if numbers and (linear or not model.use().takes_nulls):
-        steps.append(StepSpec(node="impute", columns="numeric", params={"strategy": "median"}))
-    if linear and (numbers or many):
-        steps.append(StepSpec(node="scale", columns="numeric"))
-    if "categorical" in kinds:
-        params = {"max_categories": ONE_HOT_CAP} if linear else {}
-        steps.append(StepSpec(node="one_hot" if linear else "ordinal", columns="categorical", params=params))
-    return tuple(steps)
-
-
-def _of_many_values(
-    spec: PipelineSpec, columns: Sequence[ColumnFacts], kept: Sequence[ColumnFacts], rows: int
-) -> tuple[str, ...]:
-    """Name the categorical columns that have more values than one-hot columns are made of.
-
-    They are encoded by the target, unless it has many classes, of which each would add a column, or few rows.
-    """
+def _models_for(spec: PipelineSpec, columns: Sequence[ColumnFacts], rows: int) -> tuple[ModelSpec, ...]:
+    """Return the models worth trying, by the size of the data and of its classes; the first is always possible."""
     target = next((c for c in columns if c.name == spec.target), None)
-    if target is None or rows - target.nulls < ENOUGH_ROWS:
-        return ()
-    if spec.task == "classification" and target.distinct > FEW_CLASSES:
-        return ()
-    return tuple(c.name for c in kept if kind_of(c, rows) == "categorical" and c.distinct > ONE_HOT_CAP)
+    filled = rows - target.nulls if target else rows
+    classify = spec.task == "classification"
+    classes = target.distinct if target and classify else 1
+    rarest = target.rarest if target and classify else filled
+    cells = filled * (classes if classes > 2 else 1)
+    node, penalty = ("logistic_regression", {"C": 0.05}) if classify else ("ridge", {"alpha": 30.0})
+    models: list[ModelSpec] = []
+    if cells <= MOST_LINEAR_CELLS:
+        models.append(ModelSpec(node=node))
+    if filled < FEW_ROWS_A_COLUMN * len(columns):
+        models.append(ModelSpec(node=node, params=penalty))
+    params: dict[str, object] = {}
+    if cells > MOST_LINEAR_CELLS:
+        params = {"max_iter": max(10, min(100, TREE_CELLS // cells)), "l2_regularization": 1.0}
+    if rarest < STOPPING_CLASS:
+        # Rows set aside to tell when to stop would need two of each class; and trees for a few rows run away.
+        params |= {"early_stopping": False, "l2_regularization": 1.0}
+    models.append(ModelSpec(node="hist_gradient_boosting", params=params))
+    enough = filled >= STOPPING_ROWS and rarest >= STOPPING_CLASS
+    if enough and classes <= STOPPING_CLASSES and len(columns) <= STOPPING_COLUMNS:
+        most = LONGEST if classes <= 2 else max(100, LONGEST // classes)
+        long = {"max_iter": most, "early_stopping": True, "l2_regularization": 1.0}
+        models.append(ModelSpec(node="hist_gradient_boosting", params=long))
+    return tuple(models)
+
+
+def _split_as_can_be(spec: PipelineSpec, columns: Sequence[ColumnFacts], rows: int) -> PipelineSpec:
+    """Give up keeping the classes' shares where the data has too few rows of one and nobody asked for it.
+
+    Of a spec that leaves nothing to be chosen that is a fault, of which its author should hear.
+    """
+    if spec.steps is not None and spec.model is not None:
+        return spec
+    target = next((c for c in columns if c.name == spec.target), None)
+    if target is None or spec.split.stratify is not None or not spec.split.stratifies(spec.task):
+        return spec
+    filled = rows - target.nulls
+    test = math.ceil(spec.split.test_size * filled)
+    if target.rarest != 1 and min(test, filled - test) >= target.distinct:
+        return spec
+    return spec.model_copy(update={"split": spec.split.model_copy(update={"stratify": False})})
 
 
 def check_spec(spec: PipelineSpec, columns: Sequence[ColumnFacts], rows: int) -> tuple[Fault, ...]:
@@ -141,6 +118,7 @@ def check_spec(spec: PipelineSpec, columns: Sequence[ColumnFacts], rows: int) ->
     Quick enough for every request. A fault names the place in the spec and the way out; none means that the
     data's shape lets it be trained.
     """
+    spec = _split_as_can_be(spec, columns, rows)
     target = next((c for c in columns if c.name == spec.target), None)
     if target is None:
         return (Fault("target", f"the dataset has no such column; it has {some([c.name for c in columns], 20)}"),)

@@ -1,6 +1,7 @@
 """Chooses between candidate specs by cross-validation on training rows alone."""
 
 import math
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -17,7 +18,9 @@ Array = np.ndarray[Any, Any]
 
 FOLDS = 5
 FOLDS_OF_MANY = 3
-MANY_ROWS = 20_000
+MANY_ROWS, MANY_SPECS = 20_000, 4
+MOST_ROWS = 60_000
+"""So many training rows, drawn at random, are enough to tell candidates apart; all are used to fit the one chosen."""
 
 
 def choose(
@@ -31,17 +34,19 @@ def choose(
 ) -> tuple[int, list[dict[str, Any]]]:
     """Return the position of the best spec and the scores of all.
 
-    ``rows`` are the positions of the training rows; no other is looked at. Of each spec the whole pipeline is fitted
-    anew on every fold's training part and scored on the rest: by negative log loss for classification (it judges
-    probabilities, not only labels, and exists whatever the balance of classes), by negative root mean squared error
-    for regression; higher is better. A spec that could not be fitted on some fold has no score. One spec alone is not
-    scored.
+    ``rows`` are the positions of the training rows; no other is looked at, and of very many only some are. Of each spec
+    the whole pipeline is fitted anew on every fold's training part and scored on the rest: by negative log loss for
+    classification (it judges probabilities, not only labels, and exists whatever the balance of classes), by negative
+    root mean squared error for regression; higher is better. A spec that could not be fitted on some fold has no score.
+    One spec alone is not scored.
     """
     if len(specs) == 1:
         return 0, []
+    if len(rows) > MOST_ROWS:
+        rows = np.sort(np.random.default_rng(context.seed).choice(rows, MOST_ROWS, replace=False))
     features, target = features.iloc[rows], target[rows]
     metric = "neg_log_loss" if context.task == "classification" else "neg_rmse"
-    folds = _folds(target, context)
+    folds = _folds(target, context, FOLDS_OF_MANY if len(rows) > MANY_ROWS or len(specs) > MANY_SPECS else FOLDS)
     scores: list[dict[str, Any]] = []
     means: list[float] = []
     for number, (spec, flow) in enumerate(zip(specs, flows, strict=True)):
@@ -58,16 +63,18 @@ def choose(
     return best, scores
 
 
-def _folds(target: Array, context: BuildContext) -> list[tuple[Array, Array]]:
+def _folds(target: Array, context: BuildContext, count: int) -> list[tuple[Array, Array]]:
     from sklearn.model_selection import KFold, StratifiedKFold
 
-    count = min(FOLDS if len(target) <= MANY_ROWS else FOLDS_OF_MANY, len(target))
+    count = min(count, len(target))
     if context.task == "classification":
         _, sizes = np.unique(np.array([str(value) for value in target.tolist()]), return_counts=True)
         count = max(2, min(count, int(sizes.max())))
         if sizes.max() >= count:
             folds = StratifiedKFold(count, shuffle=True, random_state=context.seed)
-            return list(folds.split(np.zeros(len(target)), target))
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UserWarning)  # a class of few rows is in some folds only
+                return list(folds.split(np.zeros(len(target)), target))
     return list(KFold(count, shuffle=True, random_state=context.seed).split(np.zeros(len(target))))
 
 

@@ -1,29 +1,40 @@
 """What a model was fitted with, as far as it can sway numbers."""
 
 import platform
-from importlib.metadata import version
+import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-LIBRARIES = ("numpy", "scipy", "scikit-learn", "pandas", "pyarrow", "skops")
+LIBRARIES = {"numpy": "numpy", "scipy": "scipy", "scikit-learn": "sklearn", "pandas": "pandas", "pyarrow": "pyarrow",
+             "skops": "skops"}  # fmt: skip
+"""Each library by its name, and the module of it."""
 
 
-def describe_environment(threads: int) -> dict[str, Any]:
-    """Return the versions of Python and the libraries, the processor, the BLAS and OpenMP builds, and ``threads``."""
-    from threadpoolctl import threadpool_info
+def describe_environment(threads: int, limits: dict[str, int], libraries: Any) -> dict[str, Any]:
+    """Return the versions of Python and the libraries, the processor, the BLAS and OpenMP builds, and threads.
 
+    ``threads`` are those of the job; ``limits`` say how many of them BLAS and OpenMP were let have.
+
+    ``libraries`` is the ThreadpoolController that the fit was limited by.
+    """
+    known = dict(LIBRARIES)
     pools = [
         {key: pool.get(key) for key in ("user_api", "internal_api", "version", "architecture")}
-        for pool in threadpool_info()
+        for pool in libraries.info()
     ]
+    if "imblearn" in sys.modules:
+        known["imbalanced-learn"] = "imblearn"
     return {
         "python": platform.python_version(),
-        **{library: version(library) for library in LIBRARIES},
+        **{library: import_module(module).__version__ for library, module in known.items()},
         "platform": f"{platform.system()} {platform.machine()}",
         "cpu": _processor(),
         "blas": sorted((p for p in pools if p["user_api"] == "blas"), key=str),
         "openmp": sorted((p for p in pools if p["user_api"] == "openmp"), key=str),
         "threads": threads,
+        "blas_threads": limits["blas"],
+        "openmp_threads": limits["openmp"],
     }
 
 

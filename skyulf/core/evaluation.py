@@ -88,7 +88,7 @@ def evaluate_classes(
         "log_loss": finite(log_loss(truth, probabilities)),
         "roc_auc": _mean([ranking.roc_auc() if ranking else None for ranking in rankings.values()]),
         "average_precision": _mean([ranking.average_precision() if ranking else None for ranking in rankings.values()]),
-        "brier": finite(_brier(truth, probabilities)),
+        "brier": finite(brier(truth, probabilities)),
         "mcc": _matthews(confusion),
     }
     per_class = [
@@ -123,7 +123,7 @@ def _mean(values: Sequence[float | None]) -> float | None:
     return finite(np.mean(known)) if known and len(known) == len(values) else None
 
 
-def _brier(truth: Array, probabilities: Array) -> float:
+def brier(truth: Array, probabilities: Array) -> float:
     """Return the mean over rows of the squared distance between probabilities and truth (Brier 1950)."""
     likely = probabilities[np.arange(len(truth)), truth]
     squares = np.einsum("ij,ij->i", probabilities, probabilities)

@@ -5,9 +5,11 @@ what was checked is what is trained.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from skyulf.core.columns import ColumnFacts, Kind, kind_of
+from skyulf.core.made import Made, Source
+from skyulf.core.made import some as some
 from skyulf.core.registry import Step
 from skyulf.core.spec import PipelineSpec, Selector, StepSpec
 from skyulf.errors import Fault
@@ -36,48 +38,87 @@ class Stage:
     generated: bool
     """Whether earlier steps generated columns."""
     takes_generated: bool
+    by_position: bool = False
+    """Whether columns have lost their names by now: a step generated some, or was given all of them as they were."""
+    whole: bool = False
+    """Whether it acts on every column that there is, all of them numbers, and so needs nothing to choose them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """What one step of a spec, by its place there, acts on, and the columns as they are after it."""
+
+    step: Step
+    acts_on: tuple[str, ...]
+    acts_on_made: bool
+    """Whether it acts on columns that earlier steps made."""
+    columns: tuple[Flowing, ...]
+    made: tuple[Made, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """The whole way: its stages, the known columns that reach the model, whether generated ones do, and faults."""
+    """The whole way: its stages, every step's account, the columns that reach the model, and faults."""
 
     inputs: tuple[str, ...]
     stages: tuple[Stage, ...]
+    passages: tuple[Passage, ...]
     outcome: tuple[Flowing, ...]
+    """The known columns that reach the model."""
     generated: bool
+    """Whether generated ones do."""
     gaps: bool
-    """Whether cells of generated columns may be missing."""
+    """Whether cells of those may be missing."""
     unused: frozenset[str]
     """Columns that were dropped before anything used them."""
     faults: tuple[Fault, ...]
+
+    @property
+    def changes_rows(self) -> bool:
+        """Whether a step drops or adds training rows."""
+        return any(stage.step.output == "rows" for stage in self.stages)
 
 
 def follow(spec: PipelineSpec, columns: Sequence[ColumnFacts], rows: int) -> Flow:
     """Follow the columns of a dataset (its target aside) through the steps of a spec; steps left out are none."""
     current = [Flowing(c.name, kind_of(c, rows), c.nulls > 0) for c in columns if c.name != spec.target]
     inputs = tuple(column.name for column in current)
-    generated = gaps = False
+    made: tuple[Made, ...] = ()
+    generated = by_position = False
     touched: set[str] = set()
     unused: set[str] = set()
     stages: list[Stage] = []
+    passages: list[Passage] = []
     faults: list[Fault] = []
     for index, step_spec in enumerate(spec.steps or ()):
         step = step_spec.use()
         chosen, with_generated, problems = _select(step_spec, current, inputs, spec.target, index)
-        faults += problems + _objections(step, chosen, index)
+        faults += problems + _objections(step, chosen, index) + _named(step, current, inputs, spec.target, index)
         with_generated = with_generated and generated and step.takes_generated
-        faults += _gaps(step, chosen, with_generated and gaps, index)
-        if not chosen and not with_generated:
-            continue
+        faults += _gaps(step, chosen, with_generated and _nullable(made), index)
         names = tuple(column.name for column in chosen)
-        stages.append(Stage(step, tuple(c.name for c in current), names, generated, with_generated))
-        if step.output == "dropped":
-            unused |= set(names) - touched
-        touched |= set(names)
-        gaps = _gaps_after(step, chosen, gaps, with_generated)
-        current, generated = _after(step, current, set(names), generated, with_generated)
-    return Flow(inputs, tuple(stages), tuple(current), generated, gaps, frozenset(unused), tuple(faults))
+        if chosen or with_generated:
+            known = tuple(c.name for c in current)
+            whole = _whole(step, chosen, current) and generated == with_generated
+            stages.append(Stage(step, known, names, generated, with_generated, by_position, whole))
+            by_position = by_position or whole or step.output in ("generated", "added")
+            if step.output == "dropped":
+                unused |= set(names) - touched
+            if step.output != "rows":
+                touched |= set(names)
+            if step.output in ("generated", "added"):
+                taken = made if with_generated else ()
+                kept = () if with_generated and step.output == "generated" else made
+                sources = [*_sources(chosen, columns), *(some_made.as_source() for some_made in taken)]
+                made = kept + step.makes(sources, _classes(spec, columns))
+            elif made and with_generated:
+                made = _made_after(step, made)
+            current, generated = _after(step, current, set(names), generated, with_generated)
+        passages.append(Passage(step, names, with_generated, tuple(current), made))
+    return Flow(
+        inputs, tuple(stages), tuple(passages), tuple(current), generated, _nullable(made), frozenset(unused),
+        tuple(faults),
+    )  # fmt: skip
 
 
 def _select(
@@ -106,6 +147,28 @@ def _select(
     return chosen, selector.kind in ("all", "numeric"), faults
 
 
+def _named(step: Step, current: list[Flowing], inputs: tuple[str, ...], target: str, index: int) -> list[Fault]:
+    """Say which columns that a step's parameters name are not there."""
+    faults = []
+    for parameter, names in step.names().items():
+        present = {column.name for column in current} | {target}
+        faults += [
+            Fault(f"steps.{index}.params.{parameter}.{at}", _missing(name, inputs, target))
+            for at, name in enumerate(names)
+            if name not in present
+        ]
+    return faults
+
+
+def _whole(step: Step, chosen: list[Flowing], current: list[Flowing]) -> bool:
+    """Tell whether a step acts on all known columns and they are all numbers, which an array holds as they are."""
+    return (
+        len(chosen) == len(current)
+        and step.output in ("same", "numeric", "generated")
+        and all(column.kind == "numeric" for column in chosen)
+    )
+
+
 def _missing(name: str, inputs: tuple[str, ...], target: str) -> str:
     if name == target:
         return "this is the target, which no step may touch; leave it out"
@@ -132,12 +195,27 @@ def _gaps(step: Step, chosen: list[Flowing], generated: bool, index: int) -> lis
     return [Fault(f"steps.{index}.columns", message)] if names else []
 
 
-def _gaps_after(step: Step, chosen: list[Flowing], gaps: bool, with_generated: bool) -> bool:
-    """Tell whether cells of generated columns may be missing after a step."""
-    if with_generated and (step.fills_nulls or step.output == "dropped"):
-        gaps = False
-    makes_some = step.output == "generated" and not step.fills_nulls
-    return gaps or (makes_some and any(column.nullable for column in chosen))
+def _nullable(made: tuple[Made, ...]) -> bool:
+    return any(columns.nullable for columns in made)
+
+
+def _classes(spec: PipelineSpec, columns: Sequence[ColumnFacts]) -> int | None:
+    if spec.task == "regression":
+        return None
+    return next((column.distinct for column in columns if column.name == spec.target), None)
+
+
+def _sources(chosen: list[Flowing], columns: Sequence[ColumnFacts]) -> list[Source]:
+    """Steps before may have changed values, but never one into two."""
+    distinct = {column.name: column.distinct + (column.nulls > 0) for column in columns}
+    return [Source(column.name, column.nullable, distinct[column.name]) for column in chosen]
+
+
+def _made_after(step: Step, made: tuple[Made, ...]) -> tuple[Made, ...]:
+    """Return what becomes of columns that earlier steps made, by a step that acts on them and makes none."""
+    if step.output == "dropped":
+        return ()
+    return tuple(replace(columns, nullable=False) for columns in made) if step.fills_nulls else made
 
 
 def _after(
@@ -157,9 +235,3 @@ def _after(
     # A ColumnTransformer puts what it changes first; with generated columns it puts them last.
     keeps_first = with_generated
     return sorted(after, key=lambda c: (c.name in selected) == keeps_first), generated
-
-
-def some(names: Sequence[str], most: int = 5) -> str:
-    """List names, the first few if they are many."""
-    rest = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + rest

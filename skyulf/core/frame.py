@@ -26,12 +26,13 @@ def read_frame(path: str | Path, target: str | None = None) -> "pd.DataFrame":
     import pandas as pd
     import pyarrow.parquet as pq
 
-    table = pq.read_table(path)
+    with pq.ParquetFile(path) as file:
+        table = file.read()
     columns = {
         name: _target(column) if name == target else _feature(column)
         for name, column in zip(table.column_names, table.columns, strict=True)
     }
-    return pd.DataFrame(columns, copy=False)
+    return pd.DataFrame(columns)  # copied into one block of numbers, of which rows are taken at once
 
 
 def _feature(column: Any) -> Any:
@@ -63,6 +64,8 @@ def _target(column: Any) -> Any:
     import pyarrow as pa
 
     if pa.types.is_integer(column.type):
+        if not column.null_count:
+            return column.cast(pa.int64()).to_numpy()
         return column.cast(pa.int64()).to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
     return _feature(column)
 

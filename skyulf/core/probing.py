@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from threadpoolctl import ThreadpoolController
 
 from skyulf.core.columns import ColumnFacts
 from skyulf.core.flow import Flow
@@ -13,10 +14,14 @@ from skyulf.core.walk import Walk
 
 
 def probe_inputs(
-    pipeline: Any, flow: Flow, probe: pd.DataFrame, columns: Sequence[ColumnFacts]
+    pipeline: Any,
+    flow: Flow,
+    probe: pd.DataFrame,
+    columns: Sequence[ColumnFacts],
+    libraries: ThreadpoolController | None = None,
 ) -> tuple[InputColumn, ...]:
     """Return the input schema; ``probe`` holds at least one row that the pipeline was fitted on."""
-    walk = Walk(pipeline, flow.inputs)
+    walk = Walk(pipeline, flow.inputs, libraries)
     used = [column for column in columns if column.name in flow.inputs and column.name not in flow.unused]
     complete = {c.name: _filled(probe[c.name].to_numpy(), c) for c in used}
     able = set(_able(walk, complete, [c.name for c in used]))

@@ -8,19 +8,23 @@ import importlib
 import inspect
 import pkgutil
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from skyulf.core.columns import Kind
+from skyulf.core.made import Made, Source, some
+
+if TYPE_CHECKING:
+    from skyulf.core.graph import Column, Graph
 
 Task = Literal["classification", "regression"]
-Output = Literal["same", "numeric", "generated", "added", "dropped"]
+Output = Literal["same", "numeric", "generated", "added", "dropped", "rows"]
 
 N = TypeVar("N", bound="Node")
 
@@ -58,9 +62,10 @@ class Step(Node):
     """A node that changes columns.
 
     ``takes`` are the kinds of columns it can be given. ``output`` says what becomes of them: the ``same``
-    columns, ``numeric`` ones of the same names, ``generated`` ones in their place, ``added`` ones beside them, or
-    ``dropped``. ``takes_nulls`` says that cells may be missing before it, ``fills_nulls`` that none is afterwards,
-    ``takes_generated`` that it also acts on columns that earlier steps generated.
+    columns, ``numeric`` ones of the same names, ``generated`` ones in their place, ``added`` ones beside them, none
+    where they are ``dropped``, or the same columns with fewer or more ``rows``. ``takes_nulls`` says that cells may be
+    missing before it, ``fills_nulls`` that none is afterwards, ``takes_generated`` that it also acts on columns that
+    earlier steps generated.
     """
 
     kind: ClassVar[Literal["step", "model"]] = "step"
@@ -80,6 +85,19 @@ class Step(Node):
             return None
         return f"{self.name} takes {_either(sorted(self.takes))} columns only"
 
+    def names(self) -> Mapping[str, Sequence[str]]:
+        """Return the parameters that name columns, and the names; one may be the target's."""
+        return {}
+
+    def makes(self, sources: Sequence[Source], classes: int | None) -> tuple[Made, ...]:  # noqa: ARG002
+        """Say what it makes of columns whose place it takes, or beside which it puts others, before it is fitted.
+
+        ``classes`` are those of the target, None in regression.
+        """
+        nullable = not self.fills_nulls and any(source.nullable for source in sources)
+        names = tuple(source.name for source in sources)
+        return (Made(names, f"made by {self.name} of {some(names)}", nullable=nullable),)
+
     @classmethod
     def arithmetic(cls, fitted: Any) -> Callable[[Any], Any] | None:  # noqa: ARG003
         """Return what a fitted transformer computes as a function of a plain array, to spare it its checks.
@@ -88,12 +106,61 @@ class Step(Node):
         """
         return None
 
+    @classmethod
+    def onnx(cls, fitted: Any, graph: "Graph", columns: "list[Column]") -> "list[Column]":  # noqa: ARG003
+        """Add what a fitted transformer computes to an ONNX graph: its columns in, the columns it leaves out.
+
+        Raises `NoOnnx` where that cannot be done faithfully.
+        """
+        from skyulf.core.graph import NoOnnx
+
+        raise NoOnnx(f"the step {cls.name} has no counterpart in ONNX")
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where columns are found when a step that changes rows is given them: by name in a frame, or by position.
+
+    ``of`` holds every known column's address, ``columns`` those of the columns that the step acts on. Columns from the
+    position ``made_from`` on were made by earlier steps; None where it does not act on them.
+    """
+
+    of: Mapping[str, str | int]
+    columns: list[Any]
+    made_from: int | None
+
+
+class RowStep(Step):
+    """A step that drops training rows, or adds some. What is evaluated and what is served passes it by."""
+
+    output: ClassVar[Output] = "rows"
+    types: ClassVar[tuple[str, ...]] = ()
+
+    @abstractmethod
+    def sampler(self, context: BuildContext, address: Address) -> Any:
+        """Make the unfitted sampler: an estimator with imbalanced-learn's ``fit_resample``."""
+
+    def build(self, context: BuildContext) -> Any:  # noqa: ARG002
+        """Refuse: where the columns are must be known."""
+        raise TypeError(f"{self.name} is built by sampler(), not by build()")
+
 
 class Model(Node):
     """A node that predicts the target from numeric columns; ``takes_nulls`` if some may be missing."""
 
     kind: ClassVar[Literal["step", "model"]] = "model"
     takes_nulls: ClassVar[bool] = False
+
+    @classmethod
+    def onnx(cls, fitted: Any, graph: "Graph", matrix: str) -> str:  # noqa: ARG003
+        """Add what a fitted model computes of a matrix of numbers to an ONNX graph.
+
+        What it answers is named: probabilities, rows by classes, or predictions, rows by 1. Raises `NoOnnx` where that
+        cannot be done faithfully.
+        """
+        from skyulf.core.graph import NoOnnx
+
+        raise NoOnnx(f"the model {cls.name} has no counterpart in ONNX")
 
 
 def _either(words: list[Any]) -> str:
@@ -114,18 +181,22 @@ def _catalogue() -> Mapping[str, type[Node]]:
     return MappingProxyType(found)
 
 
-def steps() -> dict[str, type[Step]]:
+@cache
+def steps() -> Mapping[str, type[Step]]:
     """Return every step by its name."""
-    return {name: node for name, node in _catalogue().items() if issubclass(node, Step)}
+    return MappingProxyType({name: node for name, node in _catalogue().items() if issubclass(node, Step)})
 
 
-def models(task: Task | None = None) -> dict[str, type[Model]]:
+@cache
+def models(task: Task | None = None) -> Mapping[str, type[Model]]:
     """Return every model by its name; with ``task`` only those that can do it."""
-    return {
-        name: node
-        for name, node in _catalogue().items()
-        if issubclass(node, Model) and (task is None or task in node.tasks)
-    }
+    return MappingProxyType(
+        {
+            name: node
+            for name, node in _catalogue().items()
+            if issubclass(node, Model) and (task is None or task in node.tasks)
+        }
+    )
 
 
 def describe_nodes() -> list[dict[str, Any]]:

@@ -1,7 +1,7 @@
 """The declarative pipeline: what to predict, how to split, which steps and which model. No scikit-learn here."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, cast, get_args
 
 from pydantic import (
     BaseModel,
@@ -122,11 +122,8 @@ class PipelineSpec(_Part):
 
     @model_validator(mode="after")
     def _model_does_the_task(self) -> Self:
-        if self.model is not None and self.model.node not in models(self.task):
-            known = ", ".join(sorted(models(self.task)))
-            kind = PydanticCustomError(
-                "wrong_task", "does not do {task}; known are {known}", {"task": self.task, "known": known}
-            )
+        if self.model is not None and (message := _wrong_task(self.model.node, self.task)):
+            kind = PydanticCustomError("wrong_task", "{message}", {"message": message})
             line = InitErrorDetails(type=kind, loc=("model", "node"), input=None)
             raise ValidationError.from_exception_data("spec", [line])
         return self
@@ -143,7 +140,34 @@ def parse_spec(document: Mapping[str, Any]) -> PipelineSpec:
         return PipelineSpec.model_validate(document)
     except ValidationError as error:
         faults = [Fault(_place(one["loc"]), _message(one)) for one in error.errors(include_url=False)]
+    told = {fault.place for fault in faults}
+    faults += [fault for fault in _nodes_faults(document) if fault.place not in told]
     raise Invalid("the pipeline spec is not valid", faults[:MAX_FAULTS])
+
+
+def _nodes_faults(document: Mapping[str, Any]) -> list[Fault]:
+    """Look at every node by itself: pydantic does not where another field of the same part is wrong."""
+    steps, task = document.get("steps"), document.get("task")
+    parts: list[tuple[tuple[int | str, ...], Any, Any]] = [(("model",), document.get("model"), make_model)]
+    parts += [(("steps", at), part, make_step) for at, part in enumerate(steps if isinstance(steps, list) else ())]
+    faults: list[Fault] = []
+    for place, part, make in parts:
+        if not isinstance(part, Mapping) or not isinstance(part.get("node"), str):
+            continue
+        params = part.get("params", {})
+        try:
+            make(part["node"], params if isinstance(params, Mapping) else {})
+        except ValidationError as error:
+            faults += [Fault(_place((*place, *one["loc"])), _message(one)) for one in error.errors(include_url=False)]
+    model = document.get("model")
+    name = model.get("node") if isinstance(model, Mapping) else None
+    if isinstance(name, str) and name in models() and task in get_args(Task):
+        faults += [Fault("model.node", message)] if (message := _wrong_task(name, cast("Task", task))) else []
+    return faults
+
+
+def _wrong_task(node: str, task: Task) -> str | None:
+    return None if node in models(task) else f"does not do {task}; known are {', '.join(sorted(models(task)))}"
 
 
 def _place(location: tuple[int | str, ...]) -> str:

@@ -26,8 +26,9 @@ class FittedState:
     ``spec`` is the chosen one, complete with every parameter. ``pipeline`` is the scikit-learn Pipeline that is
     served, fitted on the columns ``pipeline_inputs`` in that order; ``input_schema`` are those of them that anything
     used. ``metrics`` and ``evaluation`` belong to the fit on training rows and the rows held out. ``rows`` counts
-    ``total``, ``train``, ``test`` and ``dropped`` (without a target). ``timings`` are seconds per stage. ``warnings``
-    hold no data values.
+    ``total``, ``train``, ``test`` and ``dropped`` (without a target), and where steps change rows what they left of the
+    training rows and of those that the served model was fitted on (``train_after_steps``, ``served_after_steps``).
+    ``timings`` are seconds per stage. ``warnings`` hold no data values.
     """
 
     spec: PipelineSpec

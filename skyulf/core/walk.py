@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
-from skyulf.core.registry import steps
+from skyulf.core.registry import Step, steps
 
 Array = np.ndarray[Any, Any]
 
@@ -32,16 +32,17 @@ class _Stage(NamedTuple):
 class Walk:
     """A fitted pipeline's steps and model, made to act on arrays: the same numbers as on a DataFrame.
 
-    ``inputs`` are the names of the columns that the pipeline was fitted on, in their order.
+    ``inputs`` are the names of the columns that the pipeline was fitted on, in their order. ``libraries`` are
+    those whose threads are limited; looking them up takes 4 ms.
     """
 
-    def __init__(self, pipeline: Any, inputs: Sequence[str]) -> None:
+    def __init__(self, pipeline: Any, inputs: Sequence[str], libraries: ThreadpoolController | None = None) -> None:
         self._inputs = tuple(inputs)
         *steps, (_, model) = pipeline.steps
         self._stages = [_compiled(transformer) for _, transformer in steps]
-        self._model = _nameless(model)
+        self._model = nameless(model)
         # Boosted trees would wake a thread for each core for a single row; the limit holds for the calling thread.
-        self._openmp = ThreadpoolController().select(user_api="openmp")
+        self._openmp = (libraries or ThreadpoolController()).select(user_api="openmp")
 
     def predict(self, columns: Mapping[str, Array]) -> Array:
         """Return the model's predictions, one a row."""
@@ -80,27 +81,46 @@ def _through(stage: _Stage, flowing: list[Array | None]) -> list[Array | None]:
 
 
 def _compiled(transformer: Any) -> _Stage:
+    parts = [
+        _Part(None if fitted is None else _transform_of(fitted), positions)
+        for fitted, positions in parts_of(transformer)
+    ]
+    return _Stage(parts, by_position=not hasattr(transformer, "feature_names_in_"))
+
+
+def parts_of(transformer: Any) -> list[tuple[Any, tuple[int, ...]]]:
+    """Return the fitted transformers of a pipeline's step and the positions of their columns, in the order of output.
+
+    None passes columns through; what is dropped is left out.
+    """
+    if not hasattr(transformer, "transformers_"):  # it stands alone: it acts on every column
+        return [(transformer, tuple(range(transformer.n_features_in_)))]
     names = {name: at for at, name in enumerate(getattr(transformer, "feature_names_in_", ()))}
-    parts = []
+    parts: list[tuple[Any, tuple[int, ...]]] = []
     for _, fitted, columns in transformer.transformers_:
         positions = tuple(names[c] if isinstance(c, str) else int(c) for c in columns)
         if (isinstance(fitted, str) and fitted == "drop") or not positions:
             continue
         passes = isinstance(fitted, str) or type(fitted).__name__ == "FunctionTransformer"
-        parts.append(_Part(None if passes else _transform_of(fitted), positions))
-    return _Stage(parts, by_position=not names)
+        parts.append((None if passes else fitted, positions))
+    return parts
+
+
+def step_of(fitted: Any) -> type[Step] | None:
+    """Return the step that declares a fitted transformer's class."""
+    name = f"{type(fitted).__module__}.{type(fitted).__qualname__}"
+    return next((step for step in steps().values() if name in step.types), None)
 
 
 def _transform_of(fitted: Any) -> Callable[[Array], Array]:
     """Return the step's own arithmetic where it declares one, else the transformer's method."""
-    name = f"{type(fitted).__module__}.{type(fitted).__qualname__}"
-    declared = next((step for step in steps().values() if name in step.types), None)
+    declared = step_of(fitted)
     arithmetic = declared.arithmetic(fitted) if declared else None
-    transform: Callable[[Array], Array] = arithmetic or _nameless(fitted).transform
+    transform: Callable[[Array], Array] = arithmetic or nameless(fitted).transform
     return transform
 
 
-def _nameless(fitted: Any) -> Any:
+def nameless(fitted: Any) -> Any:
     """Copy an estimator without the names it was fitted with, which it would miss in an array."""
     bare = copy.copy(fitted)
     vars(bare).pop("feature_names_in_", None)

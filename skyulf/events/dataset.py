@@ -18,6 +18,7 @@ class Column(Value):
     commonest: int
     rarest: int
     skewness: float | None = None
+    mean_words: float | None = None
 
 
 class Source(Value):
@@ -49,7 +50,7 @@ class DatasetVersionAdded(DomainEvent):
     ``digest`` is of the bytes as they were sent; ``artifact`` is the digest of the typed table made from them.
     """
 
-    SCHEMA: ClassVar[int] = 2
+    SCHEMA: ClassVar[int] = 3
 
     dataset_version: int
     digest: str

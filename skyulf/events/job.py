@@ -76,7 +76,8 @@ class ModelTrained(DomainEvent):
     """An attempt ended with a model.
 
     ``model`` and ``evaluation`` are digests of artifacts. ``metrics`` belong to the held-out fit, ``fingerprint``
-    to the model that is served. ``rows`` counts total, train, test and dropped rows. ``timings`` are in seconds.
+    to the model that is served. ``rows`` counts total, train, test and dropped rows, and where steps
+    change rows what they left (train_after_steps, served_after_steps). ``timings`` are in seconds.
     """
 
     attempt: int
@@ -92,6 +93,35 @@ class ModelTrained(DomainEvent):
     warnings: tuple[str, ...]
     model_name: str | None
     model_version: int | None
+
+
+class ModelPackaged(DomainEvent):
+    """The model got an ONNX copy that agrees with it, or it became known why it has none.
+
+    ``onnx`` is the digest of the copy, or None; then ``reason`` says why, by steps and rules. The two were compared
+    on ``probe_rows`` rows; ``largest_difference`` is that of probabilities, or of numbers, if any were compared.
+    """
+
+    attempt: int
+    onnx: str | None
+    reason: str | None = None
+    probe_rows: int = 0
+    largest_difference: float | None = None
+
+
+class ModelExplained(DomainEvent):
+    """How much each column matters to the model became known, or why it could not.
+
+    ``explanation`` is the digest of an artifact, or None; then ``reason`` says why. ``metric`` is what got worse when
+    a column was shuffled, ``repeats`` times on ``rows`` rows held out.
+    """
+
+    attempt: int
+    explanation: str | None
+    reason: str | None = None
+    metric: str | None = None
+    rows: int = 0
+    repeats: int = 0
 
 
 class JobFailed(DomainEvent):
@@ -127,6 +157,8 @@ JobEvent = (
     | JobStarted
     | JobProgressed
     | ModelTrained
+    | ModelPackaged
+    | ModelExplained
     | JobFailed
     | JobCancelRequested
     | JobCancelled
@@ -139,7 +171,9 @@ JobEvent = (
 class JobState:
     """What commands and workers need to know of a job.
 
-    ``sandbox_deaths`` and ``workers_lost`` count since the job was created or last retried.
+    ``sandbox_deaths`` and ``workers_lost`` count since the job was created or last retried. ``model`` is the digest
+    of the model file once there is one; ``onnx`` that of its ONNX copy, where there is one: ``packaged`` tells that
+    this is settled, ``explained`` that it is for the importance of columns.
     """
 
     created: JobCreated
@@ -150,6 +184,10 @@ class JobState:
     cancel_requested: bool = False
     sandbox_deaths: int = 0
     workers_lost: int = 0
+    model: str | None = None
+    onnx: str | None = None
+    packaged: bool = False
+    explained: bool = False
 
 
 def evolve(state: JobState | None, event: JobEvent) -> JobState:
@@ -163,7 +201,11 @@ def evolve(state: JobState | None, event: JobEvent) -> JobState:
         case JobProgressed():
             return replace(state, begun=True, fraction=event.fraction)
         case ModelTrained():
-            return replace(state, status="succeeded", cancel_requested=False)
+            return replace(state, status="succeeded", cancel_requested=False, model=event.model)
+        case ModelPackaged():
+            return replace(state, packaged=True, onnx=event.onnx)
+        case ModelExplained():
+            return replace(state, explained=True)
         case JobFailed():
             return replace(state, status="failed", cancel_requested=False)
         case JobCancelRequested():

@@ -85,6 +85,14 @@ class EventLog(Protocol):
         """The stable head: at or below it nothing will ever appear any more. 0 when the log is empty."""
         ...
 
+    def mark(self) -> object:
+        """What stands for the log as it is: while this is one and the same object, nothing has been appended.
+
+        Taken before a read, it tells later, at no cost and on any thread, whether what was read still holds. A log
+        that other processes append to has a new mark each time.
+        """
+        ...
+
     def restore(self, records: Iterable[Recorded]) -> int:
         """Fill an empty log with ``records``, positions, ids, times and versions kept; how many there were.
 

@@ -70,7 +70,8 @@ class ColumnFacts:
     without any value). All three are exact up to ``counting.limit_for`` different values; beyond, ``distinct``
     is an estimate (within 1 % for tables of up to 20 columns), ``commonest`` may be too low and ``rarest`` too
     high. ``skewness`` is the third standardised moment of an integer or number column (of the population;
-    None where it has no spread or is not finite).
+    None where it has no spread or is not finite). ``mean_words`` is the mean number of words, parted by blanks, of
+    a text column's cells that are not null (None without any).
     """
 
     name: str
@@ -80,6 +81,7 @@ class ColumnFacts:
     commonest: int
     rarest: int
     skewness: float | None
+    mean_words: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,13 +10,14 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.csv
 
+from skyulf.core.columns import MISSING
 from skyulf.errors import Fault, Invalid
 from skyulf.ingest import Asked, Found
 from skyulf.ingest.asked_types import AskedType
 from skyulf.ingest.dialect import SAMPLE, find_delimiter
 from skyulf.ingest.encoding import Text, open_text
 from skyulf.ingest.table import ARROW_TYPES, TypedTable, bare, check_asked, check_names, infinite
-from skyulf.ingest.text_types import MISSING, ColumnType, Reading
+from skyulf.ingest.text_types import ColumnType, Reading
 
 BLOCK = 1 << 20
 """Bytes that are parsed at a time; a row must fit in. Arrow reads up to 32 of them ahead, whatever is asked of it."""

@@ -7,11 +7,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from skyulf.core.columns import MISSING
 from skyulf.ingest import local_forms
 from skyulf.ingest.table import ARROW_TYPES
-
-MISSING = ("", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "null", "NULL")
-"""Fields that stand for a missing value, quoted or not."""
 
 _WIDER: dict[str | None, tuple[str, ...]] = {
     None: ("integer", "number", "boolean", "date", "datetime"),

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from skyulf.ingest import ColumnFacts
@@ -51,7 +52,7 @@ class _Gathered:
     def __init__(self, name: str, kind: str, limit: int) -> None:
         self.name = name
         self.kind = kind
-        self._nulls = self._present = 0
+        self._nulls = self._present = self._blanks = 0
         self._counts = ValueCounts(limit)
         self._moments = Moments() if kind in ("integer", "number") else None
 
@@ -62,9 +63,12 @@ class _Gathered:
         if self._moments is not None:
             present = values.drop_null().to_numpy(zero_copy_only=False)
             self._moments.add(present.astype(np.float64, copy=False))
+        if self.kind == "string":
+            self._blanks += pc.sum(pc.count_substring(values, " ")).as_py() or 0
 
     def facts(self) -> ColumnFacts:
         distinct, commonest, rarest = self._counts.result()
         distinct = min(distinct, self._present)  # an estimate may be above what can be
         skewness = self._moments.skewness if self._moments is not None else None
-        return ColumnFacts(self.name, self.kind, self._nulls, distinct, commonest, rarest, skewness)
+        words = 1 + self._blanks / self._present if self.kind == "string" and self._present else None
+        return ColumnFacts(self.name, self.kind, self._nulls, distinct, commonest, rarest, skewness, words)

@@ -1,7 +1,7 @@
 """What a projection is: rows, their keys, the columns they are looked up by, and a pure fold."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, TypeVar
 
 import msgspec
@@ -35,11 +35,12 @@ class Projection(Generic[R]):
     fold: Callable[[R | None, Any, Recorded], R | None]
     columns: Mapping[str, ColumnType]
     indexes: tuple[tuple[str, ...], ...]
+    types: tuple[str, ...] = field(init=False)
+    """The names of the event types that are folded."""
 
-    @property
-    def types(self) -> tuple[str, ...]:
-        """The names of the event types that are folded."""
-        return tuple(event.__name__ for event in self.folds)
+    def __post_init__(self) -> None:
+        """Note the names, which are asked for at every page."""
+        object.__setattr__(self, "types", tuple(event.__name__ for event in self.folds))
 
 
 def by_stream(recorded: Recorded, event: DomainEvent) -> str:  # noqa: ARG001 - the signature of a key

@@ -17,13 +17,19 @@ from skyulf.events.job import (
     JobRetried,
     JobStarted,
     JobStatus,
+    ModelExplained,
+    ModelPackaged,
     ModelTrained,
 )
 from skyulf.projections.base import Projection, Row, by_stream
 
 
 class JobRow(Row, frozen=True, kw_only=True):
-    """A job as it is now; ``version`` is its stream's, ``spec`` becomes the chosen one once there is a model."""
+    """A job as it is now; ``version`` is its stream's, ``spec`` becomes the chosen one once there is a model.
+
+    ``onnx`` says what became of the model's ONNX copy, None until that is settled. ``explanation`` is the digest of
+    how much each column matters. ``unfinished`` is 1 while there is a model of which one of the two is not settled.
+    """
 
     id: str
     version: int
@@ -56,6 +62,10 @@ class JobRow(Row, frozen=True, kw_only=True):
     timings: dict[str, float] = {}
     warnings: list[str] = []
     error: dict[str, str] | None = None
+    onnx: dict[str, Any] | None = None
+    explained: bool = False
+    explanation: str | None = None
+    unfinished: int = 0
 
 
 def _created(event: JobCreated, recorded: Recorded) -> JobRow:
@@ -91,7 +101,13 @@ def _changes(row: JobRow, event: JobEvent, at: datetime) -> dict[str, Any]:
         case JobProgressed():
             return {"stage": event.stage, "fraction": event.fraction, "metrics": event.metrics or row.metrics}
         case ModelTrained():
-            return {**_result(event), "status": "succeeded", "finished_at": at, "cancel_requested": False}
+            done = {"status": "succeeded", "finished_at": at, "cancel_requested": False, "unfinished": 1}
+            return {**_result(event), **done}
+        case ModelPackaged():
+            return {"onnx": _copy(event), "unfinished": 0 if row.explained else 1}
+        case ModelExplained():
+            settled = 0 if row.onnx is not None else 1
+            return {"explained": True, "explanation": event.explanation, "unfinished": settled}
         case JobFailed():
             error = event.problem.model_dump()
             return {"status": "failed", "error": error, "finished_at": at, "cancel_requested": False}
@@ -125,6 +141,16 @@ def _result(event: ModelTrained) -> dict[str, Any]:
     }
 
 
+def _copy(event: ModelPackaged) -> dict[str, Any]:
+    """What the row shows of the ONNX copy."""
+    return {
+        "digest": event.onnx,
+        "reason": event.reason,
+        "probe_rows": event.probe_rows,
+        "largest_difference": event.largest_difference,
+    }
+
+
 def fold_job(row: JobRow | None, event: JobEvent, recorded: Recorded) -> JobRow:
     """The job's row after the event."""
     if isinstance(event, JobCreated):
@@ -136,7 +162,7 @@ def fold_job(row: JobRow | None, event: JobEvent, recorded: Recorded) -> JobRow:
 
 JOBS = Projection(
     name="jobs",
-    version=1,
+    version=2,
     row=JobRow,
     folds=get_args(JobEvent),
     key=by_stream,
@@ -147,6 +173,7 @@ JOBS = Projection(
         "model_name": "text",
         "dataset_id": "text",
         "pipeline_id": "text",
+        "unfinished": "integer",
     },
     indexes=(
         ("created_position",),
@@ -154,5 +181,6 @@ JOBS = Projection(
         ("model_name", "created_position"),
         ("dataset_id", "created_position"),
         ("pipeline_id", "created_position"),
+        ("unfinished", "created_position"),
     ),
 )

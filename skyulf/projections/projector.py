@@ -28,8 +28,9 @@ logger = logging.getLogger(__name__)
 
 
 class Step(NamedTuple):
-    """What one page did: whether there was anything to read, and whether there may be more."""
+    """What one page did: how far it got, whether there was anything to read, and whether there may be more."""
 
+    position: int
     moved: bool
     full: bool
 
@@ -124,7 +125,7 @@ class Projector:
         build = self.request_rebuild(name)
         while not build.live and not self._stopping.is_set():
             step = self._advance([build])
-            build = self._build(projection, build.number)
+            build = replace(build, position=step.position)
             if not step.moved and self._store.promote(projection, build):
                 self._tell(name, build.position)
                 break
@@ -195,9 +196,6 @@ class Projector:
         builds = self._store.builds(projection.name)
         return next((build for build in builds if build.live and build.version == projection.version), None)
 
-    def _build(self, projection: Projection[Any], number: int) -> Build:
-        return next(build for build in self._store.builds(projection.name) if build.number == number)
-
     def _advance(self, builds: Sequence[Build]) -> Step:
         """Fold one page into builds that are at the same place, in one transaction."""
         position = builds[0].position
@@ -205,55 +203,57 @@ class Projector:
         types = tuple(dict.fromkeys(name for projection in projections for name in projection.types))
         page = self._log.read(position, PAGE, types=types)
         if page.position <= position:
-            return Step(moved=False, full=False)
-        decoded = Decoded()
+            return Step(position, moved=False, full=False)
+        events = [(recorded, read(recorded)) for recorded in page.events]
         with self._store.transaction() as transaction:
             for projection, build in zip(projections, builds, strict=True):
                 batch = transaction.batch(projection, build.number)
                 if batch.position != position:
                     raise CheckpointMoved(f"{projection.name} is at {batch.position} already")
                 folded = frozenset(projection.types)
-                events = [recorded for recorded in page.events if recorded.type in folded]
-                if events:
-                    fold_page(projection, batch, events, decoded)
+                of_it = events if len(builds) == 1 else [each for each in events if each[0].type in folded]
+                if of_it:
+                    fold_page(projection, batch, of_it)
                 batch.advance(page.position)
         for build in builds:
             if build.live:
                 self._tell(build.projection, page.position)
-        return Step(moved=True, full=len(page.events) == PAGE)
+        return Step(page.position, moved=True, full=len(page.events) == PAGE)
 
     def _tell(self, name: str, position: int) -> None:
         for call in self._advanced:
             call(name, position)
 
 
-class Decoded(dict[int, DomainEvent]):
-    """Events by position, each decoded when it is first asked for: several projections fold the same one."""
-
-    def of(self, recorded: Recorded) -> DomainEvent:
-        """The event; raises `Undecodable`."""
-        event = self.get(recorded.position)
-        if event is None:
-            event = self[recorded.position] = decode(recorded)
-        return event
+def read(recorded: Recorded) -> DomainEvent | Exception:
+    """The event, or why it cannot be decoded; once for all the projections that fold it."""
+    try:
+        return decode(recorded)
+    except Exception as error:  # noqa: BLE001 - whatever a stored event holds, the others go on
+        return error
 
 
-def fold_page(projection: Projection[Any], batch: BuildBatch, events: Sequence[Recorded], decoded: Decoded) -> None:
+def fold_page(
+    projection: Projection[Any], batch: BuildBatch, events: Sequence[tuple[Recorded, DomainEvent | Exception]]
+) -> None:
     """Fold a page of events into the rows that it touches, and park what cannot be folded, with all behind it."""
     waiting = {parked.key for parked in batch.parked()}
-    touched = [(recorded, *located(projection, recorded, decoded)) for recorded in events]
+    touched = [(recorded, *located(projection, recorded, event)) for recorded, event in events]
     rows: dict[str, Row | None] = dict(batch.rows(list({key for _, _, key in touched})))
     changed: set[str] = set()
     parked: list[Parked] = []
+    fold = projection.fold
     for recorded, event, key in touched:
-        behind = key if key in waiting else recorded.stream if recorded.stream in waiting else None
+        behind = None
+        if waiting:
+            behind = key if key in waiting else recorded.stream if recorded.stream in waiting else None
         if behind is not None:
             parked.append(Parked(recorded.position, behind, recorded.stream, None, 0))
             continue
         try:
             if isinstance(event, Exception):
                 raise event
-            rows[key] = projection.fold(rows.get(key), event, recorded)
+            rows[key] = fold(rows.get(key), event, recorded)
             changed.add(key)
         except Exception as error:  # noqa: BLE001 - a fold may fail in any way; its key waits, the others go on
             waiting.add(key)
@@ -264,10 +264,13 @@ def fold_page(projection: Projection[Any], batch: BuildBatch, events: Sequence[R
     batch.save({key: rows[key] for key in changed})
 
 
-def located(projection: Projection[Any], recorded: Recorded, decoded: Decoded) -> tuple[DomainEvent | Exception, str]:
-    """The event and its key; of one that cannot be decoded, why not, and its stream, which is all that is known."""
+def located(
+    projection: Projection[Any], recorded: Recorded, event: DomainEvent | Exception
+) -> tuple[DomainEvent | Exception, str]:
+    """The event and its key; of one that has none, why not, and its stream, which is all that is known."""
+    if isinstance(event, Exception):
+        return event, recorded.stream
     try:
-        event = decoded.of(recorded)
         return event, projection.key(recorded, event)
     except Exception as error:  # noqa: BLE001 - whatever a stored event holds, the others go on
         return error, recorded.stream

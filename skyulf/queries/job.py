@@ -38,4 +38,15 @@ class EvaluationService:
         if job.evaluation is None:
             raise NotFound(f"{job_id} is {job.status} and has no evaluation; a succeeded job has one")
         evaluation: dict[str, Any] = msgspec.json.decode(self._artifacts.read(job.evaluation))
-        return {"job_id": job_id, "metrics": job.metrics, "candidate_scores": job.candidate_scores, **evaluation}
+        told = {"job_id": job_id, "metrics": job.metrics, "candidate_scores": job.candidate_scores, **evaluation}
+        return {**told, **self._explanation(job)}
+
+    def _explanation(self, job: JobRow) -> dict[str, Any]:
+        """How much each column matters, once that is known; None until then, or when it could not be found out."""
+        if job.explanation is None:
+            return {"importance": None}
+        explanation: dict[str, Any] = msgspec.json.decode(self._artifacts.read(job.explanation))
+        return {
+            "importance": explanation["importance"],
+            "importance_of": {name: explanation[name] for name in ("metric", "score", "rows", "repeats")},
+        }

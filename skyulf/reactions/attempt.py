@@ -40,7 +40,7 @@ class AttemptRunner:
     def __init__(self, log: EventLog, artifacts: ArtifactStore, threads: int) -> None:
         self._log = log
         self._artifacts = artifacts
-        self._threads = threads
+        self.threads = threads
 
     def run(self, attempt: Attempt, folder: Path, on_progress: Callable[[Progress], None]) -> Command | None:
         """Train; the command that says what became of it, or None when nobody wants to know any more.
@@ -48,7 +48,7 @@ class AttemptRunner:
         ``folder`` is where the child leaves its files; ``on_progress`` is called in this thread.
         """
         created = attempt.job.created
-        limits = Limits(created.limits.seconds, created.limits.memory_bytes, self._threads)
+        limits = Limits(created.limits.seconds, created.limits.memory_bytes, self.threads)
         try:
             task = self._task(attempt, folder)
             trained: Trained = attempt.child.run(train, task, limits=limits, on_message=on_progress)
@@ -77,7 +77,7 @@ class AttemptRunner:
             candidates=created.candidates,
             columns=tuple(column.model_dump() for column in version.columns),
             seed=created.seed,
-            threads=self._threads,
+            threads=self.threads,
         )
 
     def _completed(self, attempt: Attempt, trained: Trained, folder: Path) -> CompleteJob:

@@ -27,6 +27,7 @@ from skyulf.events.job import JobState, ReclaimCause
 from skyulf.events.log import EventLog
 from skyulf.reactions.attempt import Attempt, AttemptRunner, job_now
 from skyulf.reactions.feed import EventFeed
+from skyulf.reactions.rehearsal import rehearse
 from skyulf.reactions.sandbox import Child, SandboxServer
 from skyulf.reactions.trainer import Progress
 
@@ -219,13 +220,17 @@ class Worker:
 
     def _slot(self) -> None:
         child: Child | None = None
+        worked = False  # whoever trains will train again; until then a child keeps the memory of a rehearsal free
         while not self._stopping.is_set():
             try:
                 if child is None or not child.alive:
                     child = self._sandbox.fork()
+                    if worked and not self._offers:
+                        child.prepare(rehearse, self._runner.threads)
                 job_id = self._next()
                 if job_id is not None and self._work(job_id, child):
                     child = None
+                    worked = True
             except Exception:
                 child = None
                 if not self._stopping.is_set():

@@ -25,6 +25,7 @@ from skyulf.projections import PROJECTIONS
 from skyulf.projections.base import Row
 from skyulf.projections.projector import Projector
 from skyulf.projections.store import ReadStore, Selection
+from skyulf.reactions.finisher import LEAST_URGENT
 from skyulf.runtime import reading
 from skyulf.settings import Settings
 
@@ -134,10 +135,14 @@ class Server:
         return [process for process in self.processes() if parent(process) not in (None, self.pid)]
 
     def training(self) -> psutil.Process | None:
-        """The child that trains a job or reads a file: of those that live, only such a one has a memory limit."""
+        """The child that trains a job or reads a file.
+
+        Of those that live only such a one has a memory limit, save what finishes a model, which yields to all others.
+        """
         for process in self.children():
             try:
-                if process.rlimit(psutil.RLIMIT_AS)[0] != psutil.RLIM_INFINITY:
+                limited = process.rlimit(psutil.RLIMIT_AS)[0] != psutil.RLIM_INFINITY
+                if limited and process.nice() < LEAST_URGENT:
                     return process
             except psutil.NoSuchProcess:
                 continue
@@ -288,6 +293,27 @@ class System:
         job = self.wait(self.submit(dataset, spec, **more))
         assert job["status"] == "succeeded", job["error"]
         return job
+
+    def finished(self, job_id: str) -> dict[str, Any]:
+        """The job, once all is known of its model: it changes no more."""
+
+        def both_are_settled() -> dict[str, Any] | None:
+            shown = self.job(job_id)
+            settled = shown["onnx"] and self.get(f"/v1/jobs/{job_id}/evaluation")["importance"]
+            return shown if settled else None
+
+        return eventually(both_are_settled)
+
+    def settled(self) -> None:
+        """Wait until all is known of every model that was trained here."""
+        for event in self.events(type="ModelTrained"):
+            if self.stored(event["data"]["model"]):
+                self.finished(event["subject"])
+
+    def stored(self, digest: str) -> bool:
+        """Whether there is such an artifact."""
+        digits = digest.removeprefix("sha256:")
+        return (self.data_dir / "artifacts" / digits[:2] / digits).exists()
 
     def serve(self, deployment: str = "live", **more: Any) -> str:
         """Train a model on `TINY` and deploy it; the dataset's id."""

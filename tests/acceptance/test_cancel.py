@@ -101,7 +101,7 @@ def test_cancelling_twice_is_harmless(system: System, big: str) -> None:
 
 
 def test_a_finished_job_is_left_as_it_is(system: System, tiny: str) -> None:
-    job = system.trained(tiny)
+    job = system.finished(system.trained(tiny)["id"])
     before = system.stream(job["id"])
     answer = system.ask("POST", f"/v1/jobs/{job['id']}/cancel")
     assert answer.status_code == 202

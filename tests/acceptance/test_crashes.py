@@ -250,6 +250,8 @@ MOVES = {
     "JobReclaimed": {"running": "created"},
     "JobRetried": {"failed": "created", "cancelled": "created"},
     "ModelTrained": {"running": "succeeded"},
+    "ModelPackaged": {"succeeded": "succeeded"},
+    "ModelExplained": {"succeeded": "succeeded"},
     "JobFailed": {"running": "failed"},
     "JobCancelled": {"created": "cancelled", "running": "cancelled"},
 }
@@ -278,6 +280,7 @@ def check_jobs(events: list[dict[str, Any]], clients: list[Client]) -> None:
             elif kind == "JobFailed":
                 assert (event["data"]["problem"]["type"], lost) == ("workers-lost", WORKERS_LOST - 1)
         assert status in ENDED, (stream, kinds(happened))
+        assert all(kinds(happened).count(once) <= 1 for once in ("ModelTrained", "ModelPackaged", "ModelExplained"))
     assert "JobReclaimed" in kinds(events)
 
 

@@ -43,6 +43,7 @@ def tiny(system: System) -> str:
 @pytest.fixture
 def served(system: System, tiny: str) -> Iterator[str]:
     """A dataset to train on; afterwards it is still the same server, which trains and predicts as before."""
+    system.settled()
     pid, before = system.server.pid, system.predict().json()
     yield tiny
     assert (system.server.alive, system.server.pid) == (True, pid)
@@ -56,6 +57,7 @@ def test_a_job_over_its_limits_fails_with_a_problem_and_the_server_goes_on(tmp_p
     with System(root, job_seconds=2, job_memory_bytes=256 << 20) as system:
         system.start()
         dataset = system.serve()
+        system.settled()
         pid, before = system.server.pid, system.predict().json()
 
         slow = failure(system, system.submit(dataset, LONG))

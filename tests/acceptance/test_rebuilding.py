@@ -59,6 +59,7 @@ def live_through(system: System) -> None:
     system.send("DELETE", "/v1/deployments/other", params={"reason": "enough"})
     system.send("PUT", "/v1/models/tiny/aliases/best", {"model_version": 1, "reason": "better after all"})
     system.send("DELETE", "/v1/models/tiny/versions/2", params={"reason": "drifted"})
+    system.settled()
     projected(system)
 
 

@@ -9,6 +9,7 @@ def test_a_second_server_is_told_of_the_first_which_is_unharmed(tmp_path: Path) 
     with System(tmp_path) as system:
         first = system.start().server
         dataset = system.serve()
+        system.settled()
         before = system.predict().json()
         events = system.events()
 

@@ -69,8 +69,12 @@ class Server:
 
 @contextmanager
 def serving(settings: Settings, started: bool = True) -> Iterator[Server]:
-    """A server on a free port of this machine; with ``started`` false its roles (projector, worker) do not run."""
+    """A server on a free port of this machine; with ``started`` false its roles (projector, worker) do not run.
+
+    Models are not finished on it in any case: tests here count the events that they cause themselves.
+    """
     with running(settings) if started else _halted(settings) as runtime:
+        runtime.finisher.stop()
         config = uvicorn.Config(create_app(runtime), log_level="warning", timeout_graceful_shutdown=5)
         server = uvicorn.Server(config)
         listener = socket.create_server(("127.0.0.1", 0))

@@ -37,6 +37,7 @@ def test_a_job_from_start_to_end(client: Client, dataset: str) -> None:
     assert evaluation["job_id"] == job["id"]
     assert evaluation["metrics"] == job["metrics"]
     assert evaluation["confusion_matrix"]
+    assert (job["onnx"], evaluation["importance"]) == (None, None), "both come some time after the training"
     events = client.get(f"/v1/jobs/{job['id']}/events").json()
     assert [event["streamversion"] for event in events] == list(range(1, len(events) + 1))
     assert [events[0]["type"], events[1]["type"]] == ["skyulf.JobCreated", "skyulf.JobStarted"]
@@ -101,6 +102,8 @@ def test_faults_of_a_spec_name_their_place(client: Client, dataset: str, spec: d
         ({}, True, ["task", "target"]),
         (spec_for(node="ridge"), False, ["model.node"]),
         (with_step(node="scale", columns=["colour"]), True, ["steps.0.columns"]),
+        (with_step(node="scale", columns="text"), False, ["steps.0.columns"]),
+        (with_step(node="scaling", columns=3), False, ["steps.0.columns", "steps.0.node"]),
     ],
 )
 def test_checking_a_spec(
@@ -112,6 +115,30 @@ def test_checking_a_spec(
     assert response.status_code == 200
     assert [problem["place"] for problem in response.json()["problems"]] == found
     assert client.head_position() == before
+
+
+def test_a_check_shows_what_would_be_trained_step_by_step(client: Client, dataset: str) -> None:
+    answer = client.post("/v1/pipelines/check", json={"spec": spec_for(), "dataset_id": dataset}).json()
+    assert [step["node"] for step in answer["steps"]] == ["drop_columns", "impute", "impute", "one_hot"]
+    dropped, filled, _, encoded = answer["steps"]
+    assert dropped["acts_on"] == ["count", "good"]
+    assert {"count", "good"}.isdisjoint(column["name"] for column in dropped["columns"])
+    assert filled["params"]["strategy"] == "median"
+    assert all(not column["nullable"] for column in filled["columns"] if column["kind"] == "numeric")
+    made = [column for column in encoded["columns"] if column["name"] is None]
+    assert [column["of"] for column in made] == [["colour"]]
+    assert "at most" in made[0]["description"]
+    (candidate,) = answer["candidates"]
+    assert candidate["steps"] == answer["steps"]
+
+
+def test_a_check_shows_what_would_be_chosen(client: Client, dataset: str) -> None:
+    spec = {"task": "classification", "target": "kind"}
+    answer = client.post("/v1/pipelines/check", json={"spec": spec, "dataset_id": dataset}).json()
+    assert len(answer["candidates"]) >= 2
+    assert answer["candidates"][0]["model"]["node"] == "logistic_regression"
+    alone = client.post("/v1/pipelines/check", json={"spec": spec}).json()
+    assert alone == {"problems": [], "steps": [], "candidates": [], "set_aside": []}
 
 
 def test_checking_against_what_does_not_exist(client: Client, dataset: str) -> None:

@@ -270,6 +270,55 @@ class TestReading:
         }
 
 
+class TestTheMark:
+    def test_it_stays_until_something_is_appended(self, log: EventLog) -> None:
+        mark = log.mark()
+        everything(log)
+        log.load({P1: 0})
+        assert log.mark() is mark
+        written(log, P1, 0, named())
+        assert log.mark() is not mark
+
+    def test_each_append_leaves_another_one_whichever_stream_it_was_for(self, log: EventLog) -> None:
+        marks = [log.mark()]
+        for version in range(20):
+            written(log, P1 if version % 2 else P2, version // 2, renamed(str(version)))
+            marks.append(log.mark())
+        assert len(set(map(id, marks))) == len(marks)
+
+    def test_what_was_restored_has_another_one(self, log: EventLog) -> None:
+        mark = log.mark()
+        log.restore([record(named())])
+        assert log.mark() is not mark
+
+    def test_what_was_read_under_a_mark_that_stayed_holds_while_others_append(self, log: EventLog) -> None:
+        """Whoever reads after its mark, and still has it, knows every append that has returned."""
+        returned, over, looked = [0], threading.Event(), threading.Semaphore(0)
+
+        def write() -> None:
+            for version in range(100):
+                written(log, P1, version, renamed(str(version)))
+                returned[0] = version + 1
+                looked.acquire()
+                looked.acquire()
+            over.set()
+
+        with ThreadPoolExecutor() as pool:
+            writer = pool.submit(write)
+            try:
+                mark, known = log.mark(), len(log.load({P1: 0})[P1])
+                while not over.is_set():
+                    at_least = returned[0]
+                    if log.mark() is mark:
+                        assert known >= at_least
+                    else:
+                        mark, known = log.mark(), len(log.load({P1: 0})[P1])
+                    looked.release()
+            finally:
+                looked.release(200)
+            writer.result()
+
+
 class TestManyAtOnce:
     def test_a_follower_sees_every_event_once_and_in_order(self, log: EventLog) -> None:
         writers, each = 8, 30

@@ -30,6 +30,8 @@ from skyulf.events.job import (
     JobReclaimed,
     JobRetried,
     JobStarted,
+    ModelExplained,
+    ModelPackaged,
 )
 from skyulf.events.model import ModelAliasRemoved, ModelAliasSet, ModelVersionRetired
 from skyulf.events.pipeline import PipelineArchived, PipelineCreated, PipelineRevised
@@ -70,6 +72,8 @@ EXAMPLES: dict[str, list[DomainEvent]] = {
         JobCancelled(),
         JobReclaimed(attempt=1, cause="worker_lost", begun=True),
         JobRetried(),
+        ModelPackaged(attempt=1, onnx="sha256:dd", reason=None, probe_rows=100, largest_difference=1e-12),
+        ModelExplained(attempt=1, explanation="sha256:ee", metric="roc_auc", rows=20, repeats=5),
     ],
     "model-irises": [
         registered(1),

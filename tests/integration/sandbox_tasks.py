@@ -174,6 +174,31 @@ def pool_threads(send: Send) -> list[int]:
     return [pool["num_threads"] for pool in threadpool_info()]
 
 
+def held(send: Send) -> dict[str, Any]:
+    import importlib
+
+    import numpy as np
+    import pandas as pd
+    import scipy.optimize
+    import sklearn.model_selection
+
+    from skyulf.reactions.sandbox.fork_server import UNUSED
+
+    imported = [name for name in UNUSED if name in sys.modules]
+    functions = {
+        "sklearn": sklearn.model_selection.train_test_split,
+        "scipy": scipy.optimize.minimize,
+        "pandas": pd.concat,
+        "numpy": np.linalg.solve,
+    }
+    return {
+        "imported": imported,
+        "documented": {name: function.__doc__ is not None for name, function in functions.items()},
+        "asserts": __debug__,
+        "can be imported": [name for name in UNUSED if importlib.import_module(name)],
+    }
+
+
 def random_numbers(send: Send) -> list[float]:
     import numpy as np
 
@@ -222,3 +247,23 @@ def no_handler() -> Doubler:
 
 def die_making_handler() -> Doubler:
     os._exit(9)
+
+
+_PREPARED: list[str] = []
+
+
+def note(word: str) -> None:
+    _PREPARED.append(word)
+    if word == "wrong":
+        raise ValueError(word)
+
+
+def noted(send: Send) -> list[str]:
+    return _PREPARED
+
+
+def rehearsed(send: Send) -> list[str]:
+    from skyulf.reactions.rehearsal import rehearse
+
+    rehearse(2)
+    return [path.name for path in Path(os.environ["TMPDIR"]).iterdir()]

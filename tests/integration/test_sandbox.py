@@ -159,6 +159,27 @@ def test_a_child_takes_one_task(child: Child) -> None:
         child.run(tasks.add, 1, 2)
 
 
+def test_a_child_is_prepared_before_its_task_and_a_preparation_that_fails_does_no_harm(child: Child) -> None:
+    for word in ("one", "wrong", "two"):
+        child.prepare(tasks.note, word)
+    assert child.run(tasks.noted, limits=WAIT) == ["one", "wrong", "two"]
+
+
+def test_a_dead_child_cannot_be_prepared_and_nobody_minds(server: SandboxServer) -> None:
+    with server.fork() as child:
+        os.kill(child.pid, signal.SIGKILL)
+        while child.alive:
+            time.sleep(0.005)
+        child.prepare(tasks.note, "late")
+        with pytest.raises(ChildDied):
+            child.run(tasks.noted, limits=WAIT)
+
+
+def test_a_rehearsal_trains_from_end_to_end(server: SandboxServer) -> None:
+    with server.fork() as child:
+        assert child.run(tasks.rehearsed, limits=WAIT) == []
+
+
 def test_tasks_stand_at_the_top_of_a_module(child: Child) -> None:
     with pytest.raises(ValueError, match="cannot import"):
         child.run(lambda send: None)
@@ -315,6 +336,14 @@ def test_surroundings_of_a_child(server: SandboxServer) -> None:
     assert found["core"] == (0, 0)
     assert found["main"] is None, "the main script is not imported"
     assert found["threads"] == 1
+
+
+def test_children_hold_nothing_that_they_have_no_use_for(server: SandboxServer) -> None:
+    found = server.fork().run(tasks.held, limits=WAIT)
+    assert found["imported"] == []
+    assert found["documented"] == {"sklearn": False, "scipy": False, "pandas": False, "numpy": True}
+    assert found["asserts"]
+    assert found["can be imported"] == list(fork_server.UNUSED)
 
 
 def test_children_do_not_share_a_random_state(server: SandboxServer) -> None:

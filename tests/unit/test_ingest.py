@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 import pytest
 from taking import Taker, faults_of
 
+from skyulf.core.columns import MISSING
 from skyulf.ingest import ColumnFacts, counting, csv
-from skyulf.ingest.text_types import MISSING
 
 UTC = dt.UTC
 
@@ -160,7 +160,7 @@ def test_tab_separated(take: Taker) -> None:
 
 
 def test_digest_rows_facts_and_progress(take: Taker) -> None:
-    content = "a,b,c,d\n1,x,,true\n2,x,,true\n2,y,,\n9,z,,false\n"
+    content = "a,b,c,d\n1,x,,true\n2,x,,true\n2,y u w,,\n9,z,,false\n"
     taken = take(content)
     assert taken.ingested.digest == "sha256:" + hashlib.sha256(content.encode()).hexdigest()
     assert taken.ingested.rows == 4
@@ -170,7 +170,7 @@ def test_digest_rows_facts_and_progress(take: Taker) -> None:
     assert skewness == pytest.approx(((values - values.mean()) ** 3).mean() / values.std() ** 3)
     assert [*taken.facts.values()] == [
         ColumnFacts("a", "integer", 0, 3, 2, 1, skewness),
-        ColumnFacts("b", "string", 0, 3, 2, 1, None),
+        ColumnFacts("b", "string", 0, 3, 2, 1, None, 1.5),
         ColumnFacts("c", "string", 4, 0, 0, 0, None),
         ColumnFacts("d", "boolean", 1, 2, 2, 1, None),
     ]

@@ -1,10 +1,13 @@
 """Boosted trees."""
 
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from skyulf.core.registry import BuildContext, Model
+
+if TYPE_CHECKING:
+    from skyulf.core.graph import Graph
 
 
 class HistGradientBoosting(Model):
@@ -46,6 +49,19 @@ class HistGradientBoosting(Model):
             return ensemble.HistGradientBoostingClassifier(**options, class_weight=weight, random_state=context.seed)
         return ensemble.HistGradientBoostingRegressor(**options, random_state=context.seed)
 
+    @classmethod
+    def onnx(cls, fitted: Any, graph: "Graph", matrix: str) -> str:
+        """Add up what the trees say, after the baseline."""
+        from skyulf.core import trees
+
+        rounds = fitted._predictors  # noqa: SLF001 -- there is no other way to them
+        baseline = fitted._baseline_prediction.ravel()  # noqa: SLF001
+        scores = [
+            trees.summed(graph, matrix, [trees.constant(start), *(trees.of_predictor(each[at]) for each in rounds)])
+            for at, start in enumerate(baseline)
+        ]
+        return trees.chances(graph, scores) if hasattr(fitted, "classes_") else scores[0]
+
 
 class GradientBoosting(Model):
     """Gradient boosting of small trees over all cuts (Friedman 2001): for small tables, where binning costs.
@@ -79,3 +95,19 @@ class GradientBoosting(Model):
         if context.task == "classification":
             return ensemble.GradientBoostingClassifier(**options)
         return ensemble.GradientBoostingRegressor(**options)
+
+    @classmethod
+    def onnx(cls, fitted: Any, graph: "Graph", matrix: str) -> str:
+        """Add up what the trees say, after the first guess."""
+        import numpy as np
+
+        from skyulf.core import trees
+
+        first = fitted._raw_predict_init(np.zeros((1, fitted.n_features_in_))).ravel()  # noqa: SLF001 -- no other way
+        numbers = trees.single_precision(graph, matrix)
+        scores = []
+        for at, start in enumerate(first):
+            grown = [each.tree_ for each in fitted.estimators_[:, at]]
+            said = [trees.of_sklearn(tree, fitted.learning_rate * tree.value[:, 0, 0]) for tree in grown]
+            scores.append(trees.summed(graph, numbers, [trees.constant(float(start)), *said]))
+        return trees.chances(graph, scores) if hasattr(fitted, "classes_") else scores[0]

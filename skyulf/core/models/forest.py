@@ -1,11 +1,14 @@
 """Forests of randomised trees."""
 
 from abc import abstractmethod
-from typing import Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from skyulf.core.registry import BuildContext, Model
+
+if TYPE_CHECKING:
+    from skyulf.core.graph import Graph
 
 Share = Annotated[float, Field(gt=0, le=1)]
 
@@ -30,6 +33,14 @@ class _Forest(Model):
 
     @abstractmethod
     def _estimator(self, context: BuildContext) -> Any: ...
+
+    @classmethod
+    def onnx(cls, fitted: Any, graph: "Graph", matrix: str) -> str:
+        """Ask every tree."""
+        from skyulf.core.trees import averaged
+
+        trees = [estimator.tree_ for estimator in fitted.estimators_]
+        return averaged(graph, matrix, trees, len(fitted.classes_) if hasattr(fitted, "classes_") else None)
 
 
 class RandomForest(_Forest):

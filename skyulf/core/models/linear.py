@@ -1,10 +1,13 @@
 """Linear models."""
 
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from skyulf.core.registry import BuildContext, Model, Task
+
+if TYPE_CHECKING:
+    from skyulf.core.graph import Graph
 
 
 class LogisticRegression(Model):
@@ -29,6 +32,16 @@ class LogisticRegression(Model):
 
         return Estimator(**self.model_dump(), random_state=context.seed)
 
+    @classmethod
+    def onnx(cls, fitted: Any, graph: "Graph", matrix: str) -> str:
+        """Weigh and squash."""
+        from skyulf.core.trees import two_classes
+
+        scores = _weighed(fitted, graph, matrix)
+        if len(fitted.classes_) == 2:
+            return two_classes(graph, graph.add("Sigmoid", scores))
+        return graph.add("Softmax", scores, axis=1)
+
 
 class LinearRegression(Model):
     """Ordinary least squares; wants numeric columns without missing cells.
@@ -47,6 +60,11 @@ class LinearRegression(Model):
         from sklearn.linear_model import LinearRegression as Estimator
 
         return Estimator(fit_intercept=self.fit_intercept)
+
+    @classmethod
+    def onnx(cls, fitted: Any, graph: "Graph", matrix: str) -> str:
+        """Weigh."""
+        return _weighed(fitted, graph, matrix)
 
 
 class Ridge(Model):
@@ -67,6 +85,11 @@ class Ridge(Model):
         from sklearn.linear_model import Ridge as Estimator
 
         return Estimator(alpha=self.alpha, fit_intercept=self.fit_intercept, random_state=context.seed)
+
+    @classmethod
+    def onnx(cls, fitted: Any, graph: "Graph", matrix: str) -> str:
+        """Weigh."""
+        return _weighed(fitted, graph, matrix)
 
 
 class Lasso(Model):
@@ -90,6 +113,11 @@ class Lasso(Model):
 
         return Estimator(**self.model_dump(), random_state=context.seed)
 
+    @classmethod
+    def onnx(cls, fitted: Any, graph: "Graph", matrix: str) -> str:
+        """Weigh."""
+        return _weighed(fitted, graph, matrix)
+
 
 class ElasticNet(Model):
     """Least squares with a penalty of strength ``alpha``, of which ``l1_ratio`` is L1 and the rest L2.
@@ -112,3 +140,16 @@ class ElasticNet(Model):
         from sklearn.linear_model import ElasticNet as Estimator
 
         return Estimator(**self.model_dump(), random_state=context.seed)
+
+    @classmethod
+    def onnx(cls, fitted: Any, graph: "Graph", matrix: str) -> str:
+        """Weigh."""
+        return _weighed(fitted, graph, matrix)
+
+
+def _weighed(fitted: Any, graph: "Graph", matrix: str) -> str:
+    import numpy as np
+
+    return graph.add(
+        "Add", graph.add("MatMul", matrix, np.atleast_2d(fitted.coef_).T), np.atleast_1d(fitted.intercept_)
+    )

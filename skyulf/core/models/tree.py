@@ -1,10 +1,13 @@
 """Single trees."""
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from skyulf.core.registry import BuildContext, Model
+
+if TYPE_CHECKING:
+    from skyulf.core.graph import Graph
 
 
 class DecisionTree(Model):
@@ -38,3 +41,11 @@ class DecisionTree(Model):
         if context.task == "classification":
             return tree.DecisionTreeClassifier(**options, class_weight=weight, random_state=context.seed)
         return tree.DecisionTreeRegressor(**options, random_state=context.seed)
+
+    @classmethod
+    def onnx(cls, fitted: Any, graph: "Graph", matrix: str) -> str:
+        """Ask the tree."""
+        from skyulf.core.trees import averaged
+
+        classes = len(fitted.classes_) if hasattr(fitted, "classes_") else None
+        return averaged(graph, matrix, [fitted.tree_], classes)

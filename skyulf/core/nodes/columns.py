@@ -1,10 +1,13 @@
 """Steps that choose columns and say what they are."""
 
 from collections.abc import Callable
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from skyulf.core.columns import Kind
 from skyulf.core.registry import ALL_KINDS, ENCODABLE, BuildContext, Output, Step
+
+if TYPE_CHECKING:
+    from skyulf.core.graph import Column, Graph
 
 
 class DropColumns(Step):
@@ -27,7 +30,7 @@ class Cast(Step):
     """Takes columns for what they are: numbers that are names (codes, years) for categories, or text for numbers.
 
     Cast to category, 3.0 becomes "3"; cast to number, text that is no finite number becomes missing. Missing cells
-    stay missing. Takes categorical, text and numeric columns.
+    stay missing. Takes categorical, text and numeric columns. Models after a cast of text to numbers have no ONNX copy.
     """
 
     name: ClassVar[str] = "cast"
@@ -54,3 +57,21 @@ class Cast(Step):
         """Cast cell by cell."""
         compute: Callable[[Any], Any] = fitted.compute
         return compute
+
+    @classmethod
+    def onnx(cls, fitted: Any, graph: "Graph", columns: "list[Column]") -> "list[Column]":
+        """Text stays what it is; a number taken for a category is known by it."""
+        import numpy as np
+
+        from skyulf.core.graph import Named, NoOnnx
+
+        if fitted.to == "category":
+            return [each if isinstance(each, Named) else Named(each, _cast(fitted)) for each in columns]
+        if any(isinstance(each, Named) for each in columns):
+            raise NoOnnx("the step cast reads numbers out of text, for which ONNX has other rules than Python")
+        matrix = graph.matrix(columns)
+        return graph.columns(graph.add("Where", graph.add("IsInf", matrix), np.nan, matrix), len(columns))
+
+
+def _cast(fitted: Any) -> Callable[[Any], Any]:
+    return lambda cells: fitted.compute(cells[:, None])[:, 0]

@@ -1,12 +1,16 @@
 """Steps for dates and times."""
 
-from collections.abc import Callable
-from typing import Annotated, Any, ClassVar, Literal
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from skyulf.core.columns import Kind
+from skyulf.core.made import Made, Source, one
 from skyulf.core.registry import BuildContext, Output, Step
+
+if TYPE_CHECKING:
+    from skyulf.core.graph import Column, Graph
 
 Part = Literal["year", "month", "day", "weekday", "day_of_year", "hour", "minute", "second", "days"]
 
@@ -26,6 +30,11 @@ class DateParts(Step):
 
     parts: Annotated[list[Part], Field(min_length=1)] = ["year", "month", "day", "weekday", "hour"]
 
+    def makes(self, sources: Sequence[Source], classes: int | None) -> tuple[Made, ...]:  # noqa: ARG002
+        """Each part of each column."""
+        parts = dict.fromkeys(self.parts)
+        return tuple(one(source, part.replace("_", " "), source.nullable) for source in sources for part in parts)
+
     def build(self, _: BuildContext) -> Any:
         """Make a transformer of moments."""
         from skyulf.core import transformers
@@ -36,3 +45,12 @@ class DateParts(Step):
     def arithmetic(cls, fitted: Any) -> Callable[[Any], Any]:
         """Take moments apart."""
         return lambda block: fitted.compute(block.astype(float, copy=False))
+
+    @classmethod
+    def onnx(cls, fitted: Any, graph: "Graph", columns: "list[Column]") -> "list[Column]":
+        """Take moments apart."""
+        from skyulf.core.graph import Numbers
+        from skyulf.core.onnx_arithmetic import date_parts
+
+        made = date_parts(graph, graph.matrix(columns), fitted.parts)
+        return [Numbers(made[part], at, len(columns)) for at in range(len(columns)) for part in fitted.parts]

@@ -1,11 +1,16 @@
 """Steps that turn categories into numbers."""
 
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
 from skyulf.core.columns import Kind
+from skyulf.core.made import Made, Source, one_for_each
 from skyulf.core.registry import ENCODABLE, BuildContext, Output, Step
+
+if TYPE_CHECKING:
+    from skyulf.core.graph import Column, Graph
 
 
 class OneHot(Step):
@@ -26,6 +31,14 @@ class OneHot(Step):
     max_categories: int | None = Field(default=100, ge=2)
     min_frequency: int | float | None = Field(default=None, gt=0)
 
+    def makes(self, sources: Sequence[Source], classes: int | None) -> tuple[Made, ...]:  # noqa: ARG002
+        """One column for each category, and one for all that are rare."""
+        return tuple(one_for_each(source, "category", self._most(source)) for source in sources)
+
+    def _most(self, source: Source) -> int | None:
+        caps = [cap for cap in (self.max_categories, source.distinct) if cap is not None]
+        return min(caps) * (source.most or 1) if caps and source.most is not None else None
+
     def build(self, _: BuildContext) -> Any:
         """Make a dense OneHotEncoder that serves unseen categories."""
         from sklearn.preprocessing import OneHotEncoder
@@ -36,6 +49,15 @@ class OneHot(Step):
             min_frequency=self.min_frequency,
             sparse_output=False,
         )
+
+    @classmethod
+    def onnx(cls, fitted: Any, graph: "Graph", columns: "list[Column]") -> "list[Column]":
+        """Look the categories up."""
+        from skyulf.core.graph import asked
+
+        rare = [0 if each is None else len(each) - 1 for each in fitted.infrequent_categories_]
+        widths = [len(known) - fewer for known, fewer in zip(fitted.categories_, rare, strict=True)]
+        return graph.lookup(columns, fitted.categories_, asked(fitted.transform, fitted.categories_, widths))
 
 
 class Ordinal(Step):
@@ -64,3 +86,11 @@ class Ordinal(Step):
             unknown_value=self.unknown_value,
             encoded_missing_value=self.missing_value,
         )
+
+    @classmethod
+    def onnx(cls, fitted: Any, graph: "Graph", columns: "list[Column]") -> "list[Column]":
+        """Look the categories up."""
+        from skyulf.core.graph import asked
+
+        widths = [1] * len(columns)
+        return graph.lookup(columns, fitted.categories_, asked(fitted.transform, fitted.categories_, widths))

@@ -1,12 +1,15 @@
 """Steps that fill missing cells."""
 
 from collections.abc import Callable
-from typing import Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import model_validator
 
 from skyulf.core.columns import Kind
 from skyulf.core.registry import ENCODABLE, BuildContext, Step
+
+if TYPE_CHECKING:
+    from skyulf.core.graph import Column, Graph
 
 
 class Impute(Step):
@@ -47,7 +50,10 @@ class Impute(Step):
         """Make a SimpleImputer that keeps every column."""
         from sklearn.impute import SimpleImputer
 
-        return SimpleImputer(strategy=self.strategy, fill_value=self.fill_value, keep_empty_features=True)
+        from skyulf.core.transformers import MedianImputer
+
+        imputer = MedianImputer if self.strategy == "median" else SimpleImputer
+        return imputer(strategy=self.strategy, fill_value=self.fill_value, keep_empty_features=True)
 
     @classmethod
     def arithmetic(cls, fitted: Any) -> Callable[[Any], Any] | None:
@@ -62,3 +68,27 @@ class Impute(Step):
             return np.where(np.isnan(numbers), fitted.statistics_, numbers)
 
         return fill
+
+    @classmethod
+    def onnx(cls, fitted: Any, graph: "Graph", columns: "list[Column]") -> "list[Column]":
+        """Put what was learnt where cells are missing."""
+        import numpy as np
+
+        from skyulf.core.graph import Named
+
+        values = fitted.statistics_
+        if not any(isinstance(each, Named) for each in columns):
+            return graph.columns(graph.filled(graph.matrix(columns), values.astype(np.float64)), len(columns))
+        filled: list[Column] = []
+        for each, value in zip(columns, values, strict=True):
+            if isinstance(each, Named):
+                filled.append(each.then(_filler(value)))
+            else:
+                filled += graph.columns(graph.filled(graph.matrix([each]), np.array([float(value)])), 1)
+        return filled
+
+
+def _filler(value: Any) -> Callable[[Any], Any]:
+    import numpy as np
+
+    return lambda cells: np.where(cells != cells, value, cells)

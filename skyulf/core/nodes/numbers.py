@@ -1,12 +1,17 @@
 """Steps that change numeric columns."""
 
-from collections.abc import Callable
-from typing import Any, ClassVar, Literal, Self
+import math
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from skyulf.core.columns import Kind
+from skyulf.core.made import Made, Source, counted, names_of, some
 from skyulf.core.registry import NUMERIC, BuildContext, Output, Step
+
+if TYPE_CHECKING:
+    from skyulf.core.graph import Column, Graph
 
 
 class Clip(Step):
@@ -44,6 +49,13 @@ class Clip(Step):
         """Clip."""
         return lambda block: fitted.compute(block.astype(float, copy=False))
 
+    @classmethod
+    def onnx(cls, fitted: Any, graph: "Graph", columns: "list[Column]") -> "list[Column]":
+        """Clip."""
+        matrix = graph.matrix(columns)
+        above = graph.add("Max", matrix, fitted.lower_)
+        return graph.columns(graph.add("Min", above, fitted.upper_), len(columns))
+
 
 class PowerTransform(Step):
     """Makes skewed columns symmetric, with mean 0 and variance 1; missing cells stay missing.
@@ -69,6 +81,13 @@ class PowerTransform(Step):
     def arithmetic(cls, fitted: Any) -> Callable[[Any], Any]:
         """Raise to the powers that were learnt."""
         return lambda block: fitted.compute(block.astype(float, copy=False))
+
+    @classmethod
+    def onnx(cls, fitted: Any, graph: "Graph", columns: "list[Column]") -> "list[Column]":
+        """Raise to the powers that were learnt."""
+        from skyulf.core.onnx_arithmetic import powered
+
+        return graph.columns(powered(graph, graph.matrix(columns), fitted), len(columns))
 
 
 class Bin(Step):
@@ -98,6 +117,21 @@ class Bin(Step):
             random_state=context.seed,
         )
 
+    @classmethod
+    def onnx(cls, fitted: Any, graph: "Graph", columns: "list[Column]") -> "list[Column]":
+        """Count the edges that a number has reached."""
+        import numpy as np
+
+        from skyulf.core.graph import DOUBLE
+
+        inner = [edges[1:-1] for edges in fitted.bin_edges_]
+        edges = np.full((1, len(inner), max(1, *(len(each) for each in inner))), np.inf)
+        for at, each in enumerate(inner):
+            edges[0, at, : len(each)] = each
+        wide = graph.add("Unsqueeze", graph.matrix(columns), np.array([2]))
+        reached = graph.add("Cast", graph.add("GreaterOrEqual", wide, edges), to=DOUBLE)
+        return graph.columns(graph.add("ReduceSum", reached, np.array([2]), keepdims=0), len(columns))
+
 
 class Polynomial(Step):
     """Replaces columns by themselves, their powers and their products up to a degree.
@@ -115,6 +149,17 @@ class Polynomial(Step):
 
     degree: int = Field(default=2, ge=2)
     interactions_only: bool = False
+
+    def makes(self, sources: Sequence[Source], classes: int | None) -> tuple[Made, ...]:  # noqa: ARG002
+        """The columns, their powers and their products."""
+        count, most = (None if number is None else self._terms(number) for number in counted(sources))
+        names = names_of(sources)
+        return (Made(names, f"powers and products of {some(names)}", None, count, most),)
+
+    def _terms(self, columns: int) -> int:
+        if self.interactions_only:
+            return sum(math.comb(columns, degree) for degree in range(1, min(self.degree, columns) + 1))
+        return math.comb(columns + self.degree, self.degree) - 1
 
     def build(self, _: BuildContext) -> Any:
         """Make a PolynomialFeatures without a column of ones."""
@@ -138,3 +183,21 @@ class Polynomial(Step):
             return np.clip(bare.transform(block.astype(np.float64, copy=False)), -LIMIT, LIMIT)
 
         return multiplied
+
+    @classmethod
+    def onnx(cls, fitted: Any, graph: "Graph", columns: "list[Column]") -> "list[Column]":
+        """Multiply, the last column first, as PolynomialFeatures does."""
+        import numpy as np
+
+        from skyulf.core.transformers import LIMIT
+
+        factors = [[at for at, power in enumerate(term) for _ in range(power)] for term in fitted.powers_]
+        ones = len(columns)
+        padded = np.array([[ones] * (fitted.degree - len(term)) + term for term in factors], dtype=np.int64)
+        matrix = graph.matrix(columns)
+        one = graph.add("Add", graph.add("Mul", graph.add("Gather", matrix, np.array([0]), axis=1), 0.0), 1.0)
+        wide = graph.add("Concat", matrix, one, axis=1)
+        product = graph.add("Gather", wide, padded[:, -1], axis=1)
+        for factor in reversed(range(fitted.degree - 1)):
+            product = graph.add("Mul", graph.add("Gather", wide, padded[:, factor], axis=1), product)
+        return graph.columns(graph.add("Clip", product, -LIMIT, LIMIT), len(padded))

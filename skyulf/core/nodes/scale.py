@@ -1,10 +1,13 @@
 """Steps that put numeric columns on one scale."""
 
 from collections.abc import Callable
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from skyulf.core.columns import Kind
 from skyulf.core.registry import NUMERIC, BuildContext, Step
+
+if TYPE_CHECKING:
+    from skyulf.core.graph import Column, Graph
 
 
 class Scale(Step):
@@ -54,3 +57,15 @@ class Scale(Step):
             return (numbers if centre is None else numbers - centre) / fitted.scale_
 
         return scaled
+
+    @classmethod
+    def onnx(cls, fitted: Any, graph: "Graph", columns: "list[Column]") -> "list[Column]":
+        """Shift and stretch."""
+        matrix = graph.matrix(columns)
+        shift = {"StandardScaler": "mean_", "RobustScaler": "center_"}.get(type(fitted).__name__)
+        if type(fitted).__name__ == "MinMaxScaler":
+            scaled = graph.add("Add", graph.add("Mul", matrix, fitted.scale_), fitted.min_)
+        else:
+            centred = graph.add("Sub", matrix, getattr(fitted, shift)) if shift else matrix
+            scaled = graph.add("Div", centred, fitted.scale_)
+        return graph.columns(scaled, len(columns))

@@ -1,12 +1,16 @@
 """Steps that leave out columns that say little, as training rows tell."""
 
-from collections.abc import Callable
-from typing import Annotated, Any, ClassVar, Literal
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from skyulf.core.columns import Kind
+from skyulf.core.made import Made, Source, counted, names_of, some
 from skyulf.core.registry import NUMERIC, BuildContext, Output, Step
+
+if TYPE_CHECKING:
+    from skyulf.core.graph import Column, Graph
 
 
 class SelectUnivariate(Step):
@@ -27,6 +31,16 @@ class SelectUnivariate(Step):
     keep: Annotated[int, Field(ge=1)] | Annotated[float, Field(gt=0, lt=1)] = 0.5
     score: Literal["anova", "mutual_information"] = "anova"
 
+    def makes(self, sources: Sequence[Source], classes: int | None) -> tuple[Made, ...]:  # noqa: ARG002
+        """Some of the columns, which training rows tell."""
+        names = names_of(sources)
+        count, most = (None if number is None else self._kept(number) for number in counted(sources))
+        return (Made(names, f"those of {some(names)} that tell most of the target", None, count, most),)
+
+    def _kept(self, columns: int) -> int:
+        wanted = self.keep if isinstance(self.keep, int) else round(self.keep * columns)
+        return min(columns, max(1, wanted))
+
     def build(self, context: BuildContext) -> Any:
         """Make a Univariate for the task."""
         from skyulf.core.transformers import Univariate
@@ -37,6 +51,11 @@ class SelectUnivariate(Step):
     def arithmetic(cls, fitted: Any) -> Callable[[Any], Any]:
         """Choose."""
         return lambda block: fitted.compute(block.astype(float, copy=False))
+
+    @classmethod
+    def onnx(cls, fitted: Any, graph: "Graph", columns: "list[Column]") -> "list[Column]":  # noqa: ARG003
+        """Choose."""
+        return [columns[at] for at in fitted.kept_]
 
 
 class SelectVariance(Step):
@@ -53,6 +72,14 @@ class SelectVariance(Step):
 
     threshold: float = Field(default=0.0, ge=0)
 
+    def makes(self, sources: Sequence[Source], classes: int | None) -> tuple[Made, ...]:  # noqa: ARG002
+        """Some of the columns, which training rows tell."""
+        names = names_of(sources)
+        nullable = any(source.nullable for source in sources)
+        _, most = counted(sources)
+        text = f"those of {some(names)} that vary by more than {self.threshold:g}"
+        return (Made(names, text, most=most, nullable=nullable),)
+
     def build(self, _: BuildContext) -> Any:
         """Make a Variance."""
         from skyulf.core.transformers import Variance
@@ -63,3 +90,8 @@ class SelectVariance(Step):
     def arithmetic(cls, fitted: Any) -> Callable[[Any], Any]:
         """Choose."""
         return lambda block: fitted.compute(block.astype(float, copy=False))
+
+    @classmethod
+    def onnx(cls, fitted: Any, graph: "Graph", columns: "list[Column]") -> "list[Column]":  # noqa: ARG003
+        """Choose."""
+        return [columns[at] for at in fitted.kept_]

@@ -1,11 +1,16 @@
 """Steps that encode by the target."""
 
-from typing import Annotated, Any, ClassVar, Literal
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from skyulf.core.columns import Kind
+from skyulf.core.made import Made, Source, one
 from skyulf.core.registry import ENCODABLE, BuildContext, Output, Step
+
+if TYPE_CHECKING:
+    from skyulf.core.graph import Column, Graph
 
 
 class TargetEncode(Step):
@@ -29,6 +34,20 @@ class TargetEncode(Step):
     smooth: Literal["auto"] | Annotated[float, Field(ge=0)] = "auto"
     folds: int = Field(default=5, ge=2)
 
+    def makes(self, sources: Sequence[Source], classes: int | None) -> tuple[Made, ...]:
+        """One column for each, or one for each class beyond two."""
+        if classes is None or classes <= 2:
+            return tuple(one(source, "by the target") for source in sources)
+        return tuple(
+            Made(
+                (source.name,),
+                f"one of {source.name} for each of {classes} classes",
+                count=source.count and source.count * classes,
+                most=source.most and source.most * classes,
+            )
+            for source in sources
+        )
+
     def build(self, context: BuildContext) -> Any:
         """Make a TargetEncoder whose folds the seed rules."""
         from sklearn.model_selection import KFold
@@ -38,3 +57,11 @@ class TargetEncode(Step):
         folds = KFold(self.folds, shuffle=True, random_state=context.seed)
         target = "continuous" if context.task == "regression" else "auto"
         return TargetEncoder(target_type=target, smooth=self.smooth, cv=folds)
+
+    @classmethod
+    def onnx(cls, fitted: Any, graph: "Graph", columns: "list[Column]") -> "list[Column]":
+        """Look the categories up."""
+        from skyulf.core.graph import asked
+
+        widths = [len(fitted.classes_) if fitted.target_type_ == "multiclass" else 1] * len(columns)
+        return graph.lookup(columns, fitted.categories_, asked(fitted.transform, fitted.categories_, widths))

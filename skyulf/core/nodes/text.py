@@ -1,11 +1,12 @@
 """Steps for free text."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
 from skyulf.core.columns import Kind
+from skyulf.core.made import Made, Source, one_for_each
 from skyulf.core.registry import BuildContext, Output, Step
 
 
@@ -15,6 +16,7 @@ class TextVectors(Step):
     Builds on scikit-learn's TfidfVectorizer; with method hashing on its HashingVectorizer, which learns nothing and
     lets words share columns. At most ``max_features`` columns for each column of text, of up to ``ngrams`` words in a
     row. Takes text and categorical columns; a missing cell has no words, nor do words count that training rows lack.
+    Models after it have no ONNX copy.
     """
 
     name: ClassVar[str] = "text_vectors"
@@ -32,6 +34,15 @@ class TextVectors(Step):
     max_features: int = Field(default=200, ge=1)
     method: Literal["tfidf", "hashing"] = "tfidf"
     ngrams: int = Field(default=1, ge=1)
+
+    def makes(self, sources: Sequence[Source], classes: int | None) -> tuple[Made, ...]:  # noqa: ARG002
+        """One column for each word that is kept, or for each place that words share."""
+        if self.method == "hashing":
+            count = self.max_features
+            return tuple(
+                Made((s.name,), f"those that the words of {s.name} share", None, count, count) for s in sources
+            )
+        return tuple(one_for_each(source, "of the commonest words", self.max_features) for source in sources)
 
     def build(self, _: BuildContext) -> Any:
         """Make a transformer of texts."""

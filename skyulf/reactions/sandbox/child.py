@@ -89,6 +89,16 @@ class Child:
                 self._busy = False
             self.close()
 
+    def prepare(self, function: Callable[..., None], *args: object) -> None:
+        """Have the child call a function before its task comes, and do not wait; nothing is told of its outcome.
+
+        ``function`` stands at the top of a module. A task that comes meanwhile waits for it.
+        """
+        module, name = wire.name_of(function)
+        packed = pickle.dumps(args, protocol=5)
+        with contextlib.suppress(OSError):  # the child is gone, as its owner will see
+            self.connection.sendall(wire.pack_task(Task(module, name, packed, False, None, None, prepares=True)))
+
     def task(self, function: Callable[..., Any], args: tuple[object, ...], limits: Limits, *, serves: bool) -> bytes:
         """Frame the task that calls ``function``."""
         module, name = wire.name_of(function)

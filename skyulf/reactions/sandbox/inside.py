@@ -1,5 +1,6 @@
 """What runs inside a child: it waits for its task, limits itself, does it and answers."""
 
+import contextlib
 import gc
 import importlib
 import operator
@@ -28,13 +29,14 @@ _RESERVED_PER_THREAD = 160 << 20
 
 def attend(connection: socket.socket) -> None:
     """Wait for one task on ``connection``, do it and return; the owner's end closing ends it too."""
-    frame = wire.read_frame(connection)
-    if frame is None:
+    task = _read_task(connection)
+    while task is not None and task.prepares:
+        _prepare(task)
+        task = _read_task(connection)
+    if task is None:
         return
     try:
-        task: Task = pickle.loads(frame.payload)  # noqa: S301 -- from our own owner
-        function = operator.attrgetter(task.name)(importlib.import_module(task.module))
-        args = pickle.loads(task.args)  # noqa: S301 -- from our own owner
+        function, args = _call_of(task)
         _limit_threads(task.threads)
         _limit_memory(task.memory_bytes, task.threads or os.cpu_count() or 1)
         if task.serves:
@@ -49,6 +51,26 @@ def attend(connection: socket.socket) -> None:
         serve_requests(connection, handler)
     else:
         connection.sendall(result)
+
+
+def _read_task(connection: socket.socket) -> Task | None:
+    frame = wire.read_frame(connection)
+    if frame is None:
+        return None
+    task: Task = pickle.loads(frame.payload)  # noqa: S301 -- from our own owner
+    return task
+
+
+def _call_of(task: Task) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+    function = operator.attrgetter(task.name)(importlib.import_module(task.module))
+    return function, pickle.loads(task.args)  # noqa: S301 -- from our own owner
+
+
+def _prepare(task: Task) -> None:
+    """Do what makes the task to come quicker; that it cannot be done is no reason to refuse the task."""
+    with contextlib.suppress(Exception):
+        function, args = _call_of(task)
+        function(*args)
 
 
 def serve_requests(connection: socket.socket, handler: Callable[[bytes], bytes]) -> None:

@@ -29,7 +29,6 @@ PRELOAD = (
     "pyarrow",
     "pyarrow.compute",
     "pyarrow.csv",
-    "pyarrow.dataset",
     "pyarrow.pandas_compat",
     "pyarrow.parquet",
     "sklearn.compose",
@@ -47,7 +46,7 @@ PRELOAD = (
     "skyulf.ingest.parquet",
     "skyulf.ingest.writing",
     "skyulf.reactions.trainer",
-    "skyulf.serving",
+    "skyulf.serving.*",
 )
 """What children find imported, ``.*`` being every module of a package; what is not there is passed over."""
 

@@ -45,7 +45,10 @@ class Frame(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What a child is to do: call ``module``.``name``, once or to get the handler of many requests."""
+    """What a child is to do: call ``module``.``name``, once or to get the handler of many requests.
+
+    One that ``prepares`` is not the child's task: nothing comes back from it, and the task is still to come.
+    """
 
     module: str
     name: str
@@ -53,6 +56,7 @@ class Task:
     serves: bool
     memory_bytes: int | None
     threads: int | None
+    prepares: bool = False
 
 
 def pack(kind: Kind, request: int, payload: bytes) -> bytes:

@@ -43,11 +43,19 @@ def numbers(*truth: float) -> dict[str, Any]:
     return stored
 
 
+def important(columns: int) -> dict[str, Any]:
+    worth = [{"column": f"column ${at}_{{", "mean": 1 / (at + 1) - 0.2, "std": 0.05} for at in range(columns)]
+    worth[0]["std"] = None
+    return {"importance": worth, "importance_of": {"metric": "brier", "score": 0.1, "rows": 100, "repeats": 5}}
+
+
 @pytest.mark.parametrize(
     "evaluation",
     [
         classes([False, True]),
         classes([1, 2, 3]),
+        {**classes([1, 2]), **important(40)},
+        {**numbers(*range(20)), **important(1)},
         classes(["$a_b$", "鳥", "a very long label without an end", "\\frac{", "e"]),
         classes(list(range(12))),
         classes(list(range(26))),

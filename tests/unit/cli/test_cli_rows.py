@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from skyulf.cli.rows import Rows, fitted, read_rows
+from skyulf.core.columns import MISSING
 from skyulf.errors import Invalid
-from skyulf.ingest.text_types import MISSING
 
 TYPES = {"n": "integer", "x": "number", "b": "boolean", "s": "string", "d": "date"}
 

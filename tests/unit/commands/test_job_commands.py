@@ -24,7 +24,9 @@ from skyulf.commands.job import (
     CompleteJob,
     ConfirmCancelled,
     CreateJob,
+    ExplainModel,
     FailJob,
+    PackageModel,
     ReclaimJob,
     ReportProgress,
     RetryJob,
@@ -41,6 +43,8 @@ from skyulf.events.job import (
     JobReclaimed,
     JobRetried,
     JobStarted,
+    ModelExplained,
+    ModelPackaged,
     ReclaimCause,
 )
 from skyulf.events.model import ModelVersionRetired
@@ -328,6 +332,49 @@ class TestRetrying:
     )
     def test_nothing_else_does(self, history: History, status: str) -> None:
         given(history).when(RetryJob(id=ID)).refused(NotAllowed, f"job-1 is {status}; only a failed or cancelled")
+
+
+PACKAGED = {"onnx": "sha256:copy", "probe_rows": 30, "largest_difference": 1e-12}
+EXPLAINED = {"explanation": "sha256:why", "metric": "brier", "rows": 20, "repeats": 5}
+
+
+class TestFinishing:
+    """What becomes known of a model after it was trained: each once, and of that model only."""
+
+    def test_the_copy_is_recorded(self) -> None:
+        given(SUCCEEDED).when(PackageModel(id=ID, attempt=1, **PACKAGED)).then(ModelPackaged(attempt=1, **PACKAGED))
+
+    def test_so_is_why_there_is_none(self) -> None:
+        why = {"onnx": None, "reason": "the step text_vectors has no counterpart in ONNX"}
+        given(SUCCEEDED).when(PackageModel(id=ID, attempt=1, **why)).then(ModelPackaged(attempt=1, **why))
+
+    def test_which_columns_matter_is_recorded(self) -> None:
+        given(SUCCEEDED).when(ExplainModel(id=ID, attempt=1, **EXPLAINED)).then(ModelExplained(attempt=1, **EXPLAINED))
+
+    @pytest.mark.parametrize("first", [ModelPackaged(attempt=1, onnx="sha256:a"), ModelPackaged(attempt=1, onnx=None)])
+    def test_a_copy_is_settled_once(self, first: ModelPackaged) -> None:
+        history = job(started(), model_trained(), first)
+        given(history).when(PackageModel(id=ID, attempt=1, **PACKAGED)).refused(NotAllowed, "recorded for job-1 before")
+        given(history).when(ExplainModel(id=ID, attempt=1, **EXPLAINED)).then(ModelExplained(attempt=1, **EXPLAINED))
+
+    def test_what_matters_is_settled_once(self) -> None:
+        history = job(started(), model_trained(), ModelExplained(attempt=1, explanation=None, reason="too slow"))
+        given(history).when(ExplainModel(id=ID, attempt=1, **EXPLAINED)).refused(NotAllowed, "before")
+        given(history).when(PackageModel(id=ID, attempt=1, **PACKAGED)).then(ModelPackaged(attempt=1, **PACKAGED))
+
+    @pytest.mark.parametrize("history", [CREATED, RUNNING, FAILED, STOPPED])
+    def test_without_a_model_there_is_nothing_to_finish(self, history: History) -> None:
+        given(history).when(PackageModel(id=ID, attempt=1, **PACKAGED)).refused(NotAllowed, "job-1 is")
+        given(history).when(ExplainModel(id=ID, attempt=1, **EXPLAINED)).refused(NotAllowed, "job-1 is")
+
+    def test_it_is_of_the_attempt_that_trained(self) -> None:
+        again = job(started(), reclaimed("worker_lost", begun=True), started(2), model_trained(2))
+        given(again).when(PackageModel(id=ID, attempt=1, **PACKAGED)).refused(NotAllowed, "at attempt 2, not 1")
+
+    def test_the_state_names_the_copy(self) -> None:
+        case = given(job(started(), model_trained(), ModelPackaged(attempt=1, **PACKAGED))).when(fail())
+        state = case.state(ID)
+        assert (state.onnx, state.packaged, state.explained) == ("sha256:copy", True, False)
 
 
 @pytest.mark.parametrize(

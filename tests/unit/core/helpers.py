@@ -126,6 +126,8 @@ _USES: dict[str, list[dict[str, Any]]] = {
     "date_parts": [_use("date_parts", "datetime"), *_LEFT],
     "date_parts late": [_ENCODED, _use("date_parts", ["day"], parts=["days", "second"]), *_LEFT],
     "drop_columns": [_use("drop_columns", ["age"]), *_LEFT],
+    "drop_duplicates": [_use("drop_duplicates", "all", subset=["deck", "member"], keep="last"), *_LEFT],
+    "drop_duplicates late": [*_LEFT, _use("drop_duplicates", "numeric")],
     "impute": [_use("impute", ["deck", "age"], strategy="most_frequent"), *_LEFT],
     "missing_indicator": [_use("missing_indicator", ["deck", "age", "void"]), *_LEFT],
     "missing_indicator late": [_ENCODED, _use("missing_indicator", ["void"]), *_LEFT],

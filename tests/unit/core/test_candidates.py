@@ -43,7 +43,7 @@ def test_kinds(facts, kind):
 def test_a_bare_spec_gets_a_linear_candidate_and_gradient_boosting():
     columns = [X, COLOUR, NAME, DAY, column("one", distinct=1), column("passenger_id", "integer", distinct=ROWS), Y]
     chosen = choose_candidates(spec(), columns, ROWS)
-    assert [s.model.node for s in chosen.specs] == ["logistic_regression", "hist_gradient_boosting"]
+    assert {s.model.node for s in chosen.specs} == {"logistic_regression", "hist_gradient_boosting"}
     assert set(dict(chosen.set_aside)) == {"name", "one", "passenger_id"}
     for candidate in chosen.specs:
         assert candidate.steps[0].node == "drop_columns"
@@ -63,8 +63,62 @@ def test_categories_of_many_values_are_encoded_by_the_target():
             assert check_spec(candidate, [COLOUR, town, target], 1000) == ()
     classes = column("y", "string", distinct=30, rarest=20)
     for columns, rows in (([town, classes], 1000), ([column("town", "string", distinct=40), Y], 90)):
-        nodes = [step.node for one in choose_candidates(spec(), columns, rows).specs for step in one.steps]
-        assert nodes == ["one_hot", "ordinal"]
+        nodes = {step.node for one in choose_candidates(spec(), columns, rows).specs for step in one.steps}
+        assert nodes == {"one_hot", "ordinal"}
+
+
+def texts(count, words=9.0):
+    return [
+        ColumnFacts(name=f"note {at}", type="string", distinct=990, commonest=2, rarest=1, mean_words=words)
+        for at in range(count)
+    ]
+
+
+def test_free_text_is_tried_with_its_words_and_without():
+    chosen = choose_candidates(spec(), [X, *texts(1), Y], 1000)
+    assert chosen.set_aside == ()
+    ways = {tuple(step.node for step in one.steps) for one in chosen.specs}
+    assert any("text_vectors" in way and "drop_columns" not in way for way in ways)
+    assert any("drop_columns" in way and "text_vectors" not in way for way in ways)
+    for one in chosen.specs:
+        assert check_spec(one, [X, *texts(1), Y], 1000) == ()
+    # Text alone leaves nothing else to learn from.
+    alone = choose_candidates(spec(), [*texts(1), Y], 1000)
+    assert all(one.steps[-1].node == "text_vectors" for one in alone.specs)
+
+
+def test_names_are_set_aside_and_of_forty_texts_those_of_most_words_are_used():
+    assert set(dict(choose_candidates(spec(), [X, *texts(40, words=3.0), Y], 1000).set_aside)) == {
+        f"note {at}" for at in range(40)
+    }
+    wordy = [c.model_copy(update={"mean_words": 5.0 + at}) for at, c in enumerate(texts(40))]
+    for rows in (1000, 60_000):
+        several = [c.model_copy(update={"distinct": rows - 10}) for c in wordy]
+        chosen = choose_candidates(spec(), [X, *several, Y], rows)
+        assert set(dict(chosen.set_aside)) == {f"note {at}" for at in range(35)}
+        step = next(step for step in chosen.specs[0].steps if step.node == "text_vectors")
+        assert step.columns == tuple(f"note {at}" for at in range(35, 40))
+        assert step.params["max_features"] * len(step.columns) * rows <= 4_000_000
+
+
+@pytest.mark.parametrize(
+    ("rows", "classes", "rarest", "wanted"),
+    [
+        (30, 2, 14, {"logistic_regression", "hist_gradient_boosting"}),
+        (50_000, 2, 3_000, {"logistic_regression", "hist_gradient_boosting"}),
+        (60_000, 66, 12, {"hist_gradient_boosting"}),
+    ],
+)
+def test_the_models_that_are_tried_suit_the_size_of_the_data(rows, classes, rarest, wanted):
+    target = column("y", "string", distinct=classes, rarest=rarest)
+    chosen = choose_candidates(spec(), [X, target], rows).specs
+    assert {one.model.node for one in chosen} == wanted
+    stopping = [one for one in chosen if one.model.params.get("early_stopping") is True]
+    assert len(stopping) == (rows == 50_000)
+    # Stopping early sets rows of every class aside, of which the rarest must have some in every fold.
+    if rarest < 20:
+        trees = [one for one in chosen if one.model.node == "hist_gradient_boosting"]
+        assert all(one.model.params["early_stopping"] is False for one in trees)
 
 
 def test_measurements_that_all_differ_are_kept():
@@ -96,8 +150,8 @@ def test_given_steps_rule_out_models_that_cannot_take_what_they_leave():
         (column("y", "string", distinct=ROWS), {}, "target"),
         (column("y", "string", distinct=4), {"task": "regression"}, "target"),
         (column("y", "date", distinct=4), {}, "target"),
-        (column("y", "string", distinct=4, rarest=1), {}, "split.stratify"),
-        (column("y", "string", distinct=30, rarest=2), {}, "split.test_size"),
+        (column("y", "string", distinct=4, rarest=1), {"split": {"stratify": True}}, "split.stratify"),
+        (column("y", "string", distinct=30, rarest=2), {"split": {"stratify": True}}, "split.test_size"),
     ],
 )
 def test_targets_that_cannot_be_learnt(target, more, place):
@@ -106,7 +160,14 @@ def test_targets_that_cannot_be_learnt(target, more, place):
 
 
 def test_a_class_with_one_row_is_fine_without_stratifying():
-    assert faults([X, column("y", "string", distinct=4, rarest=1)], split={"stratify": False}) == {}
+    lonely = column("y", "string", distinct=4, rarest=1)
+    assert faults([X, lonely], split={"stratify": False}) == {}
+    for target in (lonely, column("y", "string", distinct=30, rarest=2)):
+        assert faults([X, target]) == {}
+        chosen = choose_candidates(spec(), [X, target], ROWS)
+        assert {one.split.stratify for one in chosen.specs} == {False}
+    assert {one.split.stratify for one in choose_candidates(spec(), [X, Y], ROWS).specs} == {None}
+    assert list(faults([X, lonely], FULL, LOGISTIC)) == ["split.stratify"]
 
 
 def test_many_classes():

@@ -86,7 +86,7 @@ def test_candidates_are_scored_and_the_best_is_taken():
     frame, facts = table(target="integer")
     chosen = choose_candidates(spec(), facts, len(frame))
     state = trained(*chosen.specs, frame=frame, facts=facts)
-    assert [score["candidate"] for score in state.candidate_scores] == [0, 1]
+    assert [score["candidate"] for score in state.candidate_scores] == list(range(len(chosen.specs)))
     best = max(state.candidate_scores, key=lambda score: score["mean"])
     assert best["chosen"]
     assert state.spec.model.node == chosen.specs[best["candidate"]].model.node

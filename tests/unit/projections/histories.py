@@ -15,7 +15,9 @@ from skyulf.commands.job import (
     CompleteJob,
     ConfirmCancelled,
     CreateJob,
+    ExplainModel,
     FailJob,
+    PackageModel,
     ReclaimJob,
     ReportProgress,
     RetryJob,
@@ -113,6 +115,8 @@ def command(historian: Historian, step: Step) -> Command:
             model_name=historian.model_of(job),
             **RESULT,
         ),
+        "package": lambda: PackageModel(id=job, attempt=attempt, onnx="sha256:onnx" if more > 2 else None),
+        "explain": lambda: ExplainModel(id=job, attempt=attempt, explanation="sha256:why" if more > 2 else None),
         "fail": lambda: FailJob(id=job, attempt=attempt, problem=PROBLEM),
         "reclaim": lambda: ReclaimJob(
             id=job, attempt=attempt, cause=("worker_lost", "sandbox_died", "handed_back")[more % 3]
@@ -131,7 +135,7 @@ def command(historian: Historian, step: Step) -> Command:
 
 
 ONCE = ["dataset", "pipeline", "job"]
-OFTEN = ["start", "progress", "complete", "fail", "reclaim", "retry", "deploy", "alias"]
+OFTEN = ["start", "progress", "complete", "package", "explain", "fail", "reclaim", "retry", "deploy", "alias"]
 RARELY = ["data", "revise", "archive", "cancel", "stopped", "unalias", "retire", "back", "undeploy"]
 
 PRELUDE: list[Step] = [(what, which, 1) for which in (1, 2, 3) for what in ONCE]
@@ -144,7 +148,7 @@ FULL: list[Step] = [
     ("data", 1, 0),
     ("revise", 1, 3),
     ("archive", 2, 0),
-    *[("start", 1, 1), ("progress", 1, 3), ("complete", 1, 1)],
+    *[("start", 1, 1), ("progress", 1, 3), ("complete", 1, 1), ("package", 1, 3), ("explain", 1, 3)],
     *[("start", 3, 2), ("progress", 3, 1), ("reclaim", 3, 0), ("start", 3, 4), ("fail", 3, 0), ("retry", 3, 0)],
     *[("start", 3, 1), ("cancel", 3, 0), ("stopped", 3, 0)],
     *[("cancel", 2, 0), ("retry", 2, 0), ("start", 2, 5), ("complete", 2, 2)],

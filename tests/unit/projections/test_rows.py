@@ -35,6 +35,8 @@ from skyulf.events.job import (
     JobReclaimed,
     JobRetried,
     JobStarted,
+    ModelExplained,
+    ModelPackaged,
 )
 from skyulf.events.model import ModelAliasRemoved, ModelAliasSet, ModelVersionRetired
 from skyulf.events.pipeline import PipelineArchived, PipelineCreated, PipelineRevised
@@ -106,6 +108,7 @@ class TestDatasets:
             "commonest": 2,
             "rarest": 1,
             "skewness": 0.25,
+            "mean_words": None,
         }
 
     def test_keys_of_versions_sort_as_their_numbers_do(self) -> None:
@@ -184,6 +187,25 @@ class TestJobs:
     def test_a_trained_job_keeps_the_models_name_it_was_created_with(self) -> None:
         shown = self.job(STARTED, model_trained(model_name="irises", model_version=1), model_name="irises")
         assert (shown.model_name, shown.attempt) == ("irises", 1)
+
+    def test_a_model_is_unfinished_until_both_are_settled(self) -> None:
+        trained = [job_created(), JobStarted(worker="w", attempt=1), model_trained()]
+        packaged = ModelPackaged(attempt=1, onnx=None, reason="svm", probe_rows=0)
+        explained = ModelExplained(attempt=1, explanation="sha256:why", metric="rmse", rows=9, repeats=5)
+        assert row(JOBS, "job-1", *trained[:2]).unfinished == 0
+        assert (row(JOBS, "job-1", *trained).unfinished, row(JOBS, "job-1", *trained).onnx) == (1, None)
+        assert row(JOBS, "job-1", *trained, packaged).unfinished == 1
+        assert row(JOBS, "job-1", *trained, explained).unfinished == 1
+        for settled in ([packaged, explained], [explained, packaged]):
+            found = row(JOBS, "job-1", *trained, *settled)
+            assert (found.unfinished, found.explanation, found.version) == (0, "sha256:why", 5)
+            assert found.onnx == {"digest": None, "reason": "svm", "probe_rows": 0, "largest_difference": None}
+
+    def test_a_model_that_cannot_be_explained_is_finished_all_the_same(self) -> None:
+        trained = [job_created(), JobStarted(worker="w", attempt=1), model_trained()]
+        not_explained = ModelExplained(attempt=1, explanation=None, reason="it took too long")
+        found = row(JOBS, "job-1", *trained, not_explained, ModelPackaged(attempt=1, onnx="sha256:copy"))
+        assert (found.unfinished, found.explanation, found.onnx["digest"]) == (0, None, "sha256:copy")
 
     def test_a_failed_job_shows_why(self) -> None:
         shown = self.job(STARTED, FAILED)

@@ -1,0 +1,131 @@
+"""The tables of read models in SQL, and the statements that are run for every event.
+
+A build's rows stand in a table of their own, ``<projection>_<number>``: the key, the indexed columns, and the row
+as JSON text. ``skyulf_builds`` holds the checkpoint of each build and which one is live. To put a statement together
+costs SQLAlchemy more than to run it, so that each is made once.
+"""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from importlib import import_module
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    bindparam,
+    delete,
+    exists,
+    select,
+    update,
+)
+from sqlalchemy.sql.dml import Insert
+from sqlalchemy.types import TypeEngine
+
+from skyulf.projections.base import Projection
+
+TYPES: Mapping[str, type[TypeEngine[Any]]] = {"text": String, "integer": BigInteger, "boolean": Boolean}
+
+metadata = MetaData()
+
+BUILDS = Table(
+    "skyulf_builds",
+    metadata,
+    Column("projection", String, primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("position", BigInteger, nullable=False),
+    Column("live", Boolean, nullable=False),
+)
+
+PARKED = Table(
+    "skyulf_parked",
+    metadata,
+    Column("projection", String, primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("position", BigInteger, primary_key=True),
+    Column("key", String, nullable=False),
+    Column("stream", String, nullable=False),
+    Column("error", String),
+    Column("attempts", Integer, nullable=False),
+)
+
+
+@lru_cache(maxsize=256)
+def _table(name: str, number: int, columns: tuple[tuple[str, str], ...], indexes: tuple[tuple[str, ...], ...]) -> Table:
+    table_name = f"{name}_{number}"
+    table = Table(
+        table_name,
+        MetaData(),
+        Column("key", String, primary_key=True),
+        *(Column(column, TYPES[kind]()) for column, kind in columns),
+        Column("row", String, nullable=False),
+    )
+    for index in indexes:
+        Index(f"{table_name}_{'_'.join(index)}", *(table.c[column] for column in index), table.c.key)
+    return table
+
+
+def table_of(projection: Projection[Any], number: int) -> Table:
+    """The table of a build's rows."""
+    return _table(projection.name, number, tuple(projection.columns.items()), projection.indexes)
+
+
+class Statements:
+    """The statements on the rows of a table, put together once: doing so costs more than running them."""
+
+    def __init__(self, table: Table, dialect: str) -> None:
+        keys = table.c.key.in_(bindparam("keys", expanding=True))
+        self.rows = select(table.c.key, table.c.row).where(keys)
+        self.upsert = upsert(table, dialect)
+        self.delete = delete(table).where(table.c.key == bindparam("gone"))
+
+
+@lru_cache(maxsize=256)
+def statements_on(table: Table, dialect: str) -> Statements:
+    """The statements on a table; made once, for the dialect of the database that it is in."""
+    return Statements(table, dialect)
+
+
+def upsert(table: Table, dialect: str) -> Insert:
+    """An insert that takes the place of the row of the same key; only the dialect that is used is imported."""
+    statement: Any = import_module(f"sqlalchemy.dialects.{dialect}").insert(table)
+    keys = [column.name for column in table.primary_key]
+    values = {column.name: statement.excluded[column.name] for column in table.c if column.name not in keys}
+    upserting: Insert = statement.on_conflict_do_update(index_elements=keys, set_=values)
+    return upserting
+
+
+MOVE = (
+    update(BUILDS)
+    .where(
+        BUILDS.c.projection == bindparam("name"),
+        BUILDS.c.number == bindparam("build"),
+        BUILDS.c.position == bindparam("before"),
+    )
+    .values(position=bindparam("after"))
+)
+"""Move a checkpoint, if it is where it was."""
+
+BUILDS_OF = select(BUILDS).where(BUILDS.c.projection == bindparam("name")).order_by(BUILDS.c.number)
+"""Every build of a projection."""
+
+LIVE = select(BUILDS).where(BUILDS.c.live).order_by(BUILDS.c.projection)
+"""Every live build."""
+
+LIVE_OF = select(BUILDS).where(
+    BUILDS.c.projection == bindparam("name"), BUILDS.c.live, BUILDS.c.version == bindparam("made_by")
+)
+"""The live build of a projection, where the rows are of this version of its fold."""
+
+BUILDS_AND_PARKS = select(
+    BUILDS,
+    exists().where(PARKED.c.projection == BUILDS.c.projection, PARKED.c.number == BUILDS.c.number).label("parks"),
+)
+"""Every build, and whether it has parked events."""

@@ -1,0 +1,137 @@
+"""What would be trained, told before anything runs: the candidates, and the columns after each of their steps."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from skyulf.core.candidates import choose_candidates
+from skyulf.core.columns import ColumnFacts, Kind
+from skyulf.core.flow import Flowing, Passage, follow
+from skyulf.core.made import Made
+from skyulf.core.spec import PipelineSpec, StepSpec
+from skyulf.errors import Fault
+
+ROWS = "changes the rows that the model is fitted on, and none that are evaluated or served"
+NOTHING = "no column is of that kind by then, so this step does nothing"
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedColumn:
+    """A column as it is after a step, or several that the step makes.
+
+    What a step makes is ``of`` other columns. Where those are not one column, there is no ``name`` but a
+    ``description``; ``count`` is how many they are and ``most`` how many at most, None where only fitting tells.
+    """
+
+    name: str | None
+    kind: Kind
+    nullable: bool
+    of: tuple[str, ...] = ()
+    description: str | None = None
+    count: int | None = 1
+    most: int | None = 1
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedStep:
+    """A step with every parameter, the columns that it acts on, and all columns as they are after it."""
+
+    node: str
+    params: dict[str, Any]
+    selected_by: Any
+    """Its ``columns`` in the spec."""
+    acts_on: tuple[str, ...]
+    acts_on_made: bool
+    """Whether it acts on columns that earlier steps made, too."""
+    columns: tuple[PlannedColumn, ...]
+    note: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedCandidate:
+    """A model with every parameter, and the steps before it."""
+
+    model: dict[str, Any]
+    steps: tuple[PlannedStep, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """A column that is left out, and why."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What would be trained: one of the candidates, without the columns that are set aside."""
+
+    candidates: tuple[PlannedCandidate, ...] = ()
+    set_aside: tuple[SetAside, ...] = ()
+
+
+def plan(spec: PipelineSpec, columns: Sequence[ColumnFacts], rows: int) -> Plan:
+    """Plan a spec on a dataset of ``rows`` rows, by its columns' facts alone, whether it could be trained or not.
+
+    Of a spec with a fault in its steps it shows where the columns go nevertheless; without the target, nothing.
+    """
+    if spec.target not in {column.name for column in columns}:
+        return Plan()
+    chosen = choose_candidates(spec, columns, rows)
+    planned = []
+    for candidate in chosen.specs:
+        if candidate.model is None:
+            continue
+        passages = follow(candidate, columns, rows).passages
+        steps = tuple(map(_step, candidate.steps or (), passages))
+        model = {"node": candidate.model.node, "params": candidate.model.use().model_dump(mode="json")}
+        planned.append(PlannedCandidate(model, steps))
+    return Plan(tuple(planned), tuple(SetAside(name, reason) for name, reason in chosen.set_aside))
+
+
+def _step(spec: StepSpec, passage: Passage) -> PlannedStep:
+    document = spec.model_dump(mode="json")
+    acts = bool(passage.acts_on or passage.acts_on_made)
+    return PlannedStep(
+        node=spec.node,
+        params=passage.step.model_dump(mode="json"),
+        selected_by=document["columns"],
+        acts_on=passage.acts_on,
+        acts_on_made=passage.acts_on_made,
+        columns=(*map(_kept, passage.columns), *map(_made, passage.made)),
+        note=NOTHING if not acts else ROWS if passage.step.output == "rows" else None,
+    )
+
+
+def _kept(column: Flowing) -> PlannedColumn:
+    return PlannedColumn(column.name, column.kind, column.nullable)
+
+
+def _made(columns: Made) -> PlannedColumn:
+    description = None if columns.name else columns.description
+    return PlannedColumn(
+        columns.name, "numeric", columns.nullable, columns.of, description, columns.count, columns.most
+    )
+
+
+def check_alone(spec: PipelineSpec) -> tuple[Fault, ...]:
+    """Find what is wrong with a spec whatever the dataset: columns that its steps cannot be given."""
+    faults: list[Fault] = []
+    gone: set[str] = set()
+    for index, step_spec in enumerate(spec.steps or ()):
+        step, wanted = step_spec.use(), step_spec.columns
+        if not isinstance(wanted, tuple):
+            kind = wanted if isinstance(wanted, str) else wanted.kind
+            objection = None if kind == "all" else step.objection(kind)
+            faults += [Fault(f"steps.{index}.columns", objection)] if objection else []
+            continue
+        for at, name in enumerate(wanted):
+            place = f"steps.{index}.columns.{at}"
+            if name == spec.target:
+                faults.append(Fault(place, "this is the target, which no step may touch; leave it out"))
+            elif name in gone:
+                faults.append(Fault(place, "an earlier step dropped or replaced this column"))
+        if step.output in ("dropped", "generated"):
+            gone |= set(wanted)
+    return tuple(faults)

@@ -1,0 +1,90 @@
+"""What a sandbox does for a model that was trained: make its ONNX copy, and find out which columns matter to it."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from skyulf.core.columns import ColumnFacts
+
+COPY = "model.onnx"
+EXPLANATION = "explanation.json"
+
+PROBE_ROWS = 1_000
+
+LEAST_URGENT = 19
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """A model and the table it was trained on, as plain values, and where the results go."""
+
+    model: str
+    digest: str
+    table: str
+    folder: str
+    columns: tuple[dict[str, Any], ...]
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """What came of the ONNX copy; its file is `COPY` in the folder, unless there is a reason why there is none."""
+
+    reason: str | None
+    probe_rows: int
+    largest_difference: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """How columns were judged; `EXPLANATION` in the folder holds what came of it."""
+
+    metric: str
+    rows: int
+    repeats: int
+
+
+def make_copy(_: Callable[[Any], None], task: Finish) -> Copied:
+    """Make the ONNX copy, compare it with the model on rows of the table, and write it if it agrees."""
+    os.nice(LEAST_URGENT)
+    from skyulf.core.applier import Applier
+    from skyulf.core.formats import load_model
+    from skyulf.core.frame import read_frame
+    from skyulf.core.packaging import NotPackaged, package
+
+    model = load_model(task.model)
+    frame = read_frame(task.table, model.spec.target)
+    rows = Applier(model).columns_of_frame(frame.iloc[:: max(1, len(frame) // PROBE_ROWS)])
+    outcome = package(model, task.digest, rows)
+    if isinstance(outcome, NotPackaged):
+        return Copied(outcome.reason, outcome.probe_rows, outcome.largest_difference)
+    (Path(task.folder) / COPY).write_bytes(outcome.content)
+    return Copied(None, outcome.probe_rows, outcome.largest_difference)
+
+
+def explain_model(_: Callable[[Any], None], task: Finish) -> Explained:
+    """Find out how much each column matters, and write it down."""
+    os.nice(LEAST_URGENT)
+    from skyulf.core.formats import load_model
+    from skyulf.core.frame import read_frame
+    from skyulf.core.importance import explain
+
+    model = load_model(task.model)
+    columns = [ColumnFacts(**column) for column in task.columns]
+    document = explain(model, read_frame(task.table, model.spec.target), columns, task.seed, threads=1)
+    (Path(task.folder) / EXPLANATION).write_bytes(orjson.dumps(document))
+    return Explained(document["metric"], document["rows"], document["repeats"])
+
+
+def audit_copy(_: Callable[[Any], None], path: str) -> None:
+    """Refuse an ONNX copy of others that is none of ours, and load it here first; raises `Damaged`."""
+    from skyulf.core.packaging import audit
+    from skyulf.core.scorer import Scorer
+
+    content = Path(path).read_bytes()
+    audit(content)
+    Scorer(content)

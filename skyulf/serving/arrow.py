@@ -1,0 +1,204 @@
+"""Rows and predictions as Arrow streams (Arrow columnar format, "IPC streaming format").
+
+A stream may come from anyone. Of each batch pyarrow checks every offset and length against the bytes that there are
+before anything of it is used; what it claims to unpack to, and how many rows it claims to have, are held to limits.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from pyarrow import ipc, types
+
+from skyulf.core.rows import ABSENT_COLUMN, Array, Columns, Faults, Predictions, RowReader, dtype_of, probability_names
+from skyulf.core.state import InputColumn
+from skyulf.errors import Fault, Invalid
+from skyulf.serving.arrow_sizes import DAMAGED, unpacked_bytes
+
+MOST_UNPACKED = 256 << 20
+"""Bytes that compressed buffers may unpack to, all together."""
+
+MOST_CELLS = 20_000_000
+"""Rows times columns of the model: 160 MB of numbers. A column of nulls takes no bytes, however long it is."""
+
+OPTIONS = ipc.IpcReadOptions(use_threads=False)
+
+UNITS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+
+SECONDS_OF_A_DAY = 86_400
+
+
+def read(body: bytes, reader: RowReader) -> Columns:
+    """Read the rows in a stream. Raises `Invalid`, naming row and column where it is a cell."""
+    try:
+        _check_size(body)
+        with ipc.open_stream(body, options=OPTIONS) as stream:
+            names = stream.schema.names
+            batches = list(_checked(stream, max(1, len(reader.schema))))
+    except pa.ArrowNotImplementedError:
+        fault = Fault("body", "it holds types or an encoding that are not taken")
+        raise Invalid("the body cannot be read as an Arrow stream", [fault]) from None
+    except (pa.ArrowException, OSError, EOFError, *DAMAGED):
+        fault = Fault("body", "it is cut short, damaged, or of another format")
+        raise Invalid("the body is not a whole Arrow stream", [fault]) from None
+    if len(set(names)) < len(names):
+        raise Invalid("the stream names a column twice", [Fault("body", "names must differ")])
+    if not any(batch.num_rows for batch in batches):
+        raise Invalid("there are no rows", [Fault("rows", "at least one row")])
+    return _columns(pa.Table.from_batches(batches), reader)
+
+
+def _check_size(body: bytes) -> None:
+    unpacked = 0
+    for claimed in unpacked_bytes(body):
+        unpacked += claimed
+        if unpacked > MOST_UNPACKED:
+            fault = Fault("body", f"what is compressed in it unpacks to more than {MOST_UNPACKED >> 20} MiB")
+            raise Invalid("the Arrow stream is too large", [fault])
+
+
+def _checked(stream: Any, columns: int) -> Iterator[Any]:
+    """Every batch of a stream, once it has been checked."""
+    rows = 0
+    for batch in stream:
+        rows += batch.num_rows
+        if rows * columns > MOST_CELLS:
+            fault = Fault("rows", f"at most {MOST_CELLS // columns:,} rows of this model in one request")
+            raise Invalid("there are too many rows", [fault])
+        batch.validate(full=True)
+        yield batch
+
+
+def _columns(table: Any, reader: RowReader) -> Columns:
+    faults = Faults()
+    columns: Columns = {}
+    found = dict(zip(table.column_names, table.columns, strict=True))
+    for column in reader.schema:
+        cells = found.get(column.name)
+        if cells is None:
+            faults.add(0, column, ABSENT_COLUMN)
+            continue
+        if types.is_dictionary(cells.type):
+            chunks = [chunk.dictionary_decode() for chunk in cells.chunks]
+            cells = pa.chunked_array(chunks, cells.type.value_type)
+        kind = _kind(cells.type)
+        if cells.null_count == len(cells):
+            columns[column.name] = np.full(len(cells), math.nan, dtype_of(column))
+        elif column.type in _READ_AS[kind]:
+            columns[column.name] = _array(column, cells, kind)
+        else:
+            faults.add(_first_filled(cells), column, kind)
+    faults.settle()
+    _check(columns, reader.schema)
+    return columns
+
+
+def _first_filled(cells: Any) -> int:
+    """The first row with a value; 0 where pyarrow cannot show a value of such a type."""
+    try:
+        return next(row for row, cell in enumerate(cells) if cell.is_valid)
+    except KeyError:
+        return 0
+
+
+_READ_AS = {
+    "a number": ("integer", "number"),
+    "true or false": ("boolean",),
+    "text": ("string", "date", "datetime"),
+    "a date": ("date", "datetime"),
+    "a time": ("date", "datetime"),
+    "a list": (),
+    "an object": (),
+    "something else": (),
+}
+"""What a kind of Arrow type may be sent as; text that is a date is ISO 8601, as in JSON."""
+
+
+def _kind(arrow: Any) -> str:
+    """What cells of an Arrow type are, in the words that faults say it in."""
+    if types.is_integer(arrow) or types.is_floating(arrow) or types.is_decimal(arrow):
+        return "a number"
+    if types.is_boolean(arrow):
+        return "true or false"
+    if types.is_string(arrow) or types.is_large_string(arrow) or types.is_string_view(arrow):
+        return "text"
+    if types.is_date(arrow):
+        return "a date"
+    if types.is_timestamp(arrow):
+        return "a time"
+    if types.is_list(arrow) or types.is_large_list(arrow) or types.is_fixed_size_list(arrow):
+        return "a list"
+    return "an object" if types.is_struct(arrow) or types.is_map(arrow) else "something else"
+
+
+def _array(column: InputColumn, cells: Any, found: str) -> Array:
+    """The cells as the model takes them; missing ones are NaN, and so is a NaN (as in files that are trained on)."""
+    if found == "text" and column.type != "string":
+        return RowReader([column]).of_cells({column.name: cells.to_pylist()}, len(cells))[column.name]
+    values: Array = cells.to_numpy()
+    if found in ("a date", "a time"):
+        return _seconds(values)
+    if found == "text":
+        return np.array([math.nan if text is None else text for text in values], dtype=object)
+    return np.asarray(values, dtype=np.float64)
+
+
+def _seconds(moments: Array) -> Array:
+    """Seconds since 1970 of datetime64, to the microsecond; a time without a zone counts as UTC."""
+    unit, _ = np.datetime_data(moments.dtype)
+    whole = moments.astype(np.int64)
+    if unit == "D":
+        seconds = whole * float(SECONDS_OF_A_DAY)
+    elif unit == "ns":
+        seconds = whole // 1_000 / 1e6
+    else:
+        seconds = whole / float(UNITS[unit])
+    seconds[np.isnat(moments)] = math.nan
+    return seconds
+
+
+def _check(columns: Columns, schema: Sequence[InputColumn]) -> None:
+    """Raise `Invalid` for infinite numbers, and for missing cells where the model takes none."""
+    numbers = [array for array in columns.values() if array.dtype != object]
+    if np.isfinite(numbers).all() and all(column.nullable for column in schema if column.type == "string"):
+        return
+    faults = Faults()
+    for column in schema:
+        array = columns[column.name]
+        if array.dtype != object:
+            for row in np.flatnonzero(np.isinf(array)):
+                faults.add(int(row), column, "a number that is not finite")
+        if not column.nullable:
+            for row in np.flatnonzero(array != array):
+                faults.add(int(row), column, "null")
+    faults.settle()
+
+
+def write(predictions: Predictions, model: str, model_version: int) -> bytes:
+    """Predictions as a stream of one batch.
+
+    ``prediction`` is of the target's type (a regressor's a float64, null where it is not finite); of a classifier
+    ``probability_<class>`` follows for each class, in order. ``model`` and ``model_version`` are the schema's metadata.
+    """
+    columns = [_said(predictions)]
+    if predictions.chances is not None:
+        columns += [pa.array(np.ascontiguousarray(chances)) for chances in predictions.chances.T]
+    names = ["prediction", *probability_names(predictions)]
+    metadata = {"model": model, "model_version": str(model_version)}
+    batch = pa.RecordBatch.from_arrays(columns, names=names, metadata=metadata)
+    sink = pa.BufferOutputStream()
+    with ipc.new_stream(sink, batch.schema) as stream:
+        stream.write_batch(batch)
+    written: bytes = sink.getvalue().to_pybytes()
+    return written
+
+
+def _said(predictions: Predictions) -> Any:
+    values, classes = predictions.values, predictions.classes
+    if classes is None:
+        return pa.array(values, pa.float64(), mask=~np.isfinite(values))
+    if all(type(label) is str for label in classes):
+        return pa.array(predictions.predictions, pa.string())
+    return pa.array(np.array(classes)[values])

@@ -1,0 +1,156 @@
+"""The service that answers predictions."""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import NamedTuple
+
+from skyulf.artifacts import ArtifactStore
+from skyulf.errors import Invalid, SkyulfError, Unavailable
+from skyulf.events.deployment import Target
+from skyulf.events.log import EventLog
+from skyulf.reactions.sandbox import (
+    AsyncChild,
+    Child,
+    ChildCancelled,
+    ChildDied,
+    ChildFailed,
+    ChildTimedOut,
+    Limits,
+    SandboxServer,
+)
+from skyulf.serving.copies import LoadedCopies
+from skyulf.serving.deployed import Deployments, Served
+from skyulf.serving.formats import Format
+from skyulf.serving.host import Ask, model_host, pack
+
+LONGEST_ON_THE_LOOP = 0.001
+"""Seconds for which a prediction may hold the event loop; what takes longer is made in a thread."""
+
+SCORING_THREADS = 2
+
+SLOWEST_LOAD = 60.0
+"""Seconds that a child may take to be ready."""
+
+
+class Answer(NamedTuple):
+    """Predictions in the format that was wanted, and which version of which model made all of them."""
+
+    body: bytes
+    model: str
+    model_version: int
+
+
+class PredictionService:
+    """Answers predictions for deployments; belongs to the server's event loop, and never holds it.
+
+    ``seconds`` is the longest that one prediction may take; a child that takes longer is killed.
+    """
+
+    def __init__(self, log: EventLog, artifacts: ArtifactStore, sandbox: SandboxServer, seconds: float) -> None:
+        self._deployments = Deployments(log)
+        self._copies = LoadedCopies(artifacts, sandbox)
+        self._threads = ThreadPoolExecutor(SCORING_THREADS, thread_name_prefix="scoring")
+        self._artifacts = artifacts
+        self._sandbox = sandbox
+        self._seconds = seconds
+        self._paths: dict[str, str] = {}
+        self._child: AsyncChild | None = None
+        self._starting = asyncio.Lock()
+        self._warming: set[asyncio.Task[None]] = set()
+
+    async def predict(self, name: str, body: bytes, sent: Format = "json", wanted: Format = "json") -> Answer:
+        """Predict the rows in a ``body`` of the format ``sent`` with what is deployed as ``name``.
+
+        Raises `NotFound`, `NotAllowed` (retired), `Invalid` naming row and column, and `Unavailable`.
+        """
+        served = await self._deployments.current(name)
+        target = served.target(name)
+        answer = await self._by_copy(served, target, body, sent, wanted)
+        if answer is None:
+            answer = await self._by_child(target, body, sent, wanted)
+        return Answer(answer, target.model, target.model_version)
+
+    async def _by_copy(self, served: Served, target: Target, body: bytes, sent: Format, wanted: Format) -> bytes | None:
+        """The answer of the ONNX copy; None where there is none that can answer."""
+        copy = None if served.onnx is None else await self._copies.get(served.onnx, target)
+        if copy is None:
+            return None
+        if copy.expected_seconds(sent, body) <= LONGEST_ON_THE_LOOP:
+            return copy.answer(target, body, sent, wanted)
+        run = asyncio.get_running_loop().run_in_executor(self._threads, copy.answer, target, body, sent, wanted)
+        try:
+            return await asyncio.wait_for(run, self._seconds)
+        except TimeoutError as error:
+            raise self._too_slow() from error
+
+    async def _by_child(self, target: Target, body: bytes, sent: Format, wanted: Format) -> bytes:
+        path = self._paths.get(target.artifact)
+        if path is None:
+            path = self._paths[target.artifact] = str(await asyncio.to_thread(self._artifacts.path, target.artifact))
+        request = pack(Ask(target.model, target.model_version, target.artifact, path, sent, wanted), body)
+        try:
+            return await self._asked(request)
+        except (ChildDied, ChildCancelled):
+            # Another request's rows may have killed the child that this one waited in: once more, with a new one.
+            try:
+                return await self._asked(request)
+            except (ChildDied, ChildCancelled) as error:
+                raise Unavailable("the process that serves models died; try again") from error
+
+    async def warm(self) -> None:
+        """Have a child ready before the first prediction is asked for."""
+        await self._living()
+
+    def warm_soon(self, name: str) -> None:
+        """Have the ONNX copy of what is deployed as ``name``, where there is one, loaded before it is asked."""
+        task = asyncio.create_task(self._warm_copy(name))
+        self._warming.add(task)
+        task.add_done_callback(self._warming.discard)
+
+    async def _warm_copy(self, name: str) -> None:
+        with suppress(SkyulfError):  # whoever asks for a prediction is told
+            served = await self._deployments.current(name)
+            if served.onnx is not None:
+                await self._copies.get(served.onnx, served.target(name))
+
+    async def close(self) -> None:
+        """End the child and the threads."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        if self._child is not None:
+            self._child.kill()
+
+    async def _asked(self, request: bytes) -> bytes:
+        child = await self._living()
+        try:
+            return await child.request(request, self._seconds)
+        except ChildTimedOut as error:
+            raise self._too_slow() from error
+        except ChildFailed as failure:
+            if failure.error is not None:
+                raise failure.error from failure
+            raise Invalid(f"the model could not predict these rows ({failure.type_name})") from failure
+
+    def _too_slow(self) -> Unavailable:
+        return Unavailable(f"the prediction took longer than {self._seconds:g} s; send fewer rows")
+
+    async def _living(self) -> AsyncChild:
+        async with self._starting:
+            if self._child is None or not self._child.alive:
+                process = await self._forked()
+                self._child = await AsyncChild.start(
+                    process, model_host, limits=Limits(seconds=SLOWEST_LOAD, threads=1)
+                )
+            return self._child
+
+    async def _forked(self) -> Child:
+        fork = asyncio.ensure_future(asyncio.to_thread(self._sandbox.fork))
+        try:
+            return await asyncio.shield(fork)
+        except asyncio.CancelledError:
+            (await fork).release()  # the thread goes on, and nobody else knows of its child
+            raise
+
+    def active(self, stream: str, version: int) -> Target | None:
+        """What a deployment served when its stream was at ``version``; None when retired. Reads the log."""
+        return self._deployments.active_at(stream, version)

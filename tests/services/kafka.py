@@ -113,8 +113,8 @@ class ApacheKafka(Broker):
         return self._process.pid
 
     def start(self, *, wait: bool = True) -> None:
-        """Start on the same port and data; by default, until it answers."""
-        # The broker dies with who started it, even if that is killed.
+        """Start on the same ports and data; by default, until it answers. Call it from a thread that outlives it."""
+        # The broker dies with the thread that started it, even if its process is killed.
         bound = ("setpriv", "--pdeathsig", "KILL", "--") if shutil.which("setpriv") else ()
         with (self._folder / "said.txt").open("ab") as said:
             self._process = subprocess.Popen(
@@ -175,15 +175,20 @@ def start_broker() -> Iterator[Broker]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def needs(program: str) -> None:
+    """Raise `Unfit` unless there is such a program."""
+    if shutil.which(program) is None:
+        raise Unfit(f"Apache Kafka needs {program}; install it, or name a broker in SKYULF_TEST_KAFKA")
+
+
 def kafka_jars() -> Path:
     """The folder of Apache Kafka's jars in the user's cache, filled by Maven when it is not there; raises `Unfit`."""
-    for program in ("java", "mvn"):
-        if shutil.which(program) is None:
-            raise Unfit(f"Apache Kafka needs {program}; install it, or name a broker in SKYULF_TEST_KAFKA")
+    needs("java")
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "skyulf-test"
     jars = cache / f"kafka-{VERSION}"
     if jars.is_dir():
         return jars
+    needs("mvn")
     cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache) as work:
         (Path(work) / "pom.xml").write_text(POM, encoding="utf-8")
@@ -198,8 +203,7 @@ def kafka_jars() -> Path:
 
 def certificate(folder: Path) -> tuple[Path, Path]:
     """A certificate for 127.0.0.1 that signs itself, and the same with its key, both PEM; raises `Unfit`."""
-    if shutil.which("openssl") is None:
-        raise Unfit("the broker's TLS needs openssl; install it, or name a broker in SKYULF_TEST_KAFKA")
+    needs("openssl")
     key, public, both = folder / "key.pem", folder / "ca.pem", folder / "keystore.pem"
     request = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=127.0.0.1"
     place = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(public)]

@@ -2,8 +2,7 @@
 
 import time
 from datetime import datetime
-from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
 from bench.data import make, spec_of
 from bench.measure import Line, Report, Target, quantile, scratch
@@ -18,7 +17,7 @@ REST = 0.15
 
 def run() -> Report:
     """Send jobs to two servers in turn, one of them with a real broker between its log and its worker."""
-    taken: tuple[list[float], list[float]] = ([], [])
+    taken: tuple[list[Waited], list[Waited]] = ([], [])
     with (
         scratch() as folder,
         start_broker() as broker,
@@ -32,13 +31,19 @@ def run() -> Report:
         for server in sides:
             wait_for(server.sandbox_warm)
         for number in range(JOBS + 5):
-            for server, dataset, milliseconds in zip(sides, datasets, taken, strict=True):
+            for server, dataset, waits in zip(sides, datasets, taken, strict=True):
                 found = one(server, dataset, spec)
                 if number >= 5:  # the first ones find the group being formed, and code that has not run yet
-                    milliseconds.append(found)
+                    waits.append(found)
                 time.sleep(REST)
-        lines = [line(name, *taken, share) for name, share in (("p50", 0.5), ("p99", 0.99))]
-        by_queue = sum(found > 200 for found in taken[0])
+        begun = [[waited.begun for waited in side] for side in taken]
+        claimed = [[waited.claimed for waited in side] for side in taken]
+        lines = [
+            line("p50", *begun, 0.5, Target("at most", 30, of="ours")),
+            line("p99", *begun, 0.99, Target("at most", 100, of="ours")),
+            line("  until it was claimed, p50", *claimed, 0.5),
+            line("  until it was claimed, p99", *claimed, 0.99),
+        ]
         return Report(
             "JobCreated → training begun on an idle worker",
             lines,
@@ -46,23 +51,32 @@ def run() -> Report:
                 "From the time that JobCreated carries, taken before it is committed, to the time of the first "
                 "JobProgressed, taken when the sandbox has said that it begins: commit, relay, broker, consumer, claim "
                 "and its commit, and handing the task over are included.",
-                f"{JOBS} jobs on each side in turn, one server and one worker slot each, SQLite; {by_queue} of those "
-                "through Kafka took more than 200 ms.",
+                f"{JOBS} jobs on each side in turn, one server and one worker slot each, SQLite. A job that nobody was "
+                "woken for is found within a second.",
             ],
         )
 
 
-def line(name: str, ours: list[float], theirs: list[float], share: float) -> Line:
+class Waited(NamedTuple):
+    """Milliseconds from a job's creation to its claim, and to the beginning of its training."""
+
+    claimed: float
+    begun: float
+
+
+def line(name: str, ours: list[float], theirs: list[float], share: float, target: Target | None = None) -> Line:
     """A quantile of both sides."""
-    target = Target("at most", 30 if share == 0.5 else 100, of="ours")
-    value = median if share == 0.5 else lambda values: quantile(values, share)
-    return Line(f"{name}, through Kafka", value(ours), "ms", "followed in process", value(theirs), target=target)
+    return Line(
+        f"{name}, through Kafka", quantile(ours, share), "ms", "followed in process", quantile(theirs, share),
+        target=target,
+    )  # fmt: skip
 
 
-def one(server: Server, dataset: str, spec: dict[str, Any]) -> float:
-    """Milliseconds from one job's creation to its beginning; waits for its end."""
+def one(server: Server, dataset: str, spec: dict[str, Any]) -> Waited:
+    """Send a job and wait for its end; how long it had to wait."""
     job = server.call("POST", "/v1/jobs", {"dataset_id": dataset, "spec": spec})["id"]
     server.ended(job)
     events = server.call("GET", f"/v1/events?stream={job}&after=0&limit=100")
     times = {event["type"]: datetime.fromisoformat(event["time"]) for event in reversed(events)}
-    return (times["skyulf.JobProgressed"] - times["skyulf.JobCreated"]).total_seconds() * 1e3
+    created, claimed, begun = (times[f"skyulf.{name}"] for name in ("JobCreated", "JobStarted", "JobProgressed"))
+    return Waited(*((moment - created).total_seconds() * 1e3 for moment in (claimed, begun)))

@@ -23,6 +23,12 @@ BEAT = 1.0
 SILENCE = 3.0
 """Seconds without a sign of the relay that works after which another takes its place."""
 
+PACE = 0.02
+"""Seconds from one batch to the next, unless more is waiting than one takes: few events cost as much as many do.
+
+An event that comes alone is published at once; what follows on its heels, such as the claim of a job, goes together.
+"""
+
 BATCH = 500
 """At most so many events are published at once."""
 
@@ -169,6 +175,7 @@ class Relay:
         while not self._stopping.is_set():
             self._news.clear()
             page = self._log.read(position, size)
+            more = len(page.events) == size
             begun = time.monotonic()
             if page.events or begun - shown >= BEAT:
                 self._sink.publish(page.events)
@@ -177,6 +184,8 @@ class Relay:
             position = self._position = page.position
             if not page.events:
                 self._news.wait(max(0.0, shown + BEAT - time.monotonic()))
+            elif not more:
+                self._stopping.wait(PACE)
         self._sink.leave()
 
     def _after(self, mark: Mark | None) -> int:

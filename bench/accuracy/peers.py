@@ -67,6 +67,11 @@ def _sorted_out(train: pd.DataFrame, table: Table) -> _Columns:
     return _Columns(numbers, few, many, list(table.text))
 
 
+def _target_type(table: Table) -> str:
+    """Left to itself a TargetEncoder takes whole numbers for classes."""
+    return "continuous" if table.task == "regression" else "auto"
+
+
 def _words(text: list[str]) -> list[tuple[str, Any, str]]:
     return [(f"words of {name}", TfidfVectorizer(max_features=WORDS), name) for name in text]
 
@@ -74,6 +79,7 @@ def _words(text: list[str]) -> list[tuple[str, Any, str]]:
 def trees(train: pd.DataFrame, target: Any, table: Table, seed: int) -> Any:
     """Histogram gradient boosting with native categories, fitted."""
     columns = _sorted_out(train, table)
+    kind = _target_type(table)
     native = columns.few + [name for name in columns.many if train[name].nunique() < NATIVE]
     encoded = [name for name in columns.many if name not in native]
     ordinal = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=np.nan, encoded_missing_value=np.nan)
@@ -81,7 +87,7 @@ def trees(train: pd.DataFrame, target: Any, table: Table, seed: int) -> Any:
         [
             ("native", ordinal, native),
             ("numbers", "passthrough", columns.numbers),
-            ("encoded", TargetEncoder(random_state=seed), encoded),
+            ("encoded", TargetEncoder(target_type=kind, random_state=seed), encoded),
             *_words(columns.text),
         ],
         sparse_threshold=0.0,
@@ -98,13 +104,14 @@ def trees(train: pd.DataFrame, target: Any, table: Table, seed: int) -> Any:
 def linear(train: pd.DataFrame, target: Any, table: Table, seed: int) -> Any:
     """Logistic regression or ridge on filled, scaled and one-hot columns, its penalty by cross-validation, fitted."""
     columns = _sorted_out(train, table)
+    kind = _target_type(table)
     categories = OneHotEncoder(handle_unknown="infrequent_if_exist", min_frequency=10, sparse_output=False)
     encode = ColumnTransformer(
         [
             ("numbers", make_pipeline(SimpleImputer(strategy="median", add_indicator=True), StandardScaler()),
              columns.numbers),
             ("few", categories, columns.few),
-            ("many", make_pipeline(TargetEncoder(random_state=seed), StandardScaler()), columns.many),
+            ("many", make_pipeline(TargetEncoder(target_type=kind, random_state=seed), StandardScaler()), columns.many),
             *_words(columns.text),
         ],
         sparse_threshold=0.0,

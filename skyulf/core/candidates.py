@@ -16,11 +16,14 @@ MIN_TRAINING_ROWS = 2
 MOST_LINEAR_CELLS = 1_000_000
 """Rows by classes beyond which a logistic regression takes minutes."""
 
-TREE_CELLS = 120_000_000
+TREE_CELLS = 400_000_000
 """Rows by classes by iterations that boosting of one tree for each class and iteration may take."""
 
 LONGEST = 1000
 """Iterations of the boosting that stops by itself: many where they help, few where probabilities would grow bold."""
+
+MOST_TREES = 4_000
+"""Trees that a model of many classes may have, one for each class and iteration: loading and asking it takes time."""
 
 STOPPING_ROWS, STOPPING_CLASS, STOPPING_CLASSES, STOPPING_COLUMNS = 200, 20, 20, 500
 """To stop early takes a tenth of the rows: so many rows, so many of each class, and not more classes and columns."""
@@ -82,7 +85,7 @@ def _models_for(spec: PipelineSpec, columns: Sequence[ColumnFacts], rows: int) -
         models.append(ModelSpec(node=node, params=penalty))
     params: dict[str, object] = {}
     if cells > MOST_LINEAR_CELLS:
-        params = {"max_iter": max(10, min(100, TREE_CELLS // cells)), "l2_regularization": 1.0}
+        params = {"max_iter": max(10, min(100, TREE_CELLS // cells, MOST_TREES // classes)), "l2_regularization": 1.0}
     if rarest < STOPPING_CLASS:
         # Rows set aside to tell when to stop would need two of each class; and trees for a few rows run away.
         params |= {"early_stopping": False, "l2_regularization": 1.0}

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from pyarrow import ipc, types
+from pyarrow import ipc
 
 from skyulf.core.rows import ABSENT_COLUMN, Array, Columns, Faults, Predictions, RowReader, dtype_of, probability_names
 from skyulf.core.state import InputColumn
@@ -47,7 +47,22 @@ def read(body: bytes, reader: RowReader) -> Columns:
         raise Invalid("the stream names a column twice", [Fault("body", "names must differ")])
     if not any(batch.num_rows for batch in batches):
         raise Invalid("there are no rows", [Fault("rows", "at least one row")])
-    return _columns(pa.Table.from_batches(batches), reader)
+    columns = _plain_numbers(batches[0], reader) if len(batches) == 1 else None
+    return columns or _columns(pa.Table.from_batches(batches), reader)
+
+
+def _plain_numbers(batch: Any, reader: RowReader) -> Columns | None:
+    """All columns at once, where they are numbers and each cell is one; else None."""
+    if any(column.type not in ("integer", "number") for column in reader.schema):
+        return None
+    names = [column.name for column in reader.schema]
+    try:
+        matrix = batch.select(names).to_tensor(null_to_nan=True, row_major=False).to_numpy()
+    except (pa.ArrowException, KeyError):  # of other types, or not there
+        return None
+    if matrix.dtype != np.float64 or not np.isfinite(matrix).all():
+        return None
+    return dict(zip(names, matrix.T, strict=True))
 
 
 def _check_size(body: bytes) -> None:
@@ -74,18 +89,19 @@ def _checked(stream: Any, columns: int) -> Iterator[Any]:
 def _columns(table: Any, reader: RowReader) -> Columns:
     faults = Faults()
     columns: Columns = {}
+    rows = table.num_rows
     found = dict(zip(table.column_names, table.columns, strict=True))
     for column in reader.schema:
         cells = found.get(column.name)
         if cells is None:
             faults.add(0, column, ABSENT_COLUMN)
             continue
-        if types.is_dictionary(cells.type):
+        if cells.type.id == _DICTIONARY:
             chunks = [chunk.dictionary_decode() for chunk in cells.chunks]
             cells = pa.chunked_array(chunks, cells.type.value_type)
-        kind = _kind(cells.type)
-        if cells.null_count == len(cells):
-            columns[column.name] = np.full(len(cells), math.nan, dtype_of(column))
+        kind = _KINDS.get(cells.type.id, "something else")
+        if cells.null_count == rows:
+            columns[column.name] = np.full(rows, math.nan, dtype_of(column))
         elif column.type in _READ_AS[kind]:
             columns[column.name] = _array(column, cells, kind)
         else:
@@ -116,21 +132,22 @@ _READ_AS = {
 """What a kind of Arrow type may be sent as; text that is a date is ISO 8601, as in JSON."""
 
 
-def _kind(arrow: Any) -> str:
-    """What cells of an Arrow type are, in the words that faults say it in."""
-    if types.is_integer(arrow) or types.is_floating(arrow) or types.is_decimal(arrow):
-        return "a number"
-    if types.is_boolean(arrow):
-        return "true or false"
-    if types.is_string(arrow) or types.is_large_string(arrow) or types.is_string_view(arrow):
-        return "text"
-    if types.is_date(arrow):
-        return "a date"
-    if types.is_timestamp(arrow):
-        return "a time"
-    if types.is_list(arrow) or types.is_large_list(arrow) or types.is_fixed_size_list(arrow):
-        return "a list"
-    return "an object" if types.is_struct(arrow) or types.is_map(arrow) else "something else"
+_EXAMPLES = {
+    "a number": [
+        *(pa.int8(), pa.int16(), pa.int32(), pa.int64(), pa.uint8(), pa.uint16(), pa.uint32(), pa.uint64()),
+        *(pa.float16(), pa.float32(), pa.float64(), pa.decimal128(1), pa.decimal256(1)),
+    ],
+    "true or false": [pa.bool_()],
+    "text": [pa.string(), pa.large_string(), pa.string_view()],
+    "a date": [pa.date32(), pa.date64()],
+    "a time": [pa.timestamp("us")],
+    "a list": [pa.list_(pa.null()), pa.large_list(pa.null()), pa.list_(pa.null(), 1)],
+    "an object": [pa.struct([]), pa.map_(pa.int8(), pa.int8())],
+}
+_KINDS = {example.id: kind for kind, examples in _EXAMPLES.items() for example in examples}
+"""What cells of an Arrow type are, by the type's id, in the words that faults say it in."""
+
+_DICTIONARY = pa.dictionary(pa.int8(), pa.null()).id
 
 
 def _array(column: InputColumn, cells: Any, found: str) -> Array:

@@ -20,13 +20,16 @@ if TYPE_CHECKING:
 COPIES_KEPT = 16
 """Loaded copies that are kept, those used last."""
 
+LONGEST_ON_THE_LOOP = 0.001
+"""Seconds on the CPU for which an answer may hold the event loop; what takes longer is made in a thread."""
+
 UNKNOWN = 1.0
 """Seconds that a body is expected to cost when none like it was seen."""
 
 AUDIT = Limits(seconds=60.0, memory_bytes=1 << 30, threads=1)
 
 TIMED = 16
-"""One answer of so many is timed: it costs microseconds."""
+"""Of answers that are quick one of so many is timed: it costs microseconds."""
 
 logger = logging.getLogger(__name__)
 
@@ -40,9 +43,9 @@ class LoadedCopy:
         self._answers = 0
         self._seconds: dict[tuple[Format, int], float] = {}
 
-    def expected_seconds(self, sent: Format, body: bytes) -> float:
-        """What a body is likely to cost on the CPU, by others of its format and about its size."""
-        return self._seconds.get((sent, len(body).bit_length()), UNKNOWN)
+    def is_quick(self, sent: Format, body: bytes) -> bool:
+        """Whether a body is likely to cost little enough for the event loop, by others of its format and size."""
+        return self._seconds.get((sent, len(body).bit_length()), UNKNOWN) <= LONGEST_ON_THE_LOOP
 
     def answer(self, target: Target, body: bytes, sent: Format, wanted: Format) -> bytes | None:
         """Predict the rows in a body; the answer's bytes, or None where the copy fails at them.
@@ -51,7 +54,8 @@ class LoadedCopy:
         """
         like = (sent, len(body).bit_length())
         self._answers += 1
-        timed = self._answers % TIMED == 0 or like not in self._seconds
+        expected = self._seconds.get(like, UNKNOWN)
+        timed = self._answers % TIMED == 0 or expected > LONGEST_ON_THE_LOOP
         begun = time.thread_time() if timed else 0.0  # of other threads' work nothing counts
         columns = read(sent, body, self._reader)
         try:
@@ -67,7 +71,8 @@ class LoadedCopy:
         answer = write(wanted, predictions, target.model, target.model_version)
         if timed:
             spent = time.thread_time() - begun
-            self._seconds[like] = (self._seconds.get(like, spent) + spent) / 2
+            # The first of a kind imports and allocates what the others find; one that is slow is not the rule yet.
+            self._seconds[like] = min(spent, (expected + spent) / 2)
         return answer
 
 

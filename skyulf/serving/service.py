@@ -24,9 +24,6 @@ from skyulf.serving.deployed import Deployments, Served
 from skyulf.serving.formats import Format
 from skyulf.serving.host import Ask, model_host, pack
 
-LONGEST_ON_THE_LOOP = 0.001
-"""Seconds for which a prediction may hold the event loop; what takes longer is made in a thread."""
-
 SCORING_THREADS = 2
 
 SLOWEST_LOAD = 60.0
@@ -76,7 +73,7 @@ class PredictionService:
         copy = None if served.onnx is None else await self._copies.get(served.onnx, target)
         if copy is None:
             return None
-        if copy.expected_seconds(sent, body) <= LONGEST_ON_THE_LOOP:
+        if copy.is_quick(sent, body):
             return copy.answer(target, body, sent, wanted)
         run = asyncio.get_running_loop().run_in_executor(self._threads, copy.answer, target, body, sent, wanted)
         try:

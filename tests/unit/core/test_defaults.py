@@ -9,6 +9,7 @@ from skyulf.core.applier import Applier
 from skyulf.core.calculator import fit
 from skyulf.core.candidates import choose_candidates
 from skyulf.core.choosing import choose
+from skyulf.core.columns import ColumnFacts
 from skyulf.core.flow import follow
 from skyulf.core.frame import target_values
 from skyulf.core.registry import BuildContext
@@ -88,15 +89,11 @@ def test_a_class_of_one_row_keeps_nobody_from_training():
     assert list(state.warnings) == []
 
 
-def test_sixty_classes_of_many_rows_are_learnt_by_few_trees():
-    rng = np.random.default_rng(4)
-    rows, classes = 20_000, 60
-    y = rng.integers(0, classes, rows)
-    frame = pd.DataFrame({"x": y + rng.normal(0, 0.1, rows), "y": y})
-    facts = facts_of(frame, {"x": "number", "y": "integer"})
-    (only,) = choose_candidates(spec(), facts, rows).specs
-    assert only.model.node == "hist_gradient_boosting"
-    assert only.model.params["max_iter"] * rows * classes <= 120_000_000
+@pytest.mark.parametrize(("classes", "iterations"), [(30, 100), (66, 60), (1000, 10)])
+def test_of_many_classes_and_rows_only_boosting_is_tried_for_as_long_as_can_be_afforded(classes, iterations):
+    target = ColumnFacts(name="y", type="integer", distinct=classes, commonest=900, rarest=30)
+    (only,) = choose_candidates(spec(), [ColumnFacts(name="x", type="number", distinct=60_000), target], 60_000).specs
+    assert (only.model.node, only.model.params["max_iter"]) == ("hist_gradient_boosting", iterations)
 
 
 @pytest.mark.parametrize("rows", [30, 60])

@@ -116,6 +116,20 @@ def test_a_stream_of_several_batches() -> None:
     assert plain(read("arrow", body, READER)) == {name: cells * 3 for name, cells in EXPECTED.items()}
 
 
+@pytest.mark.parametrize("other", [pa.float64(), pa.int8(), pa.uint64(), pa.float32(), pa.decimal128(19), pa.bool_()])
+@pytest.mark.parametrize("gap", [False, True])
+def test_columns_of_numbers_alone(other: Any, gap: bool) -> None:
+    reader = RowReader([InputColumn("a", "number", nullable=True), InputColumn("b", "integer", nullable=True)])
+    last = [None] if gap else [1]
+    columns = [pa.array([0.1, -1e300, *last], pa.float64()), pa.array([0, 1, *last]).cast(other), pa.array([1, 2, 3])]
+    body = stream_of(pa.RecordBatch.from_arrays(columns, names=["a", "b", "c"]))
+    if pa.types.is_boolean(other):
+        with pytest.raises(Invalid):
+            read("arrow", body, reader)
+    else:
+        assert plain(read("arrow", body, reader)) == {"a": [0.1, -1e300, *last], "b": [0.0, 1.0, *last]}
+
+
 def test_nan_in_arrow_is_missing_and_so_is_a_column_without_values() -> None:
     types = {**TYPES, "heavy": pa.null(), "colour": pa.float64(), "sold": pa.null()}
     rows = [{**FIRST, "size": math.nan, "heavy": None, "colour": None, "sold": None}] * 2

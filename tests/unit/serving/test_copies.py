@@ -1,80 +1,97 @@
-"""An ONNX copy is loaded into the server only once a child process has found nothing wrong with it."""
+"""What an answer of an ONNX copy has cost decides whether the next like it may hold the event loop."""
 
-import asyncio
-from collections.abc import Callable
-from pathlib import Path
+import json
 from typing import Any
 
 import numpy as np
-import onnx
-import pandas as pd
 import pytest
-from onnx import helper
 
-from skyulf.adapters.memory_artifacts import MemoryArtifacts
-from skyulf.core.calculator import fit
-from skyulf.core.columns import ColumnFacts
-from skyulf.core.packaging import converted
-from skyulf.core.spec import parse_spec
+from skyulf.core.rows import Columns, Predictions
+from skyulf.core.state import InputColumn
+from skyulf.errors import Invalid
 from skyulf.events.deployment import Target
-from skyulf.reactions.sandbox import ChildDied
-from skyulf.serving.copies import LoadedCopies, LoadedCopy
+from skyulf.serving import copies
+from skyulf.serving.copies import LoadedCopy
 
-MODEL = "sha256:" + "a" * 64
-TARGET = Target(model="m", model_version=1, artifact=MODEL)
-
-
-class Sandbox:
-    """Children that do at once, here, what they are asked; or die."""
-
-    def __init__(self, dies: bool = False) -> None:
-        self.dies = dies
-
-    def fork(self) -> "Sandbox":
-        return self
-
-    def __enter__(self) -> "Sandbox":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
-    def run(self, function: Callable[..., Any], *args: object, limits: Any) -> Any:
-        if self.dies:
-            raise ChildDied(-11)
-        return function(None, *args)
+TARGET = Target(model="m", model_version=2, artifact="sha256:a")
 
 
-@pytest.fixture(scope="module")
-def content() -> bytes:
-    frame = pd.DataFrame({"x": np.arange(20.0), "y": np.arange(20.0) * 2})
-    facts = [ColumnFacts(name="x", type="number", distinct=20), ColumnFacts(name="y", type="number", distinct=20)]
-    asked = parse_spec({"task": "regression", "target": "y", "steps": [], "model": {"node": "ridge"}})
-    return converted(fit([asked], frame, facts, 0, lambda *_: None, threads=1), MODEL)
+class Slow:
+    """A model that takes as long as it is told, by a clock that only it moves."""
+
+    input_schema = (InputColumn("x", "number", nullable=False),)
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.takes, self.now = 0.0, 0.0
+        self.fails: Exception | None = None
+        monkeypatch.setattr(copies.time, "thread_time", lambda: self.now)
+
+    def predict(self, columns: Columns) -> Predictions:
+        if self.fails is not None:
+            raise self.fails
+        self.now += self.takes
+        return Predictions(columns["x"] * 2)
 
 
-def loaded(content: bytes, tmp_path: Path, target: Target = TARGET, dies: bool = False) -> LoadedCopy | None:
-    file = tmp_path / "copy"
-    file.write_bytes(content)
-    artifacts, sandbox = MemoryArtifacts(), Sandbox(dies)
-    copies: Any = LoadedCopies(artifacts, sandbox)  # type: ignore[arg-type]
-    found: LoadedCopy | None = asyncio.run(copies.get(artifacts.put(file), target))
-    return found
+@pytest.fixture
+def slow(monkeypatch: pytest.MonkeyPatch) -> Slow:
+    return Slow(monkeypatch)
 
 
-def test_our_own_is_loaded(content: bytes, tmp_path: Path) -> None:
-    assert loaded(content, tmp_path) is not None
+@pytest.fixture
+def copy(slow: Slow) -> LoadedCopy:
+    return LoadedCopy(slow)  # type: ignore[arg-type]
 
 
-def test_one_that_does_what_no_copy_does_is_not(content: bytes, tmp_path: Path) -> None:
-    forged = onnx.ModelProto.FromString(content)
-    forged.graph.node.append(helper.make_node("RandomNormal", [], ["noise"], shape=[1 << 20, 1 << 20]))
-    assert loaded(forged.SerializeToString(), tmp_path) is None
+def body(rows: int) -> bytes:
+    return json.dumps({"rows": [{"x": 1.5}] * rows}).encode()
 
 
-def test_nor_is_one_of_another_model(content: bytes, tmp_path: Path) -> None:
-    assert loaded(content, tmp_path, Target(model="m", model_version=1, artifact="sha256:" + "b" * 64)) is None
+def answered(copy: LoadedCopy, slow: Slow, rows: int, seconds: float, times: int = 1) -> Any:
+    slow.takes = seconds
+    for _ in range(times):
+        answer = copy.answer(TARGET, body(rows), "json", "json")
+    return answer and json.loads(answer)
 
 
-def test_nor_one_that_the_child_died_of(content: bytes, tmp_path: Path) -> None:
-    assert loaded(content, tmp_path, dies=True) is None
+def test_an_answer_names_what_was_served(copy: LoadedCopy, slow: Slow) -> None:
+    expected = {"model": "m", "model_version": 2, "predictions": [3.0], "probabilities": None}
+    assert answered(copy, slow, 1, 0.0) == expected
+
+
+def test_what_was_never_asked_is_not_taken_for_quick(copy: LoadedCopy, slow: Slow) -> None:
+    assert not copy.is_quick("json", body(1))
+    answered(copy, slow, 1, 0.0001)
+    assert copy.is_quick("json", body(1))
+    assert not copy.is_quick("json", body(1_000))
+    assert not copy.is_quick("csv", body(1))
+
+
+def test_a_first_answer_that_was_slow_is_forgotten_at_the_next(copy: LoadedCopy, slow: Slow) -> None:
+    answered(copy, slow, 1, 0.5)
+    assert not copy.is_quick("json", body(1))
+    answered(copy, slow, 1, 0.0001)
+    assert copy.is_quick("json", body(1))
+
+
+def test_answers_that_became_slow_are_noticed(copy: LoadedCopy, slow: Slow) -> None:
+    answered(copy, slow, 1, 0.0001)
+    answered(copy, slow, 1, 0.1, times=copies.TIMED)
+    assert not copy.is_quick("json", body(1))
+
+
+def test_rows_that_the_copy_fails_at_are_left_to_the_model(
+    copy: LoadedCopy, slow: Slow, caplog: pytest.LogCaptureFixture
+) -> None:
+    slow.fails = RuntimeError("with data in it")
+    assert answered(copy, slow, 1, 0.0) is None
+    assert "m version 2" in caplog.text
+    assert "data" not in caplog.text
+    with pytest.raises(Invalid):
+        copy.answer(TARGET, b'{"rows": [{"x": "a"}]}', "json", "json")
+
+
+def test_the_arrays_are_those_of_the_rows(copy: LoadedCopy, slow: Slow) -> None:
+    answer = copy.answer(TARGET, b'{"rows": [{"x": 1}, {"x": 2.5}]}', "json", "json")
+    assert answer is not None
+    np.testing.assert_array_equal(json.loads(answer)["predictions"], [2.0, 5.0])

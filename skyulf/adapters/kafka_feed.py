@@ -25,8 +25,8 @@ from skyulf.reactions.feed import Unread
 POLL_MS = 250
 """How long the brokers are asked for messages at a time; an end waits for no longer."""
 
-SESSION_MS = 10_000
-"""After so long without a sign of a worker its share of the topic goes to others."""
+SESSION_MS, BEAT_MS = 10_000, 1_000
+"""After so long without a sign of a worker its share of the topic goes to others; how often it gives one."""
 
 KEPT = 10_000
 """At most so many wake-ups wait for a worker that does not ask for them; the oldest are forgotten."""
@@ -105,6 +105,7 @@ class KafkaFeed:
             KafkaConsumer,
             group_id=self._kafka.workers,
             session_timeout_ms=SESSION_MS,
+            heartbeat_interval_ms=BEAT_MS,
             enable_auto_commit=False,
             auto_offset_reset="latest",
             # What the relay sends is committed in the log already: there is nothing to wait for.

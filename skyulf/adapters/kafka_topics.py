@@ -93,6 +93,7 @@ def ensure_topics(kafka: Kafka, topics: Iterable[Topic]) -> int:
             for told in answer["topics"]:
                 check_made(wanted[told["name"]], told["error_code"], told["error_message"])
             with kafka.told("looking at the topics"):
+                admin.wait_for_topics(list(wanted), timeout_ms=5_000)  # brokers hear of new ones one after the other
                 found = partitions_of(admin, wanted)
         for name, topic in wanted.items():
             check_partitions(topic, found.get(name))

@@ -20,6 +20,7 @@ BENCHES = {
     "training": "training through the whole system",
     "predict": "predictions over HTTP",
     "start": "start to ready, and idle memory",
+    "wake": "from a job's creation to its training, through Kafka and through the log",
     "fresh": "from an append to the row that shows it",
     "listing": "lists of 100,000 jobs",
 }

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from skyulf.adapters.cached_artifacts import CachedArtifacts
@@ -28,6 +29,7 @@ from skyulf.commands import COMMANDS
 from skyulf.commands.bus import CommandBus
 from skyulf.errors import Damaged, Invalid, Misconfigured, NotFound
 from skyulf.events.log import EventLog
+from skyulf.events.registry import EVOLVE
 from skyulf.ingest.service import IngestService
 from skyulf.ingest.uris import UriFiles, UriSource, place_of
 from skyulf.projections import PROJECTIONS
@@ -41,11 +43,16 @@ from skyulf.queries.job import EvaluationService, JobRepository
 from skyulf.queries.model import ModelRepository, ModelVersionRepository
 from skyulf.queries.pipeline import PipelineRepository
 from skyulf.queries.projection import ProjectionRepository
+from skyulf.reactions.feed import WAKING, EventFeed
 from skyulf.reactions.finishing import Finisher
+from skyulf.reactions.relay import Relay
 from skyulf.reactions.sandbox import SandboxServer
-from skyulf.reactions.training import WAKING, Worker
+from skyulf.reactions.training import Worker
 from skyulf.serving import PredictionService
 from skyulf.settings import Settings
+
+if TYPE_CHECKING:
+    from skyulf.adapters.kafka_client import Kafka
 
 logger = logging.getLogger(__name__)
 
@@ -80,7 +87,6 @@ class Runtime:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        refuse_unsupported(settings)
         self.directory = DataDirectory(settings.data_dir)
         self.directory.own()
         self.log = make_log(settings, self.directory)
@@ -101,7 +107,7 @@ class Runtime:
             name=f"worker-{new_id()}",
             log=self.log,
             bus=self.bus,
-            feed=LogFeed(self.log, WAKING),
+            feed=make_feed(settings, self.log),
             queue=RowsJobQueue(self.queries.jobs),
             leases=MemoryLeases(),
             sandbox=self.sandbox,
@@ -119,14 +125,17 @@ class Runtime:
             artifacts=self.artifacts,
             scratch=self.directory.scratch,
         )
+        self.relay = make_relay(settings, self.log)
 
     def start(self) -> None:
-        """Begin to project, to train and to warm the sandbox."""
+        """Begin to project, to train, to publish and to warm the sandbox."""
         self.keyring.start()
         self.sandbox.start()
         self.projector.start()
         self.worker.start()
         self.finisher.start()
+        if self.relay is not None:
+            self.relay.start()
         spare_collections()
 
     def close(self) -> None:
@@ -140,6 +149,8 @@ class Runtime:
         self.ingest.close()
         self.projector.close()
         self.bus.close()
+        if self.relay is not None:
+            self.relay.close()
         self.store.close()
         self.log.close()
         self.directory.release()
@@ -302,10 +313,47 @@ def make_uris(settings: Settings) -> UriFiles:
     return UriFiles(roots, sources, settings.upload_bytes)
 
 
-def refuse_unsupported(settings: Settings) -> None:
-    """Raise `Misconfigured` for a setting that asks for what this version has not."""
-    if settings.kafka_bootstrap:
-        raise Misconfigured("SKYULF_KAFKA_BOOTSTRAP: this version follows the log in process; leave it unset")
+def make_feed(settings: Settings, log: EventLog) -> EventFeed:
+    """What wakes the worker: Kafka where ``SKYULF_KAFKA_BOOTSTRAP`` is set, else the log itself."""
+    if not settings.kafka_bootstrap:
+        return LogFeed(log, WAKING)
+    from skyulf.adapters.kafka_feed import KafkaFeed  # imported where it is used: a laptop has no need of the library
+
+    return KafkaFeed(kafka_of(settings), "job", WAKING)
+
+
+def make_relay(settings: Settings, log: EventLog) -> Relay | None:
+    """What publishes the log to Kafka, where ``SKYULF_KAFKA_BOOTSTRAP`` is set."""
+    if not settings.kafka_bootstrap:
+        return None
+    from skyulf.adapters.kafka_sink import KafkaSink
+
+    return Relay(log, KafkaSink(kafka_of(settings), f"relay-{new_id()}", EVOLVE), now)
+
+
+def kafka_of(settings: Settings) -> "Kafka":
+    """The Kafka cluster that the settings describe."""
+    from skyulf.adapters.kafka_client import Kafka
+
+    security = {
+        "security_protocol": settings.kafka_security_protocol,
+        "sasl_mechanism": settings.kafka_sasl_mechanism,
+        "sasl_plain_username": settings.kafka_sasl_username,
+        "sasl_plain_password": settings.kafka_sasl_password.get_secret_value(),
+        "ssl_cafile": settings.kafka_ssl_cafile and str(settings.kafka_ssl_cafile),
+        "ssl_certfile": settings.kafka_ssl_certfile and str(settings.kafka_ssl_certfile),
+        "ssl_keyfile": settings.kafka_ssl_keyfile and str(settings.kafka_ssl_keyfile),
+        "ssl_password": settings.kafka_ssl_key_password.get_secret_value(),
+    }
+    return Kafka(
+        bootstrap=settings.kafka_bootstrap,
+        prefix=settings.kafka_prefix,
+        partitions=settings.kafka_partitions,
+        replication=settings.kafka_replication,
+        retention_hours=settings.kafka_retention_hours,
+        message_bytes=settings.kafka_message_bytes,
+        security={name: value for name, value in security.items() if value},
+    )
 
 
 def unknown(setting: str, scheme: str, known: str) -> Misconfigured:

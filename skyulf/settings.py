@@ -1,9 +1,9 @@
 """Settings: the only file that reads the environment."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from skyulf.errors import Misconfigured
@@ -24,7 +24,6 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
     database_url: str = ""
-    kafka_bootstrap: str = ""
     artifacts_url: str = ""
     artifact_cache_bytes: Annotated[int, Field(ge=0)] = 10 * GIB
     uri_roots: str | None = None
@@ -43,6 +42,48 @@ class Settings(BaseSettings):
     position_seconds: Annotated[float, Field(gt=0)] = 5.0
     """How long a query waits for ``min_position`` before it answers 503."""
 
+    kafka_bootstrap: str = ""
+    """Brokers as ``host:port,host:port``; with it, events are published there and wake the workers (docs/kafka.md)."""
+    kafka_prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,100}$")] = "skyulf"
+    kafka_partitions: Annotated[int, Field(ge=1, le=1000)] = 12
+    kafka_replication: Annotated[int, Field(ge=0, le=100)] = 0
+    kafka_retention_hours: Annotated[int, Field(ge=0)] = 0
+    kafka_message_bytes: Annotated[int, Field(ge=64 << 10, le=90 << 20)] = 8 << 20
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    kafka_sasl_mechanism: Literal["", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = ""
+    kafka_sasl_username: str = ""
+    kafka_sasl_password: SecretStr = SecretStr("")
+    kafka_ssl_cafile: Path | None = None
+    kafka_ssl_certfile: Path | None = None
+    kafka_ssl_keyfile: Path | None = None
+    kafka_ssl_key_password: SecretStr = SecretStr("")
+
+    @model_validator(mode="after")
+    def _kafka_is_whole(self) -> Self:
+        """Refuse what can only fail later: who is to log in with nothing, or files that are not there."""
+        sasl = {name: getattr(self, name) for name in ("kafka_sasl_mechanism", "kafka_sasl_username")}
+        sasl["kafka_sasl_password"] = self.kafka_sasl_password.get_secret_value()
+        if self.kafka_security_protocol.startswith("SASL_"):
+            for name, value in sasl.items():
+                if not value:
+                    protocol = f"SKYULF_KAFKA_SECURITY_PROTOCOL={self.kafka_security_protocol}"
+                    raise Misconfigured(f"{variable(name)}: it is needed with {protocol}")
+        elif any(sasl.values()):
+            raise Misconfigured(
+                f"SKYULF_KAFKA_SECURITY_PROTOCOL: {self.kafka_security_protocol} logs nobody in; "
+                "with SKYULF_KAFKA_SASL_… set it to SASL_SSL, or to SASL_PLAINTEXT on a network that you trust"
+            )
+        for name in ("kafka_ssl_cafile", "kafka_ssl_certfile", "kafka_ssl_keyfile"):
+            path = getattr(self, name)
+            if path is not None and not path.is_file():
+                raise Misconfigured(f"{variable(name)}: there is no file {path}")
+        return self
+
+
+def variable(name: str) -> str:
+    """The environment variable of a setting."""
+    return f"SKYULF_{name.upper()}"
+
 
 def load_settings(**overrides: object) -> Settings:
     """The settings from the environment, and above them those ``overrides`` that are not None.
@@ -54,5 +95,5 @@ def load_settings(**overrides: object) -> Settings:
         return Settings(**given)  # type: ignore[arg-type]
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
-        name = "SKYULF_" + "_".join(str(part) for part in first["loc"]).upper()
+        name = variable("_".join(str(part) for part in first["loc"]))
         raise Misconfigured(f"{name}: {first['msg']}") from error

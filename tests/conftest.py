@@ -1,6 +1,6 @@
 """Every adapter of the ports; a suite that takes ``open_log`` or ``open_store`` runs over all of them.
 
-Servers are started once, by the first test that needs one.
+Real servers are started by the first test that asks for one, and stopped at the end of all.
 """
 
 import itertools
@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from builders import sequential_ids
 from hypothesis import HealthCheck, settings
+from services.kafka import ApacheKafka, Broker, Unfit, start_broker
 from services.postgres import CannotRun, Databases, databases
 
 from skyulf.adapters.memory_log import MemoryEventLog
@@ -152,3 +153,23 @@ def twins(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[list[ReadS
             case "postgres":
                 url = request.getfixturevalue("postgres").newest
                 yield [first, stack.enter_context(closing(SqlReadStore(url)))]
+
+
+@pytest.fixture(scope="session")
+def broker() -> Iterator[Broker]:
+    """A Kafka broker."""
+    with ExitStack() as stack:
+        try:
+            found = stack.enter_context(start_broker())
+        except Unfit as lack:
+            pytest.skip(f"this machine cannot run Kafka: {lack}")
+        yield found
+
+
+@pytest.fixture
+def own_broker(broker: Broker) -> Iterator[ApacheKafka]:
+    """The broker, to be killed and started again; it runs when the test is over."""
+    if not isinstance(broker, ApacheKafka):
+        pytest.skip("the broker of SKYULF_TEST_KAFKA is not ours to kill or to set up")
+    yield broker
+    broker.revive()

@@ -3,8 +3,10 @@
 import threading
 from collections.abc import Sequence
 
+from skyulf.adapters.unread import UnreadShelf
 from skyulf.events.base import Recorded
 from skyulf.events.log import EventLog
+from skyulf.reactions.feed import Unread
 
 PAGE = 500
 
@@ -16,6 +18,7 @@ class LogFeed:
         self._log = log
         self._types = types
         self._after = log.head()
+        self._unread = UnreadShelf()
         self._woken = threading.Event()
         self._unsubscribe = log.subscribe(self._woken.set)
 
@@ -27,11 +30,16 @@ class LogFeed:
         self._after = page.position
         if len(page.events) == PAGE:
             self._woken.set()
-        return page.events
+        readable = self._unread.readable
+        return tuple(event for event in page.events if readable(event, f"position {event.position} of the log"))
 
     def wake(self) -> None:
         """See `EventFeed.wake`."""
         self._woken.set()
+
+    def unread(self) -> tuple[Unread, ...]:
+        """See `EventFeed.unread`."""
+        return self._unread.all()
 
     def close(self) -> None:
         """See `EventFeed.close`."""

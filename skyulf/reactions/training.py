@@ -26,12 +26,10 @@ from skyulf.events.base import Actor, Recorded
 from skyulf.events.job import JobState, ReclaimCause
 from skyulf.events.log import EventLog
 from skyulf.reactions.attempt import Attempt, AttemptRunner, job_now
+from skyulf.reactions.feed import EventFeed
 from skyulf.reactions.rehearsal import rehearse
 from skyulf.reactions.sandbox import Child, SandboxServer
 from skyulf.reactions.trainer import Progress
-
-WAKING = ("JobCreated", "JobRetried", "JobReclaimed", "JobCancelRequested")
-"""The types of event that the worker's feed gives."""
 
 LEASE = 15.0
 """Seconds after which a lease that is not taken again has lapsed."""
@@ -45,22 +43,6 @@ OFFERS = 1_000
 REPORT_TRIES = 6
 
 logger = logging.getLogger(__name__)
-
-
-class EventFeed(Protocol):
-    """Events as they happen; one may be missed or come twice."""
-
-    def poll(self, seconds: float) -> tuple[Recorded, ...]:
-        """New events, or none after ``seconds`` or a `wake`."""
-        ...
-
-    def wake(self) -> None:
-        """Let a `poll` return at once."""
-        ...
-
-    def close(self) -> None:
-        """Stop following."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 from builders import full_metadata, metadata, named, record
+from cloudevents.core.bindings.kafka import KafkaMessage, from_binary_event
 from hypothesis import given
 from hypothesis import strategies as st
 
 from skyulf.errors import Damaged
 from skyulf.events.base import Actor, Metadata, Recorded
-from skyulf.events.cloudevents import from_json, to_json
+from skyulf.events.cloudevents import from_headers, from_json, to_headers, to_headers_by_reference, to_json
 
 WORDS = st.text(min_size=1, max_size=30)
 JSON = st.recursive(
@@ -131,3 +132,78 @@ GOOD: dict[str, Any] = json.loads(to_json(record(named())))
 def test_a_line_that_is_no_event_of_ours_is_refused(line: bytes | str) -> None:
     with pytest.raises(Damaged):
         from_json(line)
+
+
+@given(recorded=RECORDED)
+def test_what_leaves_in_a_message_comes_back_as_it_was(recorded: Recorded) -> None:
+    headers = to_headers(recorded)
+    assert from_headers(headers, recorded.data) == recorded
+    assert from_headers([*headers, ("traceid", b"\xff")], recorded.data) == recorded, "headers of others"
+
+
+@given(recorded=RECORDED)
+def test_a_message_is_a_cloudevent_to_others(recorded: Recorded) -> None:
+    """Read by the specification's own SDK: the same attributes as in JSON, the stream as partition key, the data."""
+    message = KafkaMessage(dict(to_headers(recorded)), recorded.stream.encode(), recorded.data)
+    event = from_binary_event(message)
+    expected: dict[str, Any] = json.loads(to_json(recorded))
+    assert event.get_data() == expected.pop("data")
+    attributes = {**event.get_attributes()}
+    assert attributes.pop("partitionkey") == recorded.stream
+    assert attributes.pop("time") == recorded.metadata.recorded_at
+    del expected["time"]
+    assert attributes == {name: str(value) for name, value in expected.items()}
+
+
+def test_the_headers_of_a_message() -> None:
+    recorded = record(named("irises"), 7, "pipeline-1", 2, metadata=metadata(), ordinal=1)
+    assert to_headers(recorded) == [
+        ("ce_specversion", b"1.0"),
+        ("ce_id", recorded.id.encode()),
+        ("ce_source", b"skyulf"),
+        ("ce_type", b"skyulf.PipelineCreated"),
+        ("ce_subject", b"pipeline-1"),
+        ("ce_time", b"2026-03-03T12:30:15.123456Z"),
+        ("ce_dataschema", b"urn:skyulf:event:PipelineCreated@1"),
+        ("ce_position", b"7"),
+        ("ce_streamversion", b"2"),
+        ("ce_actor", b"ann"),
+        ("ce_actorkind", b"human"),
+        ("ce_correlationid", b"command-1"),
+        ("ce_commandid", b"command-1"),
+        ("ce_commandprint", b"f" * 64),
+        ("ce_ordinal", b"1"),
+        ("ce_partitionkey", b"pipeline-1"),
+        ("content-type", b"application/json"),
+    ]
+
+
+def test_an_event_that_is_too_large_says_where_it_is() -> None:
+    recorded = record(named("irises"), 7)
+    headers = to_headers_by_reference(recorded)
+    assert headers == [*to_headers(recorded), ("ce_dataref", b"/v1/events?after=6&limit=1")]
+    with pytest.raises(Damaged, match="after=6&limit=1"):
+        from_headers(headers, b"")
+
+
+MESSAGE = dict(to_headers(record(named())))
+
+
+@pytest.mark.parametrize(
+    ("changes", "value"),
+    [
+        ({}, b""),
+        ({}, None),
+        ({}, b"{"),
+        ({}, b"\xff"),
+        *(({name: None}, b"{}") for name in MESSAGE if name != "ce_partitionkey"),
+        ({"ce_type": b"skyulf.JobCreated"}, b"{}"),
+        ({"ce_position": b"seven"}, b"{}"),
+        ({"ce_reason": b"\xff"}, b"{}"),
+        ({"ce_time": b"yesterday"}, b"{}"),
+    ],
+)
+def test_a_message_that_is_no_event_of_ours_is_refused(changes: dict[str, bytes | None], value: bytes | None) -> None:
+    headers = [(name, text) for name, text in {**MESSAGE, **changes}.items() if text is not None]
+    with pytest.raises(Damaged):
+        from_headers(headers, value)

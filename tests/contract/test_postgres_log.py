@@ -9,10 +9,10 @@ from typing import Any
 import psycopg
 import pytest
 from builders import ANN, everything, metadata, named, renamed, sequential_ids, writing, written
-from conftest import PostgresLogs
 from eventsourcing.persistence import StoredEvent
 from psycopg import Connection, sql
 from services.postgres import CannotRun, Databases, Postgres, dsn_with, wheel_binaries
+from services.postgres_logs import PostgresLogs
 
 from skyulf.adapters import postgres as connections
 from skyulf.adapters import postgres_log, postgres_recorder

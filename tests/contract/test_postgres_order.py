@@ -12,12 +12,12 @@ from typing import Any
 import psycopg
 import pytest
 from builders import ANN, everything, metadata, named, written
-from conftest import PostgresLogs
 from eventsourcing.persistence import StoredEvent
 from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
 from psycopg import Connection
 from psycopg.conninfo import conninfo_to_dict
 from services.postgres import Databases
+from services.postgres_logs import PostgresLogs
 
 from skyulf.adapters import postgres_order
 from skyulf.adapters.postgres import connect

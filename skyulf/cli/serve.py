@@ -18,8 +18,8 @@ from api.app import create_app
 from api.security import LOOPBACK, is_loopback
 from skyulf.cli.owner import owner_of
 from skyulf.cli.screen import Occupied, Screen
-from skyulf.errors import Misconfigured, Unavailable
-from skyulf.runtime import Runtime
+from skyulf.errors import Misconfigured, NotFound, Unavailable
+from skyulf.runtime import Runtime, reading
 from skyulf.settings import Settings
 
 DRAIN = 5
@@ -63,6 +63,7 @@ class Server(uvicorn.Server):
 
 def run(screen: Screen, settings: Settings) -> None:
     """Serve until a signal."""
+    _refuse_strangers(settings)
     _refuse_second(settings)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     for number in SIGNALS:
@@ -72,7 +73,6 @@ def run(screen: Screen, settings: Settings) -> None:
         runtime = _own(settings)
         try:
             runtime.start()
-            _refuse_strangers(settings, runtime)
             config = uvicorn.Config(
                 create_app(runtime),
                 log_config=None,
@@ -127,13 +127,21 @@ def url_of(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def _refuse_strangers(settings: Settings, runtime: Runtime) -> None:
-    if not is_loopback(settings.host) and not runtime.keyring.demanded:
+def _refuse_strangers(settings: Settings) -> None:
+    if not is_loopback(settings.host) and not _keys_issued(settings):
         raise Misconfigured(
             f"SKYULF_HOST: {settings.host} can be reached from other machines, and without keys anyone there could do "
             "anything: issue one first (skyulf keys issue NAME --role admin), or use one of "
             f"{', '.join(sorted(LOOPBACK))}"
         )
+
+
+def _keys_issued(settings: Settings) -> bool:
+    try:
+        with reading(settings) as (log, _):
+            return bool(log.read(0, 1, ("KeyIssued",)).events)
+    except NotFound:
+        return False
 
 
 def _refuse_second(settings: Settings) -> None:

@@ -96,8 +96,20 @@ def test_only_this_machine_is_served_while_there_are_no_keys(host: str, tmp_path
     done = skyulf("serve", "--host", host, "--port", "0", "--data-dir", tmp_path / "data")
     assert done.returncode == 2
     assert "SKYULF_HOST" in done.stderr
-    assert "keys" in done.stderr
+    assert "skyulf keys issue" in done.stderr
     assert not (tmp_path / "data").exists()
+
+
+def test_with_keys_other_machines_may_be_served(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    issued = skyulf("keys", "issue", "Ann", "--role", "admin", "--data-dir", data, "--json")
+    key = json.loads(issued.stdout)
+    done = skyulf("serve", "--host", "192.0.2.1", "--port", "0", "--data-dir", data)  # no address of this machine
+    assert "192.0.2.1 cannot be listened on" in done.stderr
+    listed = skyulf("keys", "list", "--data-dir", data, "--json")
+    assert [item["id"] for item in json.loads(listed.stdout)["items"]] == [key["id"]]
+    assert key["key"].startswith("sk_")
+    assert key["key"].rpartition(".")[2] not in listed.stdout
 
 
 def test_a_directory_that_cannot_be_used_is_one_sentence(tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ class Guard:
             headers = dict(scope["headers"])
             if not self._keyring.demanded:
                 scope["actor"] = LOCAL_ACTOR
-                refusal = self._stranger(headers.get(b"host", b""), headers.get(b"origin"))
+                refusal = self._stranger(headers.get(b"host", b""), headers.get(b"origin")) or self._first_key(scope)
             elif scope["path"] in OPEN:
                 refusal = None
             else:
@@ -78,6 +78,13 @@ class Guard:
         if origin is not None and origin.decode("latin-1").lower() not in (f"http://{name}", f"https://{name}"):
             return forbidden("a page of another origin may not call this server")
         return None
+
+    @staticmethod
+    def _first_key(scope: Scope) -> App | None:
+        """Refuse to issue the first key here: it would lock everybody out, and any program may be asking."""
+        if (scope["method"], scope["path"]) != ("POST", "/v1/keys"):
+            return None
+        return forbidden("the first key is issued by who has the log: stop the server and run skyulf keys issue")
 
     def _refusal(self, scope: Scope, authorization: bytes) -> App | None:
         operation = operation_of(scope["method"], scope["path"])

@@ -13,9 +13,21 @@ import pytest
 from live import Client, Server, assert_problem, csv_of, serving, settings_for, spec_for, until
 
 from api.permissions import OPEN, PERMISSIONS, operation_of, page
+from api.security import LOCAL_ACTOR
+from skyulf.commands.access import IssueKey
+from skyulf.commands.base import Context
 from skyulf.events.access import Role
+from skyulf.queries.access import hash_of, key_of
 
 ROLES: tuple[Role, ...] = get_args(Role)
+
+
+def first_key(server: Server) -> str:
+    """The key of an admin, issued as who has the log does it."""
+    command = IssueKey(name="admin", roles=("admin",), hash=hash_of("first"))
+    answer = server.runtime.bus.send(command, Context(actor=LOCAL_ACTOR)).result()
+    server.runtime.keyring.refresh()
+    return key_of(answer.id, "first")
 
 
 class Office:
@@ -25,7 +37,7 @@ class Office:
         self.server = server
         self._clients = ExitStack()
         self.stranger = self._clients.enter_context(server.client())
-        self.admin = self.holder(self.issue(self.stranger, "admin", ["admin"])["key"])
+        self.admin = self.holder(first_key(server))
         self.by_role = {role: self.holder(self.issue(self.admin, role, [role])["key"]) for role in ROLES}
 
     def __enter__(self) -> "Office":
@@ -87,6 +99,13 @@ def test_every_route_for_every_role(office: Office, operation: str) -> None:
     refused = office.stranger.request(method, asked)
     assert_problem(refused, 401, "unauthorized")
     assert refused.headers["WWW-Authenticate"].startswith("Bearer")
+
+
+def test_no_program_locks_others_out_by_a_first_key(server: Server, client: Client) -> None:
+    before = client.head_position()
+    assert_problem(client.post("/v1/keys", json={"name": "x", "roles": ["admin"]}), 403, "forbidden")
+    assert client.head_position() == before
+    assert not server.runtime.keyring.demanded
 
 
 def test_health_needs_no_key(office: Office) -> None:
@@ -203,7 +222,7 @@ def test_denials_are_recorded_counted_and_without_what_was_sent(tmp_path: Any) -
 def test_a_key_used_too_often_is_told_when_to_come_again(tmp_path: Any) -> None:
     with serving(settings_for(tmp_path, key_requests_per_second=2)) as server, server.client() as stranger:
         order = {"name": "quick", "roles": ["viewer", "admin"]}
-        quick = {"Authorization": f"Bearer {stranger.post('/v1/keys', json=order).json()['key']}"}
+        quick = {"Authorization": f"Bearer {first_key(server)}"}
         other = stranger.post("/v1/keys", json=order, headers=quick).json()["key"]
         answers = [stranger.get("/v1/nodes", headers=quick) for _ in range(10)]
         refused = [answer for answer in answers if answer.status_code != 200]

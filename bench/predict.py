@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from bench.data import direct, make, rows_of, spec_of
 from bench.measure import Line, Report, Target, compared, interleaved, scratch
-from bench.servers import Kept, Server, constant, latencies, rate, request_of, skyulf, wait_for
+from bench.servers import Kept, Server, constant, latencies, rate, request_of, skyulf
 from skyulf.adapters.local_artifacts import LocalArtifacts
 from skyulf.core.scorer import Scorer
 from skyulf.serving.media import MEDIA_TYPES
@@ -27,7 +27,6 @@ MODELS: dict[str, dict[str, Any]] = {
 PEERS = ("logistic_regression", "random_forest", "hist_gradient_boosting")
 """Those that ``bench.direct`` learns, too."""
 
-FINISHED_WITHIN = 300.0
 ROUNDS = 5
 CLIENTS = 8
 MANY = 1_000
@@ -71,9 +70,8 @@ def deploy(server: Server, dataset: str, model: str, params: dict[str, Any]) -> 
 
 def copy_of(server: Server, job: str, data: Path) -> Scorer | None:
     """The model's ONNX copy, if it has one, once all that follows a training is done: it would be measured, too."""
-    path = f"/v1/events?after=0&stream={job}&type=ModelPackaged&type=ModelExplained"
-    wait_for(lambda: len(server.call("GET", path)) == 2, FINISHED_WITHIN)
-    packaged = next(event for event in server.call("GET", path) if event["type"] == "skyulf.ModelPackaged")
+    server.finished(job)
+    (packaged,) = server.call("GET", f"/v1/events?after=0&stream={job}&type=ModelPackaged")
     digest = packaged["data"]["onnx"]
     return Scorer(LocalArtifacts(data / "artifacts").read(digest)) if digest else None
 

@@ -17,6 +17,7 @@ import psutil
 from bench.measure import process
 
 READY_WITHIN = 60.0
+FINISHED_WITHIN = 300.0
 LOOK = 0.004
 """Seconds between two looks at a server that is starting."""
 
@@ -87,6 +88,11 @@ class Server:
         if job["status"] != "succeeded":
             raise RuntimeError(f"the job {job['status']}: {job['error']}")
         return spent, asked["id"]
+
+    def finished(self, job_id: str) -> None:
+        """Wait until all that follows a training is done; it would be measured with what comes next."""
+        path = f"/v1/events?after=0&stream={job_id}&type=ModelPackaged&type=ModelExplained"
+        wait_for(lambda: len(self.call("GET", path)) == 2, FINISHED_WITHIN)
 
     def ended(self, job_id: str) -> int:
         """Follow the job's events until one says how it ended; that one's position."""

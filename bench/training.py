@@ -47,7 +47,9 @@ def run() -> Report:
                         theirs.append(
                             peer.seconds(frame=str(frames[rows]), model=model, params=params, threads=THREADS)
                         )
-                        ours.append(server.train(datasets[rows], spec)[0])
+                        spent, job = server.train(datasets[rows], spec)
+                        ours.append(spent)
+                        server.finished(job)
                         time.sleep(REHEARSAL)
                     tuned = [
                         peer.seconds(
@@ -67,6 +69,7 @@ def run() -> Report:
             "nulls, the fingerprint, and a model file (skops) and an evaluation that are flushed to the disk.",
             "Ours fits medians by selection, and chooses threads by the size of the table; scikit-learn as it comes "
             "does neither. Told to use one thread of BLAS and OpenMP, it is as the lines below show.",
+            "What follows a training (ONNX copy, importance) is waited for before the next is measured.",
             f"Random forest: {MODELS['random_forest']}. Each side in turn, up to {PAIRS} times.",
         ],
     )

@@ -96,7 +96,7 @@ def _columns(table: Any, reader: RowReader) -> Columns:
         if cells is None:
             faults.add(0, column, ABSENT_COLUMN)
             continue
-        if cells.type.id == _DICTIONARY:
+        if cells.type.id == _DICTIONARY and cells.type.value_type.id in _DECODED:
             chunks = [chunk.dictionary_decode() for chunk in cells.chunks]
             cells = pa.chunked_array(chunks, cells.type.value_type)
         kind = _KINDS.get(cells.type.id, "something else")
@@ -148,6 +148,9 @@ _KINDS = {example.id: kind for kind, examples in _EXAMPLES.items() for example i
 """What cells of an Arrow type are, by the type's id, in the words that faults say it in."""
 
 _DICTIONARY = pa.dictionary(pa.int8(), pa.null()).id
+
+_DECODED = _KINDS.keys() | {pa.null().id}
+"""Types of values that are taken out of dictionaries; of others pyarrow may have no class, and raise KeyError."""
 
 
 def _array(column: InputColumn, cells: Any, found: str) -> Array:

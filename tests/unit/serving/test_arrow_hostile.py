@@ -67,6 +67,7 @@ def damaged(draw: st.DrawFn) -> bytes:
 @given(damaged())
 @example(b"")
 @example(STREAMS[0][:-1])
+@example(STREAMS[0][:455] + b"\x0b" + STREAMS[0][456:])  # a dictionary of intervals, which pyarrow has no class for
 def test_a_damaged_stream_is_read_or_refused(body: bytes) -> None:
     columns, faults = outcome(body)
     assert bool(columns) is not bool(faults)

@@ -41,13 +41,11 @@ async def issue_key(body: KeyIn, runtime: RuntimeDep, context: ContextDep, respo
         expires_at=body.expires_at,
         hash=hash_of(secret),
     )
-    answer = await send(runtime, command, context)
-    await asyncio.to_thread(runtime.keyring.refresh)
-    response.headers["ETag"] = f'"{answer.version}"'
-    response.headers["Location"] = f"/v1/keys/{answer.id}"
+    answer = await _sent(runtime, command, context, response)
+    response.headers["Location"] = f"/v1/keys/{answer['id']}"
     response.headers["Cache-Control"] = "no-store"
-    key = key_of(answer.id, secret)
-    return {**answered(answer), "key": key if runtime.keyring.find(key) else None}
+    key = key_of(answer["id"], secret)
+    return {**answer, "key": key if runtime.keyring.find(key) else None}
 
 
 @routes.delete("/keys/{key_id}", response_model=CommandAnswer, responses=problems(412))

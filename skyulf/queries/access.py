@@ -7,9 +7,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import ClassVar
 
-from skyulf.errors import SkyulfError
 from skyulf.events.access import AccessState, Role
 from skyulf.events.base import Actor, Recorded
 from skyulf.events.log import EventLog
@@ -35,7 +33,6 @@ class KeyRepository(Repository[KeyRow]):
     """Keys, by id; neither they nor their hashes stand in these rows."""
 
     noun = "access"
-    orders: ClassVar = {"created_at": "created_position"}
 
     def __init__(self, store: ReadStore) -> None:
         super().__init__(store, KEYS)
@@ -121,8 +118,8 @@ class Keyring:
         while not self._closing.is_set():
             try:
                 self.refresh()
-            except SkyulfError as error:
-                logger.warning("the keys could not be looked at: %s; those known go on to hold", error.detail)
+            except Exception as error:  # noqa: BLE001 - were this thread to end, what is revoked elsewhere would open on
+                logger.warning("the keys could not be looked at: %s; those known go on to hold", error)
             self._woken.wait(LOOK)
             self._woken.clear()
 

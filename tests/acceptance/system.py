@@ -298,9 +298,10 @@ class System:
         """The job, once all is known of its model: it changes no more."""
 
         def both_are_settled() -> dict[str, Any] | None:
+            # The job is read last: read first, it would be older than what the evaluation then says.
+            explained = self.get(f"/v1/jobs/{job_id}/evaluation")["importance"]
             shown = self.job(job_id)
-            settled = shown["onnx"] and self.get(f"/v1/jobs/{job_id}/evaluation")["importance"]
-            return shown if settled else None
+            return shown if explained and shown["onnx"] else None
 
         return eventually(both_are_settled)
 

@@ -72,7 +72,7 @@ def write(file: Path, settings: dict[str, str]) -> None:
     """Write the settings for ``source``, readable by their owner alone."""
     file.parent.mkdir(parents=True, exist_ok=True)
     file.unlink(missing_ok=True)
-    with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as stream:
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as stream:
         stream.writelines(f"export {name}={shlex.quote(value)}\n" for name, value in settings.items())
 
 

@@ -1,0 +1,18 @@
+"""The composition root: settings → a running system, or a role of one. The only package that knows the adapters."""
+
+from skyulf.runtime.beside import migrate, owner_of, reading, restoring
+from skyulf.runtime.making import in_postgres, make_read_store
+from skyulf.runtime.system import Queries, Runtime, running, spare_collections
+
+__all__ = [
+    "Queries",
+    "Runtime",
+    "in_postgres",
+    "make_read_store",
+    "migrate",
+    "owner_of",
+    "reading",
+    "restoring",
+    "running",
+    "spare_collections",
+]

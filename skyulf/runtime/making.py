@@ -15,6 +15,7 @@ from skyulf.adapters.memory_read_store import MemoryReadStore
 from skyulf.adapters.read_store import SqlReadStore
 from skyulf.adapters.sqlite_log import SqliteEventLog
 from skyulf.adapters.system import new_id, now
+from skyulf.adapters.unread import UnreadShelf, parking
 from skyulf.adapters.uri_sources import FileSource
 from skyulf.artifacts import ArtifactStore
 from skyulf.errors import Damaged, Invalid, Misconfigured
@@ -22,6 +23,7 @@ from skyulf.events.log import EventLog
 from skyulf.events.registry import EVOLVE
 from skyulf.ingest.uris import UriFiles, UriSource, place_of
 from skyulf.projections.store import ReadStore
+from skyulf.queries.reaction import TRAINING
 from skyulf.reactions.feed import WAKING, EventFeed
 from skyulf.reactions.relay import Relay
 from skyulf.settings import Settings
@@ -114,13 +116,14 @@ def make_uris(settings: Settings) -> UriFiles:
     return UriFiles(roots, sources, settings.upload_bytes)
 
 
-def make_feed(settings: Settings, log: EventLog) -> EventFeed:
+def make_feed(settings: Settings, log: EventLog, store: ReadStore) -> EventFeed:
     """What wakes the worker: Kafka where ``SKYULF_KAFKA_BOOTSTRAP`` is set, else the log itself."""
+    unread = UnreadShelf(parking(store, TRAINING, now))
     if not settings.kafka_bootstrap:
-        return LogFeed(log, WAKING)
+        return LogFeed(log, WAKING, unread)
     from skyulf.adapters.kafka_feed import KafkaFeed  # imported where it is used: a laptop has no need of the library
 
-    return KafkaFeed(kafka_of(settings), "job", WAKING)
+    return KafkaFeed(kafka_of(settings), "job", WAKING, unread)
 
 
 def make_relay(settings: Settings, log: EventLog) -> Relay | None:

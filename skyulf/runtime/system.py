@@ -26,6 +26,7 @@ from skyulf.queries.job import EvaluationService, JobRepository
 from skyulf.queries.model import ModelRepository, ModelVersionRepository
 from skyulf.queries.pipeline import PipelineRepository
 from skyulf.queries.projection import ProjectionRepository
+from skyulf.queries.reaction import ReactionRepository
 from skyulf.reactions.finishing import Finisher
 from skyulf.reactions.sandbox import SandboxServer
 from skyulf.reactions.training import Worker
@@ -54,6 +55,7 @@ class Queries:
     deployments: DeploymentRepository
     keys: KeyRepository
     projections: ProjectionRepository
+    reactions: ReactionRepository
     freshness: Freshness
 
 
@@ -82,7 +84,7 @@ class Runtime:
             name=f"worker-{new_id()}",
             log=self.log,
             bus=self.bus,
-            feed=make_feed(settings, self.log),
+            feed=make_feed(settings, self.log, self.store),
             queue=RowsJobQueue(self.queries.jobs),
             leases=MemoryLeases(),
             sandbox=self.sandbox,
@@ -167,5 +169,6 @@ def make_queries(log: EventLog, store: ReadStore, artifacts: ArtifactStore, sett
         deployments=DeploymentRepository(store),
         keys=KeyRepository(store),
         projections=ProjectionRepository(log, store),
+        reactions=ReactionRepository(store),
         freshness=Freshness(log, store, settings.position_seconds),
     )

@@ -80,6 +80,7 @@ def test_the_paths_are_those_of_the_contract(client: Client) -> None:
         ("GET", "/v1/projections"),
         ("GET", "/v1/projections/{name}"),
         ("POST", "/v1/projections/{name}/rebuild"),
+        ("GET", "/v1/reactions"),
         ("GET", "/health/live"),
         ("GET", "/health/ready"),
     }
@@ -98,6 +99,7 @@ def known_things(client: Client, dataset: str) -> dict[str, dict[str, object]]:
         "^/v1/models": {"path.name": "fuzzed", "path.number": 1, "path.alias": "fuzzed"},
         "^/v1/deployments": {"path.name": "fuzzed"},
         "^/v1/projections": {"path.name": "jobs"},
+        "^/v1/reactions": {"path.name": "training"},
     }
 
 

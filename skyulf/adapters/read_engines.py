@@ -6,7 +6,7 @@ from functools import wraps
 from typing import Any, ParamSpec, Protocol, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import InterfaceError, OperationalError, ProgrammingError
+from sqlalchemy.exc import DatabaseError, InterfaceError, OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from skyulf.errors import Unavailable
@@ -24,6 +24,10 @@ PAGE_SIZE = 8_192
 """Bytes of a page in a new SQLite file: of a job's rows, 2 KB each, one of 4 KB holds one and wastes the rest."""
 
 
+INSUFFICIENT_PRIVILEGE = "42501"
+"""An error's class in Postgres: its manual, "PostgreSQL Error Codes"."""
+
+
 def again(read: Callable[P, T]) -> Callable[P, T]:
     """Read anew when a build was found and then dropped for the one that takes its place: it had been read too late."""
 
@@ -35,6 +39,11 @@ def again(read: Callable[P, T]) -> Callable[P, T]:
         return read(*arguments, **options)
 
     return reading
+
+
+def refused(error: DatabaseError) -> bool:
+    """Whether the database's user lacks a right, as on tables that another user made."""
+    return getattr(error.orig, "sqlstate", None) == INSUFFICIENT_PRIVILEGE
 
 
 class Transactions:

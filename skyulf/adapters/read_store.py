@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Select, delete, func, insert, select, tuple_,
 from sqlalchemy.exc import DatabaseError
 
 from skyulf.adapters.read_batch import SqlTransaction, build_of, read_parked
-from skyulf.adapters.read_engines import Transactions, again, engine_for, lead_for
+from skyulf.adapters.read_engines import Transactions, again, engine_for, lead_for, refused
 from skyulf.adapters.read_tables import (
     BUILDS,
     BUILDS_OF,
@@ -45,8 +45,11 @@ class SqlReadStore:
         try:
             with writer.begin() as connection:
                 metadata.create_all(connection)
+                connection.execute(LIVE)
         except DatabaseError as error:
-            raise Damaged(f"the read models cannot be opened: {error.orig}") from error
+            self._writer.dispose()
+            way_out = "; skyulf migrate --role lets its user have them" if refused(error) else ""
+            raise Damaged(f"the read models cannot be opened: {error.orig}{way_out}") from error
 
     def builds(self, projection: str) -> tuple[Build, ...]:
         """See `ReadStore.builds`."""

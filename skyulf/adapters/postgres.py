@@ -18,7 +18,6 @@ CONNECT_TIMEOUT = 5
 
 DEFAULTS: dict[str, Any] = {
     "application_name": "skyulf",
-    "client_encoding": "UTF8",
     "connect_timeout": CONNECT_TIMEOUT,
     "keepalives_idle": 5,
     "keepalives_interval": 2,
@@ -49,7 +48,7 @@ hold them for long; the guard of an append looks at what was committed while it 
 def conninfo(url: str) -> str:
     """The URL with our defaults; raises `Misconfigured` when it is none. What it returns holds the password."""
     try:
-        return make_conninfo(**{**DEFAULTS, **conninfo_to_dict(url)})
+        return make_conninfo(**{**DEFAULTS, **conninfo_to_dict(url), "client_encoding": "UTF8"})
     except psycopg.ProgrammingError:  # what it says may hold a part of the password
         raise Misconfigured(
             f"{SETTING}: this is not a Postgres URL, such as postgresql://USER:PASSWORD@HOST:5432/DATABASE; "

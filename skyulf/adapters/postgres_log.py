@@ -15,7 +15,7 @@ from psycopg_pool import PoolClosed, PoolTimeout
 from skyulf.adapters.postgres import connect, conninfo, lost, refused
 from skyulf.adapters.postgres_batch import Facts, Plan, Prepared, prepared
 from skyulf.adapters.postgres_order import StableHead
-from skyulf.adapters.postgres_recorder import EnvelopeDatastore, EnvelopeRecorder, Outcome, numbers, words
+from skyulf.adapters.postgres_recorder import EnvelopeDatastore, EnvelopeRecorder, Outcome
 from skyulf.adapters.postgres_schema import check
 from skyulf.adapters.postgres_selects import Selects
 from skyulf.adapters.postgres_wakeups import Listener, Notifier
@@ -114,7 +114,7 @@ class PostgresEventLog:
         give_up: float | None = None
         while True:
             try:
-                with self._datastore.pool.connection() as connection:
+                with self._lent() as connection:
                     return self._recorder.append(connection, guards, events, keys), give_up is not None
             except errors.OutOfMemory:
                 raise
@@ -128,6 +128,16 @@ class PostgresEventLog:
                 if time.monotonic() > give_up:
                     raise unsettled(error, give_up) from error
                 time.sleep(AGAIN)
+
+    @contextmanager
+    def _lent(self) -> Iterator[Connection[Any]]:
+        """A connection whose statements commit each by itself; the pool's own way ends a transaction that is none."""
+        pool = self._datastore.pool
+        connection = pool.getconn()
+        try:
+            yield connection
+        finally:
+            pool.putconn(connection)
 
     def _ours(self, plan: Plan) -> list[tuple[Recorded, ...]] | None:
         """What the plan wrote in a try whose answer was lost; None when the commands there are of someone else."""
@@ -167,7 +177,7 @@ class PostgresEventLog:
         """See `EventLog.load`."""
         loaded: dict[str, list[Recorded]] = {stream: [] for stream in after}
         if after:
-            for recorded in self._found(self._selects.load, (words(list(after)), numbers(list(after.values())))):
+            for recorded in self._found(self._selects.load, (list(after), list(after.values()))):
                 loaded[recorded.stream].append(recorded)
         return {stream: tuple(events) for stream, events in loaded.items()}
 

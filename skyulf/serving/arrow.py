@@ -53,16 +53,16 @@ def read(body: bytes, reader: RowReader) -> Columns:
 
 def _plain_numbers(batch: Any, reader: RowReader) -> Columns | None:
     """All columns at once, where they are numbers and each cell is one; else None."""
-    if any(column.type not in ("integer", "number") for column in reader.schema):
+    if not reader.is_block:
         return None
-    names = [column.name for column in reader.schema]
     try:
-        matrix = batch.select(names).to_tensor(null_to_nan=True, row_major=False).to_numpy()
+        names = [column.name for column in reader.schema]
+        matrix = batch.select(names).to_tensor(null_to_nan=True).to_numpy()
     except (pa.ArrowException, KeyError):  # of other types, or not there
         return None
     if matrix.dtype != np.float64 or not np.isfinite(matrix).all():
         return None
-    return dict(zip(names, matrix.T, strict=True))
+    return reader.block(matrix)
 
 
 def _check_size(body: bytes) -> None:
@@ -88,7 +88,7 @@ def _checked(stream: Any, columns: int) -> Iterator[Any]:
 
 def _columns(table: Any, reader: RowReader) -> Columns:
     faults = Faults()
-    columns: Columns = {}
+    columns: dict[str, Array] = {}
     rows = table.num_rows
     found = dict(zip(table.column_names, table.columns, strict=True))
     for column in reader.schema:

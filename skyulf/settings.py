@@ -20,6 +20,8 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="SKYULF_", frozen=True, extra="ignore")
 
+    role: Literal["all", "api", "projector", "relay", "worker"] = "all"
+    """What ``skyulf serve`` does in its process; all but ``all`` works beside other processes on one Postgres."""
     data_dir: Path = Path(".skyulf")
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8000

@@ -56,6 +56,13 @@ def conninfo(url: str) -> str:
         ) from None
 
 
+def shown(url: str) -> str:
+    """The URL as it may be shown: where the database is, without who uses it."""
+    parts = conninfo_to_dict(conninfo(url))
+    host = parts.get("host") or "localhost"
+    return f"postgresql://{host}:{parts.get('port') or 5432}/{parts.get('dbname') or parts.get('user') or ''}"
+
+
 def connect(url: str, **options: Any) -> Connection[Any]:
     """The first connection of a process, which commits each statement by itself.
 

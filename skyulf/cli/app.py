@@ -49,9 +49,27 @@ def _options(
     """Machine learning on tables, whose database is its audit log."""
 
 
+class RoleName(StrEnum):
+    """What a server process does: everything, or one of what several processes on one Postgres share out."""
+
+    all = "all"
+    api = "api"
+    projector = "projector"
+    relay = "relay"
+    worker = "worker"
+
+
 @app.command()
 def serve(
     data_dir: DataDir = None,
+    role: Annotated[
+        RoleName | None,
+        typer.Option(
+            help="Do this alone, beside other processes on one Postgres, as many of each as you like. "
+            "Default: SKYULF_ROLE, else all",
+            show_default=False,
+        ),
+    ] = None,
     host: Annotated[
         str | None,
         typer.Option(help="Address to listen on. Default: SKYULF_HOST, else 127.0.0.1", show_default=False),
@@ -64,13 +82,13 @@ def serve(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Run the whole system in this process, until Ctrl-C or SIGTERM."""
+    """Run the whole system in this process, or one role of it, until Ctrl-C or SIGTERM."""
     from skyulf.cli.screen import speaking
     from skyulf.cli.serve import run
     from skyulf.settings import load_settings
 
     with speaking(as_json) as screen:
-        run(screen, load_settings(data_dir=data_dir, host=host, port=port))
+        run(screen, load_settings(role=role and role.value, data_dir=data_dir, host=host, port=port))
 
 
 @app.command()

@@ -41,9 +41,14 @@ class ProjectionRepository:
         """The status of the projection of that name, which exists."""
         return self._status(name, self._log.head())
 
-    def reached(self, position: int) -> bool:
-        """Whether every projection is live and has got to ``position``."""
-        return all(status.status == "live" and status.position >= position for status in self.all())
+    def behind(self, position: int) -> tuple[str, ...]:
+        """The names of those that have no rows that this code can read, or have not got to ``position``."""
+        at = {(build.projection, build.version): build.position for build in self._store.live()}
+        return tuple(
+            projection.name
+            for projection in PROJECTIONS
+            if at.get((projection.name, projection.version), -1) < position
+        )
 
     def _status(self, name: str, head: int) -> ProjectionStatus:
         projection = next(projection for projection in PROJECTIONS if projection.name == name)

@@ -3,22 +3,31 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 from urllib.parse import urlsplit
 
-from skyulf.adapters.data_dir import DataDirectory, Owner
+from skyulf.adapters.data_dir import Owner
 from skyulf.adapters.sqlite_log import SqliteEventLog
 from skyulf.adapters.system import new_id
 from skyulf.artifacts import ArtifactStore
 from skyulf.errors import NotFound
 from skyulf.events.log import EventLog
-from skyulf.runtime.making import DATABASES, in_postgres, make_artifacts, make_log, unknown
+from skyulf.runtime.making import DATABASES, directory_of, in_postgres, make_artifacts, make_log, unknown
 from skyulf.settings import Settings
 
 
-def owner_of(data_dir: Path) -> Owner | None:
-    """The process that owns an embedded data directory now, or None."""
-    return DataDirectory(data_dir).owner()
+def owner_of(settings: Settings) -> Owner | None:
+    """The process that owns the data directory now, or one of those that share it and answers; else None."""
+    return directory_of(settings).owner()
+
+
+def places(settings: Settings) -> dict[str, str]:
+    """Where the log and the artifacts are, fit to be shown: without who uses them."""
+    log = str(settings.data_dir.absolute())
+    if in_postgres(settings):
+        from skyulf.adapters.postgres import shown
+
+        log = shown(settings.database_url)
+    return {"log": log, "artifacts": settings.artifacts_url or str((settings.data_dir / "artifacts").absolute())}
 
 
 @contextmanager
@@ -27,7 +36,7 @@ def reading(settings: Settings) -> Iterator[tuple[EventLog, Callable[[], Artifac
 
     Raises `NotFound` when the log is to be in the data directory, and there is none.
     """
-    directory = DataDirectory(settings.data_dir)
+    directory = directory_of(settings)
     if in_postgres(settings):
         log = make_log(settings, directory)
     elif directory.events.exists():
@@ -43,7 +52,7 @@ def reading(settings: Settings) -> Iterator[tuple[EventLog, Callable[[], Artifac
 @contextmanager
 def restoring(settings: Settings) -> Iterator[tuple[EventLog, ArtifactStore]]:
     """The log and the artifacts of a data directory that is to be filled, owned meanwhile."""
-    directory = DataDirectory(settings.data_dir)
+    directory = directory_of(settings)
     directory.own()
     try:
         log = make_log(settings, directory)

@@ -1,6 +1,7 @@
 """From settings to adapters: for each port what makes the one that the settings name, or refuses them by name."""
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -30,10 +31,16 @@ from skyulf.settings import Settings
 
 if TYPE_CHECKING:
     from skyulf.adapters.kafka_client import Kafka
+    from skyulf.adapters.postgres_progress import ProgressListener, ProgressTeller
 
 logger = logging.getLogger(__name__)
 
 DATABASES = "postgresql://, memory://, or nothing for SQLite files in the data directory"
+
+
+def directory_of(settings: Settings) -> DataDirectory:
+    """The data directory; one that processes share where events and read models are in Postgres."""
+    return DataDirectory(settings.data_dir, shared=in_postgres(settings))
 
 
 def make_log(settings: Settings, directory: DataDirectory) -> EventLog:
@@ -72,6 +79,24 @@ def make_read_store(settings: Settings, directory: DataDirectory) -> ReadStore:
         logger.warning("%s; they are made anew from the log", error.detail)
         directory.forget_rows()
         return SqlReadStore(url)
+
+
+def make_progress_teller(settings: Settings) -> "ProgressTeller | None":
+    """What tells other processes how far the rows have got, where there are any."""
+    if not in_postgres(settings):
+        return None
+    from skyulf.adapters.postgres_progress import ProgressTeller
+
+    return ProgressTeller(settings.database_url)
+
+
+def make_progress_listener(settings: Settings, moved: Callable[[str, int], None]) -> "ProgressListener | None":
+    """What hears how far the projectors of other processes are, and says so to ``moved``."""
+    if not in_postgres(settings):
+        return None
+    from skyulf.adapters.postgres_progress import ProgressListener
+
+    return ProgressListener(settings.database_url, moved)
 
 
 def make_artifacts(settings: Settings, directory: DataDirectory, writing: bool = True) -> ArtifactStore:

@@ -1,11 +1,12 @@
-"""A running system in this process."""
+"""A running system in this process, or the part of one that a role needs."""
 
 import gc
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from skyulf.adapters.data_dir import DataDirectory
 from skyulf.adapters.job_queue import RowsJobQueue
 from skyulf.adapters.leases import MemoryLeases
 from skyulf.adapters.system import new_id, new_secret, now
@@ -13,26 +14,49 @@ from skyulf.adapters.unfinished_jobs import RowsUnfinishedJobs
 from skyulf.artifacts import ArtifactStore
 from skyulf.commands import COMMANDS
 from skyulf.commands.bus import CommandBus
+from skyulf.errors import Misconfigured, Unavailable
 from skyulf.events.log import EventLog
 from skyulf.ingest.service import IngestService
 from skyulf.projections import PROJECTIONS
 from skyulf.projections.projector import Projector
 from skyulf.projections.store import ReadStore
-from skyulf.queries.access import KeyRepository, Keyring
-from skyulf.queries.dataset import DatasetRepository, DatasetVersionRepository
-from skyulf.queries.deployment import DeploymentRepository
+from skyulf.queries.access import Keyring
 from skyulf.queries.freshness import Freshness
-from skyulf.queries.job import EvaluationService, JobRepository
-from skyulf.queries.model import ModelRepository, ModelVersionRepository
-from skyulf.queries.pipeline import PipelineRepository
+from skyulf.queries.job import JobRepository
 from skyulf.queries.projection import ProjectionRepository
-from skyulf.queries.reaction import ReactionRepository
 from skyulf.reactions.finishing import Finisher
+from skyulf.reactions.relay import Relay
 from skyulf.reactions.sandbox import SandboxServer
 from skyulf.reactions.training import Worker
-from skyulf.runtime.making import make_artifacts, make_feed, make_log, make_read_store, make_relay, make_uris
+from skyulf.runtime.making import (
+    directory_of,
+    make_artifacts,
+    make_feed,
+    make_log,
+    make_progress_listener,
+    make_progress_teller,
+    make_read_store,
+    make_relay,
+    make_uris,
+)
+from skyulf.runtime.queries import Queries, make_queries
+from skyulf.runtime.roles import LOOK_AGAIN, ROLES, Role
 from skyulf.serving import PredictionService
 from skyulf.settings import Settings
+
+if TYPE_CHECKING:
+    from skyulf.adapters.postgres_progress import ProgressListener
+
+
+class Closable(Protocol):
+    """What has an end of its own."""
+
+    def close(self) -> None:
+        """End."""
+        ...
+
+
+C = TypeVar("C", bound=Closable)
 
 YOUNG_COLLECTION = 10_000
 """A garbage collection comes after so many objects; by default it is 700, of which a page of a rebuild makes 20,000."""
@@ -41,96 +65,190 @@ FULL_COLLECTION = 100
 """A full garbage collection comes after so many of the middle generation; by default it is 10."""
 
 
-@dataclass(frozen=True, slots=True)
-class Queries:
-    """Everything that can be asked of the read side."""
-
-    datasets: DatasetRepository
-    dataset_versions: DatasetVersionRepository
-    pipelines: PipelineRepository
-    jobs: JobRepository
-    evaluations: EvaluationService
-    models: ModelRepository
-    model_versions: ModelVersionRepository
-    deployments: DeploymentRepository
-    keys: KeyRepository
-    projections: ProjectionRepository
-    reactions: ReactionRepository
-    freshness: Freshness
-
-
 class Runtime:
-    """A whole system in this process; `start` begins its roles, `close` ends them in order."""
+    """A system in this process, or the part of one that a role needs; `start` begins it, `close` ends it in order.
 
-    def __init__(self, settings: Settings) -> None:
+    What a role uses is made when it is first asked for, and all that its role holds at once: what is wrong with the
+    settings shows before anything has begun. What was made last is closed first.
+    """
+
+    def __init__(self, settings: Settings, role: Role = ROLES["all"]) -> None:
+        for check in role.needs:
+            check(role.name, settings)
         self.settings = settings
-        self.directory = DataDirectory(settings.data_dir)
-        self.directory.own()
-        self.log = make_log(settings, self.directory)
-        self.store = make_read_store(settings, self.directory)
-        self.head_at_start = self.log.head()
-        self.artifacts = make_artifacts(settings, self.directory)
-        self.keyring = Keyring(self.log, now)
+        self.role = role
         self.now = now
         self.new_secret = new_secret
-        self.sandbox = SandboxServer()
-        self.bus = CommandBus(self.log, COMMANDS, now, new_id)
-        self.projector = Projector(self.log, self.store, PROJECTIONS)
-        self.queries = make_queries(self.log, self.store, self.artifacts, settings)
-        self.projector.on_advance(self.queries.freshness.moved)
-        self.ingest = IngestService(self.sandbox, self.artifacts, make_uris(settings), self.directory.scratch)
-        self.predictions = PredictionService(self.log, self.artifacts, self.sandbox, settings.predict_seconds)
-        self.worker = Worker(
-            name=f"worker-{new_id()}",
-            log=self.log,
-            bus=self.bus,
-            feed=make_feed(settings, self.log, self.store),
-            queue=RowsJobQueue(self.queries.jobs),
-            leases=MemoryLeases(),
-            sandbox=self.sandbox,
-            artifacts=self.artifacts,
-            scratch=self.directory.scratch,
-            slots=settings.worker_slots,
-            threads=settings.training_threads,
-        )
-        self.finisher = Finisher(
-            name=f"finisher-{new_id()}",
-            log=self.log,
-            bus=self.bus,
-            jobs=RowsUnfinishedJobs(self.queries.jobs),
-            sandbox=self.sandbox,
-            artifacts=self.artifacts,
-            scratch=self.directory.scratch,
-        )
-        self.relay = make_relay(settings, self.log)
+        self.made_at = time.monotonic()
+        self._stops: list[Callable[[], None]] = []
+        self._closes = ExitStack()
+        self.directory = directory_of(settings)
+        try:
+            if role.files:
+                self.directory.own()
+                self._closes.callback(self.directory.release)
+            self.head_at_start = self.log.head()
+            role.holds(self)
+        except BaseException:
+            self.close()
+            raise
 
     def start(self) -> None:
-        """Begin to project, to train, to publish and to warm the sandbox."""
-        self.keyring.start()
-        self.sandbox.start()
-        self.projector.start()
-        self.worker.start()
-        self.finisher.start()
-        if self.relay is not None:
-            self.relay.start()
+        """Begin what the role is made of, in threads and processes of its own."""
+        for part in self.role.starts(self):
+            if part is not None:
+                part.start()
         spare_collections()
 
     def close(self) -> None:
         """Hand back what runs, settle what was sent, and let go of everything."""
-        self.worker.stop()
-        self.finisher.stop()
-        self.sandbox.close()  # before the worker is waited for: a slot may be waiting for the sandbox to be warm
-        self.worker.close()
-        self.finisher.close()
-        self.keyring.close()
-        self.ingest.close()
-        self.projector.close()
-        self.bus.close()
-        if self.relay is not None:
-            self.relay.close()
-        self.store.close()
-        self.log.close()
-        self.directory.release()
+        while self._stops:
+            self._stops.pop()()
+        self._closes.close()
+
+    def ready(self) -> dict[str, str]:
+        """What there is to say of a role that can do its work now; raises `Unavailable` saying what it waits for."""
+        told = {"status": "ready", "role": self.role.name}
+        try:
+            for check in self.role.checks:
+                told |= check(self)
+        except Misconfigured as error:  # a right that was taken away, for one: whoever gives it back need not restart
+            raise Unavailable(error.detail, LOOK_AGAIN) from error
+        return told
+
+    # What every role stands on
+
+    @cached_property
+    def log(self) -> EventLog:
+        """The event log."""
+        return self._closing(make_log(self.settings, self.directory))
+
+    @cached_property
+    def keyring(self) -> Keyring:
+        """Who may call."""
+        return self._closing(Keyring(self.log, now))
+
+    # The read side
+
+    @cached_property
+    def store(self) -> ReadStore:
+        """The read models."""
+        return self._closing(make_read_store(self.settings, self.directory))
+
+    @cached_property
+    def projections(self) -> ProjectionRepository:
+        """How far the read models are."""
+        return ProjectionRepository(self.log, self.store)
+
+    @cached_property
+    def freshness(self) -> Freshness:
+        """Waiting for a position."""
+        return Freshness(self.log, self.store, self.settings.position_seconds)
+
+    @cached_property
+    def projector(self) -> Projector:
+        """What keeps the read models up with the log, here or, where it is not started, in another process."""
+        projector = Projector(self.log, self.store, PROJECTIONS)
+        projector.on_advance(self.freshness.moved)
+        if (teller := make_progress_teller(self.settings)) is not None:
+            projector.on_advance(self._closing(teller).moved)
+        return self._closing(projector)
+
+    @cached_property
+    def progress(self) -> "ProgressListener | None":
+        """What hears how far the projectors of other processes are."""
+        listener = make_progress_listener(self.settings, self.freshness.moved)
+        return listener and self._closing(listener)
+
+    @cached_property
+    def artifacts(self) -> ArtifactStore:
+        """Tables, models and evaluations."""
+        return make_artifacts(self.settings, self.directory)
+
+    @cached_property
+    def queries(self) -> Queries:
+        """All that can be asked."""
+        return make_queries(self.store, self.artifacts, self.projections, self.freshness)
+
+    # The write side, and what crashes or blocks
+
+    @cached_property
+    def bus(self) -> CommandBus:
+        """What takes commands."""
+        return self._closing(CommandBus(self.log, COMMANDS, now, new_id))
+
+    @cached_property
+    def sandbox(self) -> SandboxServer:
+        """Where child processes come from."""
+        sandbox = self._closing(SandboxServer())
+        # Before the worker is waited for: a slot may be waiting for the sandbox to be warm.
+        self._stops.append(sandbox.close)
+        return sandbox
+
+    @cached_property
+    def ingest(self) -> IngestService:
+        """Files become tables."""
+        return self._closing(
+            IngestService(self.sandbox, self.artifacts, make_uris(self.settings), self.directory.scratch)
+        )
+
+    @cached_property
+    def predictions(self) -> PredictionService:
+        """What models that are deployed say; ends with the event loop that it belongs to."""
+        return PredictionService(self.log, self.artifacts, self.sandbox, self.settings.predict_seconds)
+
+    # What follows from events
+
+    @cached_property
+    def worker(self) -> Worker:
+        """What trains."""
+        sandbox, jobs = self.sandbox, JobRepository(self.store)
+        worker = self._closing(
+            Worker(
+                name=f"worker-{new_id()}",
+                log=self.log,
+                bus=self.bus,
+                feed=make_feed(self.settings, self.log, self.store),
+                queue=RowsJobQueue(jobs),
+                leases=MemoryLeases(),
+                sandbox=sandbox,
+                artifacts=self.artifacts,
+                scratch=self.directory.scratch,
+                slots=self.settings.worker_slots,
+                threads=self.settings.training_threads,
+            )
+        )
+        self._stops.append(worker.stop)
+        return worker
+
+    @cached_property
+    def finisher(self) -> Finisher:
+        """What makes copies of models for serving, and weighs their columns."""
+        sandbox, jobs = self.sandbox, JobRepository(self.store)
+        finisher = self._closing(
+            Finisher(
+                name=f"finisher-{new_id()}",
+                log=self.log,
+                bus=self.bus,
+                jobs=RowsUnfinishedJobs(jobs),
+                sandbox=sandbox,
+                artifacts=self.artifacts,
+                scratch=self.directory.scratch,
+            )
+        )
+        self._stops.append(finisher.stop)
+        return finisher
+
+    @cached_property
+    def relay(self) -> Relay | None:
+        """What publishes the log to Kafka, where there is one."""
+        relay = make_relay(self.settings, self.log)
+        return relay and self._closing(relay)
+
+    def _closing(self, part: C) -> C:
+        """The part, to be closed before all that was made before it."""
+        self._closes.callback(part.close)
+        return part
 
 
 def spare_collections() -> None:
@@ -153,22 +271,3 @@ def running(settings: Settings) -> Iterator[Runtime]:
         yield runtime
     finally:
         runtime.close()
-
-
-def make_queries(log: EventLog, store: ReadStore, artifacts: ArtifactStore, settings: Settings) -> Queries:
-    """The read side over a store."""
-    jobs = JobRepository(store)
-    return Queries(
-        datasets=DatasetRepository(store),
-        dataset_versions=DatasetVersionRepository(store),
-        pipelines=PipelineRepository(store),
-        jobs=jobs,
-        evaluations=EvaluationService(jobs, artifacts),
-        models=ModelRepository(store),
-        model_versions=ModelVersionRepository(store),
-        deployments=DeploymentRepository(store),
-        keys=KeyRepository(store),
-        projections=ProjectionRepository(log, store),
-        reactions=ReactionRepository(store),
-        freshness=Freshness(log, store, settings.position_seconds),
-    )

@@ -206,4 +206,4 @@ def test_nodes_are_described(client: Client) -> None:
 
 def test_health(client: Client, stalled: Server) -> None:
     assert client.get("/health/live").json() == {"status": "live"}
-    assert client.get("/health/ready").json() == {"status": "ready"}
+    assert client.get("/health/ready").json() == {"status": "ready", "role": "all"}

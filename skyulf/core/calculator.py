@@ -33,8 +33,8 @@ Report = Callable[[str, float, dict[str, float]], None]
 
 PROBE_ROWS = 50
 
-MANY_CELLS = 1_000_000
-"""Cells of a table from which on threads of OpenMP are worth waking."""
+MANY_CELLS = 10_000_000
+"""Cells of a table from which on threads of OpenMP are worth waking (docs/performance.md, Training)."""
 
 # Where each stage ends, as a share of the whole; choosing and fitting is what takes long.
 ENDS = {"load": 0.02, "split": 0.05, "choose": 0.5, "fit": 0.7, "evaluate": 0.75, "refit": 0.95, "fingerprint": 1.0}
@@ -141,7 +141,8 @@ def threads_of_libraries(cells: int, threads: int) -> dict[str, int]:
 
     Of BLAS always one: sums over rows then come out the same whatever the number of cores, and sooner, for tables are
     tall and narrow, and threads spend more time on waiting than they save (a logistic regression took 5 times as long
-    on two). Boosted trees (OpenMP) begin to gain by a second one at about a million cells.
+    on two). Boosted trees (OpenMP) meet at thousands of barriers, and threads that wait there sleep, so that they take
+    no time from other work: a second one begins to gain at six million cells. Their number does not change the model.
     """
     return {"blas": 1, "openmp": threads if cells >= MANY_CELLS else 1}
 

@@ -207,7 +207,8 @@ def _completed(spec: PipelineSpec) -> PipelineSpec:
     """Write out every parameter, so that the record does not depend on defaults that may change."""
     steps = tuple(step.model_copy(update={"params": step.use().model_dump()}) for step in spec.steps or ())
     model = spec.model and spec.model.model_copy(update={"params": spec.model.use().model_dump()})
-    return spec.model_copy(update={"steps": steps, "model": model})
+    turned = "none" if spec.task == "regression" and spec.target_transform is None else spec.target_transform
+    return spec.model_copy(update={"steps": steps, "model": model, "target_transform": turned})
 
 
 def fitted(spec: PipelineSpec, flow: Flow, context: BuildContext, table: _Table, rows: Array | None) -> Any:
@@ -226,9 +227,10 @@ def learnt(spec: PipelineSpec, flow: Flow, context: BuildContext, table: _Table,
     pipeline = without_samplers(pipeline) if flow.changes_rows else pipeline
     for transformer in pipeline[:-1]:
         settled(transformer)
-    if "n_jobs" in pipeline[-1].get_params(deep=False):
+    model = getattr(pipeline[-1], "regressor_", pipeline[-1])
+    if "n_jobs" in model.get_params(deep=False):
         # Predictions of a forest on several threads are summed in the order in which the threads finish.
-        pipeline[-1].set_params(n_jobs=1)
+        model.set_params(n_jobs=1)
     return pipeline, left
 
 

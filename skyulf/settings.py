@@ -32,6 +32,8 @@ class Settings(BaseSettings):
     """URIs, parted by blanks, below which datasets may be read; by default the bucket of ``artifacts_url``, if any."""
     worker_slots: Annotated[int, Field(ge=1, le=256)] = 1
     training_threads: Annotated[int, Field(ge=1)] = 2
+    lease_seconds: Annotated[float, Field(ge=1, le=60)] = 8.0
+    """How long a job that runs stays with its worker after a last sign of that; only workers on Postgres give any."""
     job_seconds: Annotated[int, Field(ge=1)] = 3600
     job_memory_bytes: Annotated[int, Field(ge=GIB // 4)] = 4 * GIB
     upload_bytes: Annotated[int, Field(ge=1)] = 2 * GIB

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from skyulf.adapters.cached_artifacts import CachedArtifacts
 from skyulf.adapters.data_dir import DataDirectory
+from skyulf.adapters.leases import MemoryLeases
 from skyulf.adapters.local_artifacts import LocalArtifacts
 from skyulf.adapters.log_feed import LogFeed
 from skyulf.adapters.memory_artifacts import MemoryArtifacts
@@ -26,6 +27,7 @@ from skyulf.ingest.uris import UriFiles, UriSource, place_of
 from skyulf.projections.store import ReadStore
 from skyulf.queries.reaction import TRAINING
 from skyulf.reactions.feed import WAKING, EventFeed
+from skyulf.reactions.leases import Leases
 from skyulf.reactions.relay import Relay
 from skyulf.settings import Settings
 
@@ -139,6 +141,15 @@ def make_uris(settings: Settings) -> UriFiles:
 
         sources["s3"] = S3Source()
     return UriFiles(roots, sources, settings.upload_bytes)
+
+
+def make_leases(settings: Settings) -> Leases:
+    """Who is at work on what: told in Postgres where other processes work too, else known to this one alone."""
+    if not in_postgres(settings):
+        return MemoryLeases()
+    from skyulf.adapters.postgres_leases import PostgresLeases
+
+    return PostgresLeases(settings.database_url, new_id(), settings.lease_seconds)
 
 
 def make_feed(settings: Settings, log: EventLog, store: ReadStore) -> EventFeed:

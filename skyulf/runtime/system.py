@@ -5,10 +5,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cached_property
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from skyulf.adapters.job_queue import RowsJobQueue
-from skyulf.adapters.leases import MemoryLeases
 from skyulf.adapters.system import new_id, new_secret, now
 from skyulf.adapters.unfinished_jobs import RowsUnfinishedJobs
 from skyulf.artifacts import ArtifactStore
@@ -17,6 +17,7 @@ from skyulf.commands.bus import CommandBus
 from skyulf.errors import Misconfigured, Unavailable
 from skyulf.events.log import EventLog
 from skyulf.ingest.service import IngestService
+from skyulf.metrics import Metrics
 from skyulf.projections import PROJECTIONS
 from skyulf.projections.projector import Projector
 from skyulf.projections.store import ReadStore
@@ -25,13 +26,16 @@ from skyulf.queries.freshness import Freshness
 from skyulf.queries.job import JobRepository
 from skyulf.queries.projection import ProjectionRepository
 from skyulf.reactions.finishing import Finisher
+from skyulf.reactions.leases import Leases
 from skyulf.reactions.relay import Relay
 from skyulf.reactions.sandbox import SandboxServer
 from skyulf.reactions.training import Worker
 from skyulf.runtime.making import (
     directory_of,
+    in_postgres,
     make_artifacts,
     make_feed,
+    make_leases,
     make_log,
     make_progress_listener,
     make_progress_teller,
@@ -39,6 +43,7 @@ from skyulf.runtime.making import (
     make_relay,
     make_uris,
 )
+from skyulf.runtime.measured import measure
 from skyulf.runtime.queries import Queries, make_queries
 from skyulf.runtime.roles import LOOK_AGAIN, ROLES, Role
 from skyulf.serving import PredictionService
@@ -78,7 +83,9 @@ class Runtime:
         self.settings = settings
         self.role = role
         self.now = now
+        self.new_id = new_id
         self.new_secret = new_secret
+        self.metrics = Metrics(version("skyulf"), role.name)
         self.made_at = time.monotonic()
         self._stops: list[Callable[[], None]] = []
         self._closes = ExitStack()
@@ -98,6 +105,7 @@ class Runtime:
         for part in self.role.starts(self):
             if part is not None:
                 part.start()
+        measure(self, self._closing)
         spare_collections()
 
     def close(self) -> None:
@@ -175,7 +183,7 @@ class Runtime:
     @cached_property
     def bus(self) -> CommandBus:
         """What takes commands."""
-        return self._closing(CommandBus(self.log, COMMANDS, now, new_id))
+        return self._closing(CommandBus(self.log, COMMANDS, now, new_id, self.metrics.settled))
 
     @cached_property
     def sandbox(self) -> SandboxServer:
@@ -200,17 +208,22 @@ class Runtime:
     # What follows from events
 
     @cached_property
+    def leases(self) -> Leases:
+        """Who is at work on what, here and in other processes."""
+        return self._closing(make_leases(self.settings))
+
+    @cached_property
     def worker(self) -> Worker:
         """What trains."""
-        sandbox, jobs = self.sandbox, JobRepository(self.store)
+        sandbox, leases, jobs = self.sandbox, self.leases, JobRepository(self.store)
         worker = self._closing(
             Worker(
                 name=f"worker-{new_id()}",
                 log=self.log,
                 bus=self.bus,
                 feed=make_feed(self.settings, self.log, self.store),
-                queue=RowsJobQueue(jobs),
-                leases=MemoryLeases(),
+                queue=RowsJobQueue(jobs, shared=in_postgres(self.settings)),
+                leases=leases,
                 sandbox=sandbox,
                 artifacts=self.artifacts,
                 scratch=self.directory.scratch,
@@ -224,13 +237,15 @@ class Runtime:
     @cached_property
     def finisher(self) -> Finisher:
         """What makes copies of models for serving, and weighs their columns."""
-        sandbox, jobs = self.sandbox, JobRepository(self.store)
+        sandbox, leases, worker, jobs = self.sandbox, self.leases, self.worker, JobRepository(self.store)
         finisher = self._closing(
             Finisher(
                 name=f"finisher-{new_id()}",
                 log=self.log,
                 bus=self.bus,
                 jobs=RowsUnfinishedJobs(jobs),
+                leases=leases,
+                training=lambda: bool(worker.at_work_on()),
                 sandbox=sandbox,
                 artifacts=self.artifacts,
                 scratch=self.directory.scratch,

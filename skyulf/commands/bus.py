@@ -5,8 +5,10 @@ them in one transaction (group commit): callers share the price of a disk flush.
 before it in the same batch. If any append of the batch is refused, whatever rested on it is decided anew, alone.
 """
 
+import logging
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
@@ -17,6 +19,7 @@ from typing import Any
 from eventsourcing.application import LRUCache
 
 from skyulf.commands.base import Command, Context, Handler, Streams
+from skyulf.commands.settled import Settled, tell
 from skyulf.errors import CommandReused, PreconditionFailed, Unavailable, WrongVersion
 from skyulf.events.base import DomainEvent, Metadata, Recorded, noun_of
 from skyulf.events.log import Append, AppendResult, CommandRecorded, EventLog, Write
@@ -32,6 +35,8 @@ CONFLICTS = 20
 """A command that loses so often to other writers is given back to its caller."""
 
 CACHED_STREAMS = 4_096
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +70,9 @@ class Sent:
     handler: Handler
     fingerprint: str
     answer: Future[Answer]
+    begun: float
     conflicts: int = 0
+    settled: bool = False
 
 
 @dataclass(slots=True)
@@ -86,7 +93,10 @@ class Batch:
 
 
 class CommandBus:
-    """Takes commands from any thread; ``now`` and ``new_id`` are the clock and the source of ids (UUIDv7)."""
+    """Takes commands from any thread; ``now`` and ``new_id`` are the clock and the source of ids (UUIDv7).
+
+    ``on_settled`` hears of every command that was taken, in the bus's thread, before its caller has the answer.
+    """
 
     def __init__(
         self,
@@ -94,11 +104,13 @@ class CommandBus:
         handlers: Mapping[type[Command], Handler],
         now: Callable[[], datetime],
         new_id: Callable[[], str],
+        on_settled: Callable[[Settled], None] = lambda _: None,
     ) -> None:
         self._log = log
         self._handlers = handlers
         self._now = now
         self._new_id = new_id
+        self._on_settled = on_settled
         self._queue: queue.Queue[Sent | None] = queue.Queue(WAITING)
         self._cache: LRUCache[str, Folded] = LRUCache(CACHED_STREAMS)
         self._gate = threading.Lock()
@@ -112,7 +124,8 @@ class CommandBus:
         Raises `Unavailable` when too many commands wait, or the bus is closed.
         """
         handler = self._handlers[type(command)]
-        sent = Sent(self._identified(command), context, handler, command.fingerprint(context.reason), Future())
+        fingerprint = command.fingerprint(context.reason)
+        sent = Sent(self._identified(command), context, handler, fingerprint, Future(), time.perf_counter())
         with self._gate:
             if self._closed:
                 raise Unavailable("the server is stopping; send the command again")
@@ -163,7 +176,7 @@ class CommandBus:
         except Exception as error:  # noqa: BLE001 - the thread must outlive any fault, and each caller hear of it
             self._cache = LRUCache(CACHED_STREAMS)  # the library's clear() keeps what it should forget
             for sent in commands:
-                resolve(sent, error)
+                self._resolve(sent, error)
             return []
 
     def _attempt(self, commands: list[Sent]) -> list[Sent]:
@@ -178,7 +191,7 @@ class CommandBus:
             if isinstance(outcome, Answer):
                 position = batch.positions.get((outcome.id, outcome.version), outcome.position)
                 outcome = replace(outcome, position=position)
-            resolve(sent, outcome)
+            self._resolve(sent, outcome)
         return batch.again
 
     def _load(self, streams: Iterable[str]) -> Batch:
@@ -275,7 +288,7 @@ class CommandBus:
                 whole = False
                 self._refused(sent, result, batch)
                 continue
-            resolve(sent, answer_of(result))
+            self._resolve(sent, answer_of(result), result)
             for recorded in result:
                 batch.positions[recorded.stream, recorded.version] = recorded.position
         if whole:
@@ -289,13 +302,31 @@ class CommandBus:
         sent.conflicts += 1
         if isinstance(why, CommandRecorded) and sent.context.command_id is not None:
             try:
-                resolve(sent, same_answer(sent.fingerprint, self._log.command(sent.context.actor.id, why.detail)))
+                self._resolve(sent, same_answer(sent.fingerprint, self._log.command(sent.context.actor.id, why.detail)))
             except CommandReused as error:
-                resolve(sent, error)
+                self._resolve(sent, error)
         elif sent.conflicts > CONFLICTS:
-            resolve(sent, Unavailable("others kept changing the same thing; send the command again"))
+            self._resolve(sent, Unavailable("others kept changing the same thing; send the command again"))
         else:
             batch.again.append(sent)
+
+    def _resolve(self, sent: Sent, outcome: Answer | Exception, written: tuple[Recorded, ...] = ()) -> None:
+        """Give the caller the outcome, unless it has one; ``written`` are the events that came of it just now."""
+        if sent.settled:
+            return
+        sent.settled = True
+        settled = Settled(sent.command, sent.context, outcome, written, time.perf_counter() - sent.begun)
+        try:
+            tell(settled)
+            self._on_settled(settled)
+        except Exception:
+            logger.exception("what became of a command could not be told")
+        if sent.answer.done() or not sent.answer.set_running_or_notify_cancel():
+            return  # the caller has gone away
+        if isinstance(outcome, Answer):
+            sent.answer.set_result(outcome)
+        else:
+            sent.answer.set_exception(outcome)
 
 
 def fold(stream: str, folded: Folded, events: Sequence[Recorded]) -> Folded:
@@ -325,13 +356,3 @@ def same_answer(fingerprint: str, events: tuple[Recorded, ...]) -> Answer:
     if events[0].metadata.fingerprint != fingerprint:
         raise CommandReused("this Idempotency-Key was used before for another request; use a new one")
     return answer_of(events)
-
-
-def resolve(sent: Sent, outcome: Answer | Exception) -> None:
-    """Give the caller the outcome, unless it has one or has gone away."""
-    if sent.answer.done() or not sent.answer.set_running_or_notify_cancel():
-        return
-    if isinstance(outcome, Answer):
-        sent.answer.set_result(outcome)
-    else:
-        sent.answer.set_exception(outcome)

@@ -138,6 +138,11 @@ class Relay:
         if self._thread.ident is not None:
             self._thread.join(FAREWELL)
 
+    @property
+    def working(self) -> bool:
+        """Whether this is the relay that publishes; the others stand by."""
+        return self._position is not None
+
     def status(self) -> RelayStatus:
         """What the relay is at; from any thread."""
         position = self._position

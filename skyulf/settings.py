@@ -34,6 +34,8 @@ class Settings(BaseSettings):
     training_threads: Annotated[int, Field(ge=1)] = 2
     lease_seconds: Annotated[float, Field(ge=1, le=60)] = 8.0
     """How long a job that runs stays with its worker after a last sign of that; only workers on Postgres give any."""
+    drain_seconds: Annotated[float | None, Field(ge=0)] = None
+    """How long jobs may go on once a process is asked to end; by default 20 for the role worker, and 0 for all."""
     job_seconds: Annotated[int, Field(ge=1)] = 3600
     job_memory_bytes: Annotated[int, Field(ge=GIB // 4)] = 4 * GIB
     upload_bytes: Annotated[int, Field(ge=1)] = 2 * GIB

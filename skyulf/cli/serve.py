@@ -60,11 +60,14 @@ class Server(uvicorn.Server):
 class Signals:
     """The first signal asks for an end in order; the second ends the process at once, whatever it is at.
 
+    While jobs are given time to end, the second takes that time from them, and a third ends the process.
+
     What was acknowledged is in the log, and child processes end with their owner: nothing is lost by it but time.
     """
 
     def __init__(self) -> None:
         self._asked = False
+        self._hurried: bool | None = None
         self._server: uvicorn.Server | None = None
 
     def take(self) -> None:
@@ -76,7 +79,18 @@ class Signals:
         """Have the server stopped by a signal; before, there is nothing yet that would have to be awaited."""
         self._server = server
 
+    def give_time(self) -> None:
+        """Let the next signal take the time that jobs are given."""
+        self._hurried = False
+
+    def hurried(self) -> bool:
+        """Whether one came since."""
+        return self._hurried is True
+
     def _signalled(self, number: int, _frame: FrameType | None) -> None:
+        if self._hurried is False:
+            self._hurried = True
+            return
         if self._asked:
             os._exit(KILLED + number)
         self._asked = True
@@ -117,17 +131,29 @@ def run(screen: Screen, settings: Settings) -> None:
                 _tell(screen, settings, url)
 
             def closed() -> None:
+                runtime.claim_no_more()
                 if role.answers:
                     runtime.directory.announce(None)
 
             server = Server(config, opened, closed)
             signals.stop(server)
             server.run(sockets=[listener])
+            _drain(screen, settings, runtime, signals)
         finally:
             runtime.close()
     if not server.started:
         raise Unavailable("the server could not start; its warnings say why")
     screen.note("stopped")
+
+
+def _drain(screen: Screen, settings: Settings, runtime: Runtime, signals: Signals) -> None:
+    """Let jobs that run here end, for as long as they may."""
+    seconds = runtime.role.drain_seconds if settings.drain_seconds is None else settings.drain_seconds
+    jobs = runtime.claim_no_more()
+    if jobs and seconds:
+        signals.give_time()
+        screen.note(f"waiting up to {seconds:g} s for {', '.join(jobs)} to end; another signal hands back what runs")
+        runtime.drain(seconds, signals.hurried)
 
 
 def _app(runtime: Runtime) -> Any:

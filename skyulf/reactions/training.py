@@ -84,16 +84,21 @@ class Worker:
         """Ids of the jobs that this worker holds now."""
         return tuple(attempt.job_id for attempt in self._held.all())
 
+    def claim_no_more(self) -> None:
+        """Leave jobs that wait to others; what runs goes on."""
+        self._draining.set()
+        self._offers.close()
+
     def drain(self, seconds: float, hurried: Callable[[], bool] = lambda: False) -> None:
         """Claim nothing more, and wait until what runs has ended: for so long at most, or until ``hurried``."""
-        self._claim_no_more()
+        self.claim_no_more()
         until = time.monotonic() + seconds
         while self._held.all() and time.monotonic() < until and not hurried():
             self._stopping.wait(DRAIN_LOOK)
 
     def stop(self) -> None:
         """Stop claiming and kill what runs, without waiting; it is handed back while `close` waits."""
-        self._claim_no_more()
+        self.claim_no_more()
         self._stopping.set()
         self._feed.wake()
         for attempt in self._held.all():
@@ -106,10 +111,6 @@ class Worker:
             if thread.ident is not None:  # closed before it was started, or while it was
                 thread.join()
         self._feed.close()
-
-    def _claim_no_more(self) -> None:
-        self._draining.set()
-        self._offers.close()
 
     # What wakes the worker
 

@@ -49,6 +49,8 @@ class Role:
     needs: tuple[Callable[[str, Settings], None], ...]
     files: bool
     answers: bool
+    drain_seconds: float = 0.0
+    """How long jobs that run are given to end before they are handed back, where the settings do not say."""
 
 
 # What a role cannot do without
@@ -185,6 +187,7 @@ ROLES: Mapping[str, Role] = {
             needs=(needs_postgres, needs_shared_artifacts),
             files=True,
             answers=False,
+            drain_seconds=20.0,
         ),
     )
 }  # fmt: skip

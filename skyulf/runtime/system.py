@@ -114,6 +114,17 @@ class Runtime:
             self._stops.pop()()
         self._closes.close()
 
+    def claim_no_more(self) -> tuple[str, ...]:
+        """Leave jobs that wait to others; ids of those that run here."""
+        if "worker" not in vars(self):  # asking for it would make one
+            return ()
+        self.worker.claim_no_more()
+        return self.worker.at_work_on()
+
+    def drain(self, seconds: float, hurried: Callable[[], bool]) -> None:
+        """Before `close`: let jobs that run here end, for so long at most, or until ``hurried``."""
+        self.worker.drain(seconds, hurried)
+
     def ready(self) -> dict[str, str]:
         """What there is to say of a role that can do its work now; raises `Unavailable` saying what it waits for."""
         told = {"status": "ready", "role": self.role.name}

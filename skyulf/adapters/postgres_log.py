@@ -71,23 +71,25 @@ class PostgresEventLog:
         self._wakeups.wake_all()
         return results
 
-    def _append(self, batch: Sequence[Prepared]) -> list[AppendResult]:
+    def _append(self, batch: Sequence[Prepared], before: Sequence[AppendResult] = ()) -> list[AppendResult]:
+        """What becomes of a batch; ``before`` is what became of those before it in the same call."""
         try:
-            return self._settled(batch)
+            return self._settled(batch, [not isinstance(result, tuple) for result in before])
         except errors.OutOfMemory as error:  # of the server's memory for locks, which the whole batch wants too many of
             if len(batch) == 1:
                 raise refused(error) from error
             middle = len(batch) // 2
-            return self._append(batch[:middle]) + self._append(batch[middle:])
+            first = self._append(batch[:middle], before)
+            return first + self._append(batch[middle:], [*before, *first])
 
-    def _settled(self, batch: Sequence[Prepared]) -> list[AppendResult]:
+    def _settled(self, batch: Sequence[Prepared], refused: Sequence[bool]) -> list[AppendResult]:
         """Write what can be written together; where the database says otherwise, judge anew by what it says.
 
         Each time it does, an append is refused for good: versions only rise, and commands stay.
         """
         facts = Facts()
         while True:
-            plan = Plan(facts)
+            plan = Plan(facts, refused)
             verdicts = [plan.judge(candidate) for candidate in batch]
             written = [] if plan.settled else self._written(plan)
             if written is not None:

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from typing import Any
 
 import psycopg
@@ -19,10 +20,10 @@ from skyulf.adapters import postgres_log, postgres_recorder
 from skyulf.adapters.postgres import connect
 from skyulf.adapters.postgres_log import PostgresEventLog
 from skyulf.adapters.postgres_recorder import Guards
-from skyulf.adapters.postgres_schema import migrate
+from skyulf.adapters.postgres_schema import VERSION, migrate
 from skyulf.errors import Misconfigured, Unavailable, WrongVersion
 from skyulf.events.base import Recorded
-from skyulf.events.log import Append, AppendResult, CommandRecorded, Write
+from skyulf.events.log import Append, AppendResult, CommandRecorded, Unfounded, Write
 
 A, B = "pipeline-a", "pipeline-b"
 
@@ -165,10 +166,14 @@ class TestBatches:
             return append(connection, guards, events, keys)
 
         monkeypatch.setattr(log._recorder, "append", limited)
-        results = log.append([writing(f"pipeline-{number}", 0, named()) for number in range(5)])
-        assert all(isinstance(result, tuple) for result in results)
-        assert [recorded.stream for recorded in everything(log)] == [f"pipeline-{number}" for number in range(5)]
-        assert max(sizes) == 5
+        appends = [writing(f"pipeline-{number}", 0, named()) for number in range(5)]
+        refused = writing("pipeline-5", 9, renamed())
+        appends += [refused, replace(writing("pipeline-6", 0, named()), rests_on=(5,))]
+        appends += [replace(writing("pipeline-7", 0, named()), rests_on=(0,))]
+        results = log.append(appends)
+        assert [type(result) for result in results] == [*[tuple] * 5, WrongVersion, Unfounded, tuple]
+        assert [recorded.stream for recorded in everything(log)] == [f"pipeline-{n}" for n in (0, 1, 2, 3, 4, 7)]
+        assert max(sizes) > 5
 
 
 class TestAnswersThatAreLost:
@@ -388,7 +393,7 @@ class TestMigrating:
 
         with ThreadPoolExecutor(8) as pool:
             befores = sorted(before for before, _ in pool.map(attempt, range(8)))
-        assert befores == [0, *[1] * 7]
+        assert befores == [0, *[VERSION] * 7]
         with closing(PostgresEventLog(url, sequential_ids())) as log:
             written(log, A, 0, named())
 

@@ -25,6 +25,9 @@ MOST_CELLS = 20_000_000
 
 OPTIONS = ipc.IpcReadOptions(use_threads=False)
 
+WRITTEN = ipc.IpcWriteOptions()
+"""As pyarrow writes it, whatever its environment says."""
+
 UNITS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 
 SECONDS_OF_A_DAY = 86_400
@@ -47,17 +50,18 @@ def read(body: bytes, reader: RowReader) -> Columns:
         raise Invalid("the stream names a column twice", [Fault("body", "names must differ")])
     if not any(batch.num_rows for batch in batches):
         raise Invalid("there are no rows", [Fault("rows", "at least one row")])
-    columns = _plain_numbers(batches[0], reader) if len(batches) == 1 else None
+    columns = _plain_numbers(batches[0], names, reader) if len(batches) == 1 else None
     return columns or _columns(pa.Table.from_batches(batches), reader)
 
 
-def _plain_numbers(batch: Any, reader: RowReader) -> Columns | None:
+def _plain_numbers(batch: Any, names: list[str], reader: RowReader) -> Columns | None:
     """All columns at once, where they are numbers and each cell is one; else None."""
     if not reader.is_block:
         return None
     try:
-        names = [column.name for column in reader.schema]
-        matrix = batch.select(names).to_tensor(null_to_nan=True).to_numpy()
+        wanted = [column.name for column in reader.schema]
+        chosen = batch if names == wanted else batch.select(wanted)
+        matrix = chosen.to_tensor(null_to_nan=True).to_numpy()
     except (pa.ArrowException, KeyError):  # of other types, or not there
         return None
     if matrix.dtype != np.float64 or not np.isfinite(matrix).all():
@@ -209,7 +213,7 @@ def write(predictions: Predictions, model: str, model_version: int) -> bytes:
     metadata = {"model": model, "model_version": str(model_version)}
     batch = pa.RecordBatch.from_arrays(columns, names=names, metadata=metadata)
     sink = pa.BufferOutputStream()
-    with ipc.new_stream(sink, batch.schema) as stream:
+    with ipc.new_stream(sink, batch.schema, options=WRITTEN) as stream:
         stream.write_batch(batch)
     written: bytes = sink.getvalue().to_pybytes()
     return written

@@ -15,7 +15,7 @@ from pyarrow import ipc
 from skyulf.core.rows import ABSENT_COLUMN, Array, Columns, Faults, Predictions, RowReader, dtype_of, probability_names
 from skyulf.core.state import InputColumn
 from skyulf.errors import Fault, Invalid
-from skyulf.serving.arrow_sizes import DAMAGED, unpacked_bytes
+from skyulf.serving.arrow_sizes import DAMAGED, messages_of, unpacked_bytes
 
 MOST_UNPACKED = 256 << 20
 """Bytes that compressed buffers may unpack to, all together."""
@@ -36,10 +36,9 @@ SECONDS_OF_A_DAY = 86_400
 def read(body: bytes, reader: RowReader) -> Columns:
     """Read the rows in a stream. Raises `Invalid`, naming row and column where it is a cell."""
     try:
-        _check_size(body)
-        with ipc.open_stream(body, options=OPTIONS) as stream:
-            names = stream.schema.names
-            batches = list(_checked(stream, max(1, len(reader.schema))))
+        schema, found = _batches(body)
+        names = schema.names
+        batches = list(_checked(found, max(1, len(reader.schema))))
     except pa.ArrowNotImplementedError:
         fault = Fault("body", "it holds types or an encoding that are not taken")
         raise Invalid("the body cannot be read as an Arrow stream", [fault]) from None
@@ -69,19 +68,26 @@ def _plain_numbers(batch: Any, names: list[str], reader: RowReader) -> Columns |
     return reader.block(matrix)
 
 
-def _check_size(body: bytes) -> None:
+def _batches(body: bytes) -> tuple[Any, Iterator[Any]]:
+    """A stream's schema and its batches; what its messages claim to unpack to is added up before."""
+    messages = messages_of(body)
     unpacked = 0
-    for claimed in unpacked_bytes(body):
+    for claimed in unpacked_bytes(messages):
         unpacked += claimed
         if unpacked > MOST_UNPACKED:
             fault = Fault("body", f"what is compressed in it unpacks to more than {MOST_UNPACKED >> 20} MiB")
             raise Invalid("the Arrow stream is too large", [fault])
+    if not unpacked and [message.type for message in messages] == ["schema", "record batch"]:  # the usual stream
+        schema = ipc.read_schema(messages[0])
+        return schema, iter([ipc.read_record_batch(messages[1], schema)])
+    stream = ipc.open_stream(body, options=OPTIONS)
+    return stream.schema, stream
 
 
-def _checked(stream: Any, columns: int) -> Iterator[Any]:
+def _checked(batches: Iterator[Any], columns: int) -> Iterator[Any]:
     """Every batch of a stream, once it has been checked."""
     rows = 0
-    for batch in stream:
+    for batch in batches:
         rows += batch.num_rows
         if rows * columns > MOST_CELLS:
             fault = Fault("rows", f"at most {MOST_CELLS // columns:,} rows of this model in one request")

@@ -15,6 +15,7 @@ from bench.measure import Report
 BENCHES = {
     "append": "append on SQLite, durable, idempotency included",
     "postgres": "append on Postgres beside pgbench, durable, idempotency included",
+    "jobs": "POST /v1/jobs, durable on Postgres, beside the same insert behind a bare route",
     "following": "what followers miss of 16 writers on Postgres, some of them killed",
     "rebuild": "read models from 10,000 and 1,000,000 events",
     "training": "training through the whole system",

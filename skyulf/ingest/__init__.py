@@ -79,8 +79,9 @@ class ColumnFacts:
     high. ``skewness`` is the third standardised moment of an integer or number column (of the population;
     None where it has no spread or is not finite). ``mean_words`` is the mean number of words, parted by blanks, of
     a text column's cells that are not null (None without any). ``unfit`` counts, of a text column of which more than
-    half of the cells are numbers, the cells that are none; of a column whose type was asked for, the cells that are not
-    of it and were taken as missing, where that was asked for, too. Of any other column it is 0.
+    half of the cells are numbers (and a quarter are from its beginning on), the cells that are none; of a column whose
+    type was asked for, the cells that are not of it and were taken as missing, where that was asked for, too. Of any
+    other column it is 0.
     """
 
     name: str

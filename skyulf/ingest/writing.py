@@ -16,6 +16,9 @@ from skyulf.ingest.table import ARROW_TYPES, TypedTable
 
 _ROW_GROUP_BYTES = 32 << 20
 
+_ENOUGH = 1000
+"""Filled cells of which a quarter must be numbers for a column of text to be looked at further."""
+
 
 def write(table: TypedTable, target: Path, send: Callable[[Any], None]) -> tuple[int, list[ColumnFacts]]:
     """Write all batches to ``target``; answer the number of rows and the facts. Leaves no partial file."""
@@ -56,6 +59,7 @@ class _Gathered:
         self.kind = kind
         self._unfit = unfit
         self._numbers = 0
+        self._text = False
         self._nulls = self._present = self._blanks = 0
         self._counts = ValueCounts(limit)
         self._moments = Moments() if kind in ("integer", "number") else None
@@ -69,7 +73,14 @@ class _Gathered:
             self._moments.add(present.astype(np.float64, copy=False))
         if self.kind == "string":
             self._blanks += pc.sum(pc.count_substring(values, " ")).as_py() or 0
-            self._numbers += count_numbers(values)
+            self._look_for_numbers(values)
+
+    def _look_for_numbers(self, values: Any) -> None:
+        """Count on as long as it may still be a column of numbers: to look at every cell of plain text takes long."""
+        if self._text:
+            return
+        self._numbers += count_numbers(values)
+        self._text = self._present >= _ENOUGH and 4 * self._numbers < self._present
 
     def facts(self) -> ColumnFacts:
         distinct, commonest, rarest = self._counts.result()
@@ -77,6 +88,6 @@ class _Gathered:
         skewness = self._moments.skewness if self._moments is not None else None
         words = 1 + self._blanks / self._present if self.kind == "string" and self._present else None
         unfit = self._unfit
-        if self.kind == "string" and 2 * self._numbers > self._present:
+        if self.kind == "string" and not self._text and 2 * self._numbers > self._present:
             unfit = self._present - self._numbers
         return ColumnFacts(self.name, self.kind, self._nulls, distinct, commonest, rarest, skewness, words, unfit)

@@ -10,7 +10,7 @@ import pytest
 from taking import Taker, faults_of
 
 from skyulf.events.dataset import Column
-from skyulf.ingest import asked_types
+from skyulf.ingest import asked_types, csv
 from skyulf.ingest.remarks import warnings
 
 
@@ -48,9 +48,18 @@ def test_values_of_several_kinds_in_json_and_parquet(take: Taker) -> None:
     assert take.table(a=pa.array(["1", "2", "x"])).facts["a"].unfit == 1
 
 
-def test_a_cell_late_in_a_long_file(take: Taker) -> None:
-    rows = "\n".join(map(str, range(400_000)))
-    assert take(f"a,b\n{rows.replace(chr(10), ',1' + chr(10))},1\noops,1\n").facts["a"].unfit == 1
+def test_a_cell_late_in_a_long_file(take: Taker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(csv, "BLOCK", 1 << 14)
+    rows = "".join(f"{at},1\n" for at in range(9_000))
+    assert take(f"a,b\n{rows}oops,1\n").facts["a"].unfit == 1
+
+
+def test_a_column_that_begins_as_text_is_text(take: Taker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(csv, "BLOCK", 1 << 14)
+    words = "".join(f"word {at},1\n" for at in range(4_000))
+    numbers = "".join(f"{at},1\n" for at in range(5_000))
+    assert take(f"a,b\n{words}{numbers}").facts["a"].unfit == 0
+    assert take(f"a,b\n{numbers}{words}").facts["a"].unfit == 4_000
 
 
 ROWS = ["1", "2", "unknown", "", "4.5", "unknown", "?", "5"]

@@ -1,7 +1,6 @@
 """``skyulf serve``: a listener of our own, a role behind it, and an end that leaves nothing behind."""
 
 import errno
-import logging
 import os
 import signal
 import socket
@@ -15,6 +14,7 @@ import uvicorn
 from rich.text import Text
 
 from api.security import LOOPBACK, is_loopback
+from skyulf import logs
 from skyulf.cli.owner import owner_of
 from skyulf.cli.screen import Occupied, Screen
 from skyulf.errors import Misconfigured, NotFound, Unavailable
@@ -104,7 +104,7 @@ def run(screen: Screen, settings: Settings) -> None:
     role = ROLES[settings.role]
     _refuse_strangers(settings)
     _refuse_second(settings)
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logs.configure(settings.log_format, settings.log_level, role.name)
     signals = Signals()
     signals.take()
     with closing(listen(settings.host, settings.port, shared=role.name == "api")) as listener:
@@ -115,7 +115,6 @@ def run(screen: Screen, settings: Settings) -> None:
             config = uvicorn.Config(
                 _app(runtime),
                 log_config=None,
-                log_level="warning",
                 access_log=False,
                 lifespan="on",
                 ws="none",

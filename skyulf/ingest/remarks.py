@@ -19,8 +19,10 @@ def warnings(columns: Iterable[Column], rows: int, asked: Mapping[str, str]) -> 
         if column.type == "string":
             wanted = json.dumps({column.name: "number"}, ensure_ascii=False)
             way = f"correct them, or send types {wanted} with unfit missing to take them as missing"
-            told.append(f"{of} are no numbers, so that all are read as text; {way}")
+            odd = "is no number" if column.unfit == 1 else "are no numbers"
+            told.append(f"{of} {odd}, so that all are read as text; {way}")
         else:
             lost = f"column {column.name}: {column.unfit:,} of {rows:,} cells"
-            told.append(f"{lost} are not of the type {column.type} that was asked for, and missing therefore")
+            verb = "is" if column.unfit == 1 else "are"
+            told.append(f"{lost} {verb} not of the type {column.type} that was asked for, and missing therefore")
     return told

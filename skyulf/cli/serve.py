@@ -129,15 +129,18 @@ def run(screen: Screen, settings: Settings) -> None:
                     runtime.directory.announce(url)
                 _tell(screen, settings, url)
 
+            seconds = role.drain_seconds if settings.drain_seconds is None else settings.drain_seconds
+
             def closed() -> None:
-                runtime.claim_no_more()
+                if runtime.claim_no_more() and seconds:
+                    signals.give_time()
                 if role.answers:
                     runtime.directory.announce(None)
 
             server = Server(config, opened, closed)
             signals.stop(server)
             server.run(sockets=[listener])
-            _drain(screen, settings, runtime, signals)
+            _drain(screen, runtime, seconds, signals.hurried)
         finally:
             runtime.close()
     if not server.started:
@@ -145,14 +148,12 @@ def run(screen: Screen, settings: Settings) -> None:
     screen.note("stopped")
 
 
-def _drain(screen: Screen, settings: Settings, runtime: Runtime, signals: Signals) -> None:
+def _drain(screen: Screen, runtime: Runtime, seconds: float, hurried: Callable[[], bool]) -> None:
     """Let jobs that run here end, for as long as they may."""
-    seconds = runtime.role.drain_seconds if settings.drain_seconds is None else settings.drain_seconds
     jobs = runtime.claim_no_more()
     if jobs and seconds:
-        signals.give_time()
         screen.note(f"waiting up to {seconds:g} s for {', '.join(jobs)} to end; another signal hands back what runs")
-        runtime.drain(seconds, signals.hurried)
+        runtime.drain(seconds, hurried)
 
 
 def _app(runtime: Runtime) -> Any:

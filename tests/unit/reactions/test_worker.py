@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from builders import context, written
-from installation import Act, Child, Installation, Process
+from builders import context, everything, job_created, written
+from installation import DATASET, Act, Child, Installation, Process
 
 from skyulf.commands.job import CancelJob, ReclaimJob, RetryJob, StartJob
 from skyulf.events.job import JobFailed
@@ -58,6 +58,20 @@ def test_a_job_is_claimed_and_trained_once_and_nothing_is_left(site: Installatio
     assert not another.works(job)
     assert site.kinds() == TRAINED
     assert (site.leases, one.worker.at_work_on(), list(site.scratch.iterdir())) == ({}, (), [])
+
+
+def test_what_comes_of_a_job_belongs_to_the_request_that_asked_for_it(site: Installation) -> None:
+    trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    created = job_created(dataset_id=DATASET, dataset_artifact=site.table)
+    (asked,) = written(site.log, "job-1", 0, created, correlation_id="request-7", traceparent=trace)
+    one, another = site.process(), site.process()
+    sent(one, StartJob(id="job-1", attempt=1, worker="lost"))
+    another.looks()  # nobody holds the first attempt: it is reclaimed
+    assert another.works("job-1")
+    followed = [event for event in everything(site.log) if event.stream == "job-1"][2:]
+    assert [event.type for event in followed] == ["JobReclaimed", *TRAINED[1:]]
+    told = {(e.metadata.correlation_id, e.metadata.causation_id, e.metadata.traceparent) for e in followed}
+    assert told == {("request-7", asked.id, trace)}
 
 
 class TestClaiming:

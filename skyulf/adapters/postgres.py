@@ -40,6 +40,7 @@ SESSION = {
     "idle_in_transaction_session_timeout": IDLE_TIMEOUT,
     "default_transaction_isolation": "read committed",
     "jit": "off",
+    "max_parallel_workers_per_gather": 0,
 }
 """What sessions that append and read are set to. Readers wait for appenders that hold positions, so that none may
 hold them for long; the guard of an append looks at what was committed while it waited for its locks."""

@@ -166,12 +166,12 @@ class PostgresEventLog:
         self._datastore.pool.check()  # the others are gone too, as a rule
         return question()
 
-    def _found(self, statement: bytes, parameters: Sequence[Any]) -> tuple[Recorded, ...]:
-        """The events that a statement selects."""
+    def _found(self, statement: bytes, parameters: Sequence[Any], *, keep: bool = True) -> tuple[Recorded, ...]:
+        """The events that a statement selects; ``keep`` lets the server keep its plan."""
 
         def select() -> list[tuple[Any, ...]]:
             with self._reading() as cursor:
-                return cursor.execute(statement, parameters, prepare=True).fetchall()
+                return cursor.execute(statement, parameters, prepare=keep).fetchall()
 
         return tuple(recorded_from(*row) for row in self._asked(select))
 
@@ -194,7 +194,8 @@ class PostgresEventLog:
             stop = stop if until is None else min(stop, until)
         if stop <= after:
             return Page((), after)
-        found = self._found(*self._selects.page(after, stop, limit, tuple(dict.fromkeys(types)), stream))
+        page = self._selects.page(after, stop, limit, tuple(dict.fromkeys(types)), stream)
+        found = self._found(*page, keep=not types or stream is not None)
         return Page(found, found[-1].position if len(found) == limit else stop)
 
     def command(self, actor: str, command_id: str) -> tuple[Recorded, ...]:
@@ -226,6 +227,7 @@ class PostgresEventLog:
                         count, last = count + len(some), some[-1].position
                     if count:
                         cursor.execute("SELECT setval(pg_get_serial_sequence('events', 'notification_id'), %s)", [last])
+                        cursor.execute("ANALYZE events")
             except psycopg.Error as error:
                 raise refused(error) from error
         self._notifier.tell()

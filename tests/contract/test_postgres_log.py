@@ -9,7 +9,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from builders import ANN, everything, metadata, named, renamed, sequential_ids, writing, written
+from builders import ANN, everything, metadata, named, record, renamed, sequential_ids, writing, written
 from eventsourcing.persistence import StoredEvent
 from psycopg import Connection, sql
 from services.postgres import CannotRun, Databases, Postgres, dsn_with, wheel_binaries
@@ -24,6 +24,7 @@ from skyulf.adapters.postgres_schema import VERSION, migrate
 from skyulf.errors import Misconfigured, Unavailable, WrongVersion
 from skyulf.events.base import Recorded
 from skyulf.events.log import Append, AppendResult, CommandRecorded, Unfounded, Write
+from skyulf.events.pipeline import PipelineArchived
 
 A, B = "pipeline-a", "pipeline-b"
 
@@ -174,6 +175,48 @@ class TestBatches:
         assert [type(result) for result in results] == [*[tuple] * 5, WrongVersion, Unfounded, tuple]
         assert [recorded.stream for recorded in everything(log)] == [f"pipeline-{n}" for n in (0, 1, 2, 3, 4, 7)]
         assert max(sizes) > 5
+
+
+class TestPagesOfALongLog:
+    """A page costs as much as a page, however much lies behind it: else following a log would cost its square."""
+
+    @pytest.mark.parametrize(
+        ("types", "most"),
+        [
+            ((), 10),
+            (("PipelineCreated", "PipelineArchived"), 40),
+            (("PipelineRevised",), 40),
+            (("PipelineArchived",), 20),
+        ],
+        ids=["all", "half of them", "the other half", "a few"],
+    )
+    def test_what_is_looked_at_for_one_is_a_page_of_it(
+        self, log: PostgresEventLog, types: tuple[str, ...], most: int
+    ) -> None:
+        events = [named(), renamed()]
+        log.restore(
+            record(
+                PipelineArchived() if n == 2_000 else events[n % 2],
+                position=n + 1,
+                stream=f"pipeline-{n // 2}",
+                version=n % 2 + 1,
+                metadata=metadata(f"command-{n}"),
+            )
+            for n in range(4_000)
+        )
+        statement, parameters = log._selects.page(100, 4_000, 10, types, None)
+        with connect(log._url, cursor_factory=psycopg.ClientCursor) as connection:
+            connection.execute("SET enable_seqscan = off")
+            (row,) = connection.execute(b"EXPLAIN (ANALYZE, FORMAT JSON) " + statement, parameters).fetchall()
+        assert sum(touched(row[0][0]["Plan"])) <= most
+
+
+def touched(plan: dict[str, Any]) -> Iterator[int]:
+    """The rows that each scan of a plan went through."""
+    if "Scan" in plan["Node Type"]:
+        yield plan["Actual Rows"] + plan.get("Rows Removed by Filter", 0)
+    for part in plan.get("Plans", ()):
+        yield from touched(part)
 
 
 class TestAnswersThatAreLost:

@@ -39,6 +39,8 @@ def dataset(screen: Screen, file: Path, answer: dict[str, Any]) -> None:
     size = f"{counted(answer['rows'], 'row')}, {counted(len(answer['columns']), 'column')}{missing}"
     screen.show(labelled("dataset", (file.name, "bold"), f"  {size}"))
     cautions(screen, answer)
+    if any(column["type"] == "string" and column["unfit"] for column in answer["columns"]) and answer["warnings"]:
+        screen.show(labelled("try", ("--type COLUMN=number --unfit missing", "bold")))
 
 
 def cautions(screen: Screen, answer: dict[str, Any]) -> None:

@@ -6,6 +6,7 @@ before anything of it is used; what it claims to unpack to, and how many rows it
 
 import math
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -25,8 +26,8 @@ MOST_CELLS = 20_000_000
 
 OPTIONS = ipc.IpcReadOptions(use_threads=False)
 
-WRITTEN = ipc.IpcWriteOptions()
-"""As pyarrow writes it, whatever its environment says."""
+END = b"\xff\xff\xff\xff\0\0\0\0"
+"""The end of a stream, after its messages."""
 
 UNITS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 
@@ -215,14 +216,18 @@ def write(predictions: Predictions, model: str, model_version: int) -> bytes:
     columns = [_said(predictions)]
     if predictions.chances is not None:
         columns += [pa.array(np.ascontiguousarray(chances)) for chances in predictions.chances.T]
-    names = ["prediction", *probability_names(predictions)]
-    metadata = {"model": model, "model_version": str(model_version)}
-    batch = pa.RecordBatch.from_arrays(columns, names=names, metadata=metadata)
-    sink = pa.BufferOutputStream()
-    with ipc.new_stream(sink, batch.schema, options=WRITTEN) as stream:
-        stream.write_batch(batch)
-    written: bytes = sink.getvalue().to_pybytes()
-    return written
+    names = ("prediction", *probability_names(predictions))
+    schema, head = _schema(names, columns[0].type, model, model_version)
+    batch = pa.RecordBatch.from_arrays(columns, schema=schema).serialize()
+    return b"".join((head, memoryview(batch), END))
+
+
+@lru_cache(64)
+def _schema(names: tuple[str, ...], said: Any, model: str, model_version: int) -> tuple[Any, bytes]:
+    """The schema of answers, and the message that begins a stream with it; the same for all that a model says."""
+    fields = [pa.field(names[0], said), *(pa.field(name, pa.float64()) for name in names[1:])]
+    schema = pa.schema(fields, {"model": model, "model_version": str(model_version)})
+    return schema, schema.serialize().to_pybytes()
 
 
 def _said(predictions: Predictions) -> Any:

@@ -12,7 +12,7 @@ from psycopg import Connection, Cursor, errors, sql
 from psycopg.rows import tuple_row
 from psycopg_pool import PoolClosed, PoolTimeout
 
-from skyulf.adapters.postgres import connect, conninfo, lost, refused
+from skyulf.adapters.postgres import connect, conninfo, lost, refused, warn_of_loss
 from skyulf.adapters.postgres_batch import Facts, Plan, Prepared, prepared
 from skyulf.adapters.postgres_order import StableHead
 from skyulf.adapters.postgres_recorder import EnvelopeDatastore, EnvelopeRecorder, Outcome
@@ -49,6 +49,7 @@ class PostgresEventLog:
         self._new_id = new_id
         with connect(url) as connection:
             schema = check(connection)
+            warn_of_loss(connection)
             table = connection.execute("SELECT 'events'::regclass::oid").fetchone()
         channel = f"skyulf_{table[0]}" if table else ""
         self._datastore = EnvelopeDatastore(conninfo(url), schema)

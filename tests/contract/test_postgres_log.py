@@ -522,3 +522,27 @@ def test_a_server_that_is_killed_and_comes_back_has_all_that_was_acknowledged(
             written(log, A, 20, renamed())
     finally:
         server.stop()
+
+
+def test_a_server_that_would_lose_what_it_acknowledged_is_told_of(caplog: pytest.LogCaptureFixture) -> None:
+    try:
+        server = Postgres()
+        server.start()
+    except CannotRun as error:
+        pytest.skip(str(error))
+    try:
+        with connect(server.dsn) as connection:
+            migrate(connection)
+            PostgresEventLog(server.dsn, sequential_ids()).close()
+            assert not caplog.records
+            connection.execute("ALTER SYSTEM SET fsync = off")
+            connection.execute("SELECT pg_reload_conf()")
+            while connection.execute("SHOW fsync").fetchone() != ("off",):
+                pass  # the server takes it in when it gets to it
+        with closing(PostgresEventLog(server.dsn, sequential_ids())) as log:
+            (told,) = caplog.messages
+            assert "fsync=off" in told
+            assert server.password not in told
+            written(log, A, 0, named())
+    finally:
+        server.stop()

@@ -115,6 +115,7 @@ def run(screen: Screen, settings: Settings) -> None:
             config = uvicorn.Config(
                 _app(runtime),
                 log_config=None,
+                proxy_headers=False,  # who calls is known by key alone, and no address is built from what was asked
                 access_log=False,
                 lifespan="on",
                 ws="none",

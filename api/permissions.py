@@ -27,6 +27,8 @@ PERMISSIONS: Mapping[str, Roles] = {
     "GET /v1/datasets/{dataset_id}/versions": READERS,
     "GET /v1/datasets/{dataset_id}/versions/{number}": READERS,
     "GET /v1/datasets/{dataset_id}/rows": AUTHORS,
+    "GET /v1/datasets/{dataset_id}/profile": AUTHORS,
+    "GET /v1/datasets/{dataset_id}/drift": READERS,
     "POST /v1/pipelines": AUTHORS,
     "POST /v1/pipelines/check": READERS,
     "PUT /v1/pipelines/{pipeline_id}": AUTHORS,

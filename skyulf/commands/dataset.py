@@ -3,8 +3,18 @@
 from typing import Any, ClassVar
 
 from skyulf.commands.base import Command, Decided, Handler, Streams, Title, own_stream
+from skyulf.errors import NotFound
 from skyulf.events.base import Value
-from skyulf.events.dataset import Column, ColumnType, DatasetCreated, DatasetVersionAdded, Source, Unfit
+from skyulf.events.dataset import (
+    Column,
+    ColumnType,
+    DatasetCreated,
+    DatasetProfiled,
+    DatasetVersionAdded,
+    Source,
+    Suspicion,
+    Unfit,
+)
 
 
 class AskedUri(Value):
@@ -55,6 +65,15 @@ class AddDatasetVersion(Ingested):
     """Add a version to a dataset."""
 
 
+class ProfileDataset(Command):
+    """Hand in the profile of a version of a dataset."""
+
+    dataset_version: int
+    profile: str
+    sampled: int
+    warnings: tuple[Suspicion, ...] = ()
+
+
 def _added(command: Ingested, number: int) -> DatasetVersionAdded:
     return DatasetVersionAdded(
         dataset_version=number,
@@ -77,7 +96,18 @@ def add_dataset_version(command: AddDatasetVersion, streams: Streams) -> Decided
     return [(command.id, _added(command, len(dataset.versions) + 1))]
 
 
+def profile_dataset(command: ProfileDataset, streams: Streams) -> Decided:
+    """Decide `ProfileDataset`: once for each version; said again, it is left as it is."""
+    dataset = streams.dataset(command.id)
+    if not 1 <= command.dataset_version <= len(dataset.versions):
+        raise NotFound(f"{command.id} has no version {command.dataset_version}")
+    if command.dataset_version in dataset.profiled:
+        return []
+    return [(command.id, DatasetProfiled(**command.model_dump(exclude={"id"})))]
+
+
 HANDLERS: dict[type[Command], Handler] = {
     CreateDataset: Handler(own_stream, create_dataset),
     AddDatasetVersion: Handler(own_stream, add_dataset_version),
+    ProfileDataset: Handler(own_stream, profile_dataset),
 }

@@ -69,7 +69,26 @@ class DatasetVersionAdded(DomainEvent):
     columns: tuple[Column, ...]
 
 
-DatasetEvent = DatasetCreated | DatasetVersionAdded
+class Suspicion(Value):
+    """What a profile warns of: the rule (`skyulf.core.suspicions`), and the columns that fall under it."""
+
+    rule: str
+    columns: tuple[str, ...]
+
+
+class DatasetProfiled(DomainEvent):
+    """A version of a dataset was profiled; ``profile`` is the digest of what came of it, which holds values.
+
+    ``sampled`` is how many of its rows were drawn for what is not told of all.
+    """
+
+    dataset_version: int
+    profile: str
+    sampled: int
+    warnings: tuple[Suspicion, ...] = ()
+
+
+DatasetEvent = DatasetCreated | DatasetVersionAdded | DatasetProfiled
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +97,7 @@ class DatasetState:
 
     name: str
     versions: tuple[DatasetVersionAdded, ...] = ()
+    profiled: frozenset[int] = frozenset()
 
 
 def evolve(state: DatasetState | None, event: DatasetEvent) -> DatasetState:
@@ -88,3 +108,6 @@ def evolve(state: DatasetState | None, event: DatasetEvent) -> DatasetState:
         case DatasetVersionAdded():
             assert state is not None
             return replace(state, versions=(*state.versions, event))
+        case DatasetProfiled():
+            assert state is not None
+            return replace(state, profiled=state.profiled | {event.dataset_version})

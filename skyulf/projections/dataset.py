@@ -6,7 +6,7 @@ from typing import Any, get_args
 import msgspec
 
 from skyulf.events.base import Recorded
-from skyulf.events.dataset import DatasetCreated, DatasetEvent, DatasetVersionAdded
+from skyulf.events.dataset import DatasetCreated, DatasetEvent, DatasetProfiled, DatasetVersionAdded
 from skyulf.projections.base import Projection, Row, by_stream
 
 
@@ -25,7 +25,7 @@ class DatasetRow(Row, frozen=True, kw_only=True):
 
 
 class DatasetVersionRow(Row, frozen=True, kw_only=True):
-    """A version of a dataset, with how its file was read and the facts of each column."""
+    """A version of a dataset, with how its file was read, the facts of each column, and the digest of its profile."""
 
     dataset_id: str
     dataset_version: int
@@ -37,6 +37,7 @@ class DatasetVersionRow(Row, frozen=True, kw_only=True):
     source: dict[str, Any]
     columns: list[dict[str, Any]]
     created_at: datetime
+    profile: str | None = None
 
 
 def version_key(stream: str, number: int) -> str:
@@ -65,10 +66,18 @@ def fold_dataset(row: DatasetRow | None, event: DatasetEvent, recorded: Recorded
                 rows=event.rows,
                 column_count=len(event.columns),
             )
+        case DatasetProfiled():
+            assert row is not None
+            return msgspec.structs.replace(row, version=recorded.version)
 
 
-def fold_version(row: DatasetVersionRow | None, event: DatasetVersionAdded, recorded: Recorded) -> DatasetVersionRow:
-    """The row of the version that was added."""
+def fold_version(
+    row: DatasetVersionRow | None, event: DatasetVersionAdded | DatasetProfiled, recorded: Recorded
+) -> DatasetVersionRow:
+    """The row of the version that was added, or profiled."""
+    if isinstance(event, DatasetProfiled):
+        assert row is not None
+        return msgspec.structs.replace(row, profile=event.profile)
     assert row is None
     return DatasetVersionRow(
         dataset_id=recorded.stream,
@@ -97,9 +106,9 @@ DATASETS = Projection(
 
 DATASET_VERSIONS = Projection(
     name="dataset_versions",
-    version=4,
+    version=5,
     row=DatasetVersionRow,
-    folds=(DatasetVersionAdded,),
+    folds=(DatasetVersionAdded, DatasetProfiled),
     key=lambda recorded, event: version_key(recorded.stream, event.dataset_version),
     fold=fold_version,
     columns={"dataset_id": "text", "dataset_version": "integer"},

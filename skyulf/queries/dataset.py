@@ -1,7 +1,10 @@
 """Datasets and their versions, as they are shown."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
+import msgspec
+
+from skyulf.artifacts import ArtifactStore
 from skyulf.projections.dataset import DATASET_VERSIONS, DATASETS, DatasetRow, DatasetVersionRow, version_key
 from skyulf.projections.store import ReadStore
 from skyulf.queries.base import Repository
@@ -29,3 +32,15 @@ class DatasetVersionRepository(Repository[DatasetVersionRow]):
     def get_version(self, dataset_id: str, number: int) -> DatasetVersionRow:
         """The version of that number; raises `NotFound`."""
         return self.get(version_key(dataset_id, number))
+
+
+class ProfileReader:
+    """Profiles of dataset versions, from their artifacts."""
+
+    def __init__(self, artifacts: ArtifactStore) -> None:
+        self._artifacts = artifacts
+
+    def read(self, digest: str) -> dict[str, Any]:
+        """The profile that is kept under that digest."""
+        profile: dict[str, Any] = msgspec.json.decode(self._artifacts.read(digest))
+        return profile

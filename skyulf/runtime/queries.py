@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from skyulf.artifacts import ArtifactStore
 from skyulf.projections.store import ReadStore
 from skyulf.queries.access import KeyRepository
-from skyulf.queries.dataset import DatasetRepository, DatasetVersionRepository
+from skyulf.queries.dataset import DatasetRepository, DatasetVersionRepository, ProfileReader
 from skyulf.queries.deployment import DeploymentRepository
 from skyulf.queries.freshness import Freshness
 from skyulf.queries.job import EvaluationService, JobRepository
@@ -21,6 +21,7 @@ class Queries:
 
     datasets: DatasetRepository
     dataset_versions: DatasetVersionRepository
+    profiles: ProfileReader
     pipelines: PipelineRepository
     jobs: JobRepository
     evaluations: EvaluationService
@@ -41,6 +42,7 @@ def make_queries(
     return Queries(
         datasets=DatasetRepository(store),
         dataset_versions=DatasetVersionRepository(store),
+        profiles=ProfileReader(artifacts),
         pipelines=PipelineRepository(store),
         jobs=jobs,
         evaluations=EvaluationService(jobs, artifacts),

@@ -143,7 +143,9 @@ ROLES: Mapping[str, Role] = {
     for role in (
         Role(
             "all",
-            holds=lambda it: (it.queries, it.ingest, it.predictions, it.projector, it.worker, it.finisher, it.relay),
+            holds=lambda it: (
+                it.queries, it.ingest, it.profiles, it.predictions, it.projector, it.worker, it.finisher, it.relay,
+            ),
             starts=lambda it: (
                 it.keyring, it.sandbox, it.projector, it.worker, it.finisher, it.relay, it.progress,
             ),
@@ -154,7 +156,7 @@ ROLES: Mapping[str, Role] = {
         ),
         Role(
             "api",
-            holds=lambda it: (it.queries, it.bus, it.ingest, it.predictions, it.projector),
+            holds=lambda it: (it.queries, it.bus, it.ingest, it.profiles, it.predictions, it.projector),
             starts=lambda it: (it.keyring, it.sandbox, it.progress),
             checks=(reaches_log, is_projected_by_others),
             needs=(needs_postgres, needs_shared_artifacts),

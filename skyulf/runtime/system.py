@@ -28,6 +28,7 @@ from skyulf.queries.projection import ProjectionRepository
 from skyulf.queries.queue import QueueLimit
 from skyulf.reactions.finishing import Finisher
 from skyulf.reactions.leases import Leases
+from skyulf.reactions.profiling import ProfileService
 from skyulf.reactions.relay import Relay
 from skyulf.reactions.sandbox import SandboxServer
 from skyulf.reactions.training import Worker
@@ -215,6 +216,20 @@ class Runtime:
         """Files become tables."""
         return self._closing(
             IngestService(self.sandbox, self.artifacts, make_uris(self.settings), self.directory.scratch)
+        )
+
+    @cached_property
+    def profiles(self) -> ProfileService:
+        """What tables look like, and how they differ."""
+        return self._closing(
+            ProfileService(
+                name=f"profiler-{new_id()}",
+                log=self.log,
+                bus=self.bus,
+                sandbox=self.sandbox,
+                artifacts=self.artifacts,
+                scratch=self.directory.scratch,
+            )
         )
 
     @cached_property

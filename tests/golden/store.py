@@ -16,7 +16,7 @@ from builders import COLUMNS, NOW, PROBLEM, SPEC, full_metadata, job_created, mo
 from skyulf.events import cloudevents
 from skyulf.events.access import CommandsDenied, Denial, KeyIssued, KeyRevoked, RoleGranted, RoleRevoked
 from skyulf.events.base import DomainEvent
-from skyulf.events.dataset import DatasetCreated, DatasetVersionAdded, Source
+from skyulf.events.dataset import DatasetCreated, DatasetProfiled, DatasetVersionAdded, Source, Suspicion
 from skyulf.events.deployment import (
     DeploymentCreated,
     DeploymentRetired,
@@ -58,6 +58,12 @@ EXAMPLES: dict[str, list[DomainEvent]] = {
                 uri="s3://data/flowers/irises.csv",
             ),
             columns=COLUMNS,
+        ),
+        DatasetProfiled(
+            dataset_version=1,
+            profile="sha256:cc",
+            sampled=100,
+            warnings=(Suspicion(rule="duplicate", columns=("x", "z")),),
         ),
     ],
     "pipeline-1": [

@@ -1,0 +1,110 @@
+"""What datasets look like, and how far a version has moved from another: made when they are first asked for."""
+
+import asyncio
+from concurrent.futures import Future
+from hashlib import sha256
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+from fastapi import Query, Request, Response
+
+from api.dependencies import MinPositionDep, RuntimeDep, read_one
+from api.routes.base import NOT_MODIFIED, not_modified, problems, router
+from api.schemas.base import Whole
+from api.schemas.profile import DatasetDrift, DatasetProfile
+from skyulf.core.suspicions import leakage
+from skyulf.errors import Unavailable
+from skyulf.projections.dataset import DatasetVersionRow
+from skyulf.reactions.profiling import Version
+from skyulf.runtime import Runtime
+
+routes = router("dataset")
+
+PATIENCE = 10.0
+"""Seconds that who asks first is kept waiting, before they are told to ask again."""
+
+ASK_AGAIN = 2
+
+Newest = Annotated[Whole | None, Query(ge=1, lt=2**31, description="The newest, if left out.")]
+Target = Annotated[str | None, Query(max_length=1000, description="The column to suspect others of telling.")]
+
+T = TypeVar("T")
+
+
+@routes.get(
+    "/datasets/{dataset_id}/profile", response_model=DatasetProfile, responses={**NOT_MODIFIED, **problems(409)}
+)
+async def show_profile(
+    dataset_id: str,
+    runtime: RuntimeDep,
+    min_position: MinPositionDep,
+    request: Request,
+    response: Response,
+    dataset_version: Newest = None,
+    target: Target = None,
+) -> Any:
+    """Show what a version looks like. It is made when it is first asked for: 503 with Retry-After until it is there.
+
+    409 where it cannot be made within its limits of time and memory.
+    """
+    row = await _version(runtime, min_position, dataset_id, dataset_version)
+    digest = row.profile
+    if digest is None:
+        digest = await _made(runtime.profiles.profile(_as_known(row)), "the profile")
+    aimed = "" if target is None else f"-{sha256(target.encode()).hexdigest()[:16]}"
+    if not_modified(request, response, f"{digest}{aimed}"):
+        return Response(status_code=304, headers=dict(response.headers))
+    content = await asyncio.to_thread(_shown, runtime, row, digest, target)
+    return Response(content, media_type="application/json", headers=dict(response.headers))
+
+
+def _shown(runtime: Runtime, row: DatasetVersionRow, digest: str, target: str | None) -> bytes:
+    profile = runtime.queries.profiles.read(digest)
+    told = profile["warnings"] + (leakage(profile, target) if target is not None else [])
+    head = {"dataset_id": row.dataset_id, "dataset_version": row.dataset_version}
+    return msgspec.json.encode({**head, **profile, "warnings": told})
+
+
+@routes.get("/datasets/{dataset_id}/drift", response_model=DatasetDrift, responses={**NOT_MODIFIED, **problems(409)})
+async def show_drift(
+    dataset_id: str,
+    runtime: RuntimeDep,
+    min_position: MinPositionDep,
+    request: Request,
+    response: Response,
+    reference: Annotated[Whole, Query(alias="from", ge=1, lt=2**31, description="The version to compare with.")],
+    current: Annotated[Whole | None, Query(alias="to", ge=1, lt=2**31, description="The newest, if left out.")] = None,
+) -> Any:
+    """Show how far each column of a version has moved from another version's; 503 and 409 as for a profile."""
+    before = await _version(runtime, min_position, dataset_id, reference)
+    after = await _version(runtime, min_position, dataset_id, current)
+    if not_modified(request, response, f"{before.artifact}-{after.artifact}"):
+        return Response(status_code=304, headers=dict(response.headers))
+    content = await _made(runtime.profiles.drift(_as_known(before), _as_known(after)), "the comparison")
+    head = msgspec.json.encode({"dataset_id": dataset_id, "from": before.dataset_version, "to": after.dataset_version})
+    content = head[:-1] + b"," + content[1:]
+    return Response(content, media_type="application/json", headers=dict(response.headers))
+
+
+async def _made(future: Future[T], what: str) -> T:
+    """What comes of it, if it does soon; it goes on in any case."""
+    try:
+        return await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(future)), PATIENCE)
+    except TimeoutError:
+        raise Unavailable(f"{what} is being made; ask again", ASK_AGAIN) from None
+
+
+def _as_known(row: DatasetVersionRow) -> Version:
+    return Version(row.dataset_id, row.dataset_version, row.artifact, row.rows, tuple(row.columns))
+
+
+async def _version(
+    runtime: Runtime, min_position: int | None, dataset_id: str, number: int | None
+) -> DatasetVersionRow:
+    """The version of that number, or the newest."""
+    datasets, versions = runtime.queries.datasets, runtime.queries.dataset_versions
+    if number is None:
+        row = await read_one(runtime, datasets, min_position, dataset_id, lambda: datasets.get(dataset_id))
+        number = row.dataset_version
+    wanted = number
+    return await read_one(runtime, versions, min_position, dataset_id, lambda: versions.get_version(dataset_id, wanted))

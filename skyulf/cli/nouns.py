@@ -74,6 +74,44 @@ def show_dataset(dataset: DatasetArg, data_dir: DataDir = None, as_json: Json = 
         of.show_one(screen, settings, dataset)
 
 
+@datasets.command("profile")
+def profile_dataset(
+    dataset: DatasetArg,
+    version: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Which version. Default: the newest.", show_default=False)
+    ] = None,
+    target: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="Say which columns tell nearly all of this one.", show_default=False),
+    ] = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Show what a dataset looks like: gaps, ranges, histograms, the commonest values, and what to be wary of."""
+    with begun(data_dir, as_json) as (screen, settings):
+        from skyulf.cli import profiles as of
+
+        of.show_profile(screen, settings, dataset, version, target)
+
+
+@datasets.command("drift")
+def drift_of_dataset(
+    dataset: DatasetArg,
+    reference: Annotated[int, typer.Option("--from", min=1, metavar="N", help="The version to compare with.")],
+    current: Annotated[
+        int | None,
+        typer.Option("--to", min=1, metavar="N", help="The version compared. Default: the newest.", show_default=False),
+    ] = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Show how far the columns of a dataset have moved from one version to another."""
+    with begun(data_dir, as_json) as (screen, settings):
+        from skyulf.cli import profiles as of
+
+        of.show_drift(screen, settings, dataset, reference, current)
+
+
 @pipelines.command("list")
 def list_pipelines(
     name: Named = None,

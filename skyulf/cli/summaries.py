@@ -22,6 +22,11 @@ def _job(data: Data) -> str:
     return f"{spec['task']} of {spec['target']}: {models}" + (f" → {name}" if name else "")
 
 
+def _warned(warnings: list[Data]) -> str:
+    rules = Counter(warning["rule"].replace("_", " ") for warning in warnings)
+    return ", ".join(f"{count} × {rule}" for rule, count in rules.most_common()) or "nothing to warn of"
+
+
 def _trained(data: Data) -> str:
     metrics = [f"{name} {value:.4g}" for name, value in data["metrics"].items() if value is not None]
     version = f"version {data['model_version']}, " if data["model_version"] else ""
@@ -45,6 +50,7 @@ def _denied(data: Data) -> str:
 SUMMARIES: Mapping[str, Callable[[Data], str]] = {
     "DatasetCreated": lambda data: data["name"],
     "DatasetVersionAdded": _dataset_version,
+    "DatasetProfiled": lambda data: f"version {data['dataset_version']}: {_warned(data['warnings'])}",
     "PipelineCreated": _specified,
     "PipelineRevised": _specified,
     "PipelineArchived": lambda _: "",

@@ -26,6 +26,7 @@ from skyulf.errors import Damaged
 from skyulf.events.access import CommandsDenied, Denial
 from skyulf.events.base import DomainEvent
 from skyulf.events.cloudevents import to_json
+from skyulf.events.dataset import DatasetProfiled, Suspicion
 from skyulf.events.deployment import DeploymentRolledOut
 from skyulf.events.job import ModelExplained, ModelPackaged
 from skyulf.events.registry import EVENTS
@@ -44,6 +45,18 @@ def test_every_event_there_is_has_a_summary() -> None:
     [
         (dataset_created("irises"), "irises"),
         (version_added(rows=1500), "version 1: 1,500 rows, 2 columns, irises.csv"),
+        (DatasetProfiled(dataset_version=2, profile=DIGEST, sampled=9), "version 2: nothing to warn of"),
+        (
+            DatasetProfiled(
+                dataset_version=1,
+                profile=DIGEST,
+                sampled=9,
+                warnings=tuple(
+                    Suspicion(rule=rule, columns=("x",)) for rule in ("constant", "all_missing", "all_missing")
+                ),
+            ),
+            "version 1: 2 × all missing, 1 × constant",
+        ),
         (job_created(model_name="irises"), "classification of y: logistic_regression → irises"),
         (model_trained(model_version=3), "version 3, logistic_regression: accuracy 0.9"),
         (ModelPackaged(attempt=1, onnx="sha256:aa"), "has an ONNX copy"),

@@ -5,9 +5,9 @@ from builders import COLUMNS, dataset_created, version_added
 from pydantic import ValidationError
 from scenario import given
 
-from skyulf.commands.dataset import AddDatasetVersion, AskedUri, CreateDataset
+from skyulf.commands.dataset import AddDatasetVersion, AskedUri, CreateDataset, ProfileDataset
 from skyulf.errors import NotFound
-from skyulf.events.dataset import Source
+from skyulf.events.dataset import DatasetProfiled, Source, Suspicion
 
 INGESTED: dict[str, Any] = {
     "digest": "sha256:digest-1",
@@ -30,6 +30,25 @@ def test_versions_are_numbered() -> None:
     given(second).when(AddDatasetVersion(id="dataset-1", **SECOND)).then(
         version_added(3, digest="sha256:digest-2", artifact="sha256:table-2")
     )
+
+
+def test_a_version_is_profiled_once() -> None:
+    history = {"dataset-1": [dataset_created(), version_added(1), version_added(2)]}
+    told: dict[str, Any] = {
+        "dataset_version": 2,
+        "profile": "sha256:profile",
+        "sampled": 100,
+        "warnings": (Suspicion(rule="constant", columns=("x",)),),
+    }
+    given(history).when(ProfileDataset(id="dataset-1", **told)).then(DatasetProfiled(**told))
+    history["dataset-1"].append(DatasetProfiled(**told))
+    given(history).when(ProfileDataset(id="dataset-1", **{**told, "profile": "sha256:other"})).then()
+    given(history).when(ProfileDataset(id="dataset-1", **{**told, "dataset_version": 1})).then(
+        DatasetProfiled(**{**told, "dataset_version": 1})
+    )
+    for missing in (0, 3):
+        command = ProfileDataset(id="dataset-1", **{**told, "dataset_version": missing})
+        given(history).when(command).refused(NotFound, f"no version {missing}")
 
 
 @pytest.mark.parametrize("stream", ["dataset-9", "pipeline-1", "", "dataset"])

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from skyulf.commands import COMMANDS
 from skyulf.commands.access import GrantRole, IssueKey, RecordDenials, RevokeKey, RevokeRole
 from skyulf.commands.base import Command, Streams
-from skyulf.commands.dataset import AddDatasetVersion, CreateDataset
+from skyulf.commands.dataset import AddDatasetVersion, CreateDataset, ProfileDataset
 from skyulf.commands.deployment import Deploy, RetireDeployment, RollBackDeployment
 from skyulf.commands.job import (
     CancelJob,
@@ -95,6 +95,9 @@ def command(historian: Historian, step: Step) -> Command:
     made: dict[str, Callable[[], Command]] = {
         "dataset": lambda: CreateDataset(id=f"dataset-{which}", name=f"data {more}", **INGESTED),
         "data": lambda: AddDatasetVersion(id=f"dataset-{which}", **INGESTED),
+        "profile": lambda: ProfileDataset(
+            id=f"dataset-{which}", dataset_version=more, profile=f"sha256:profile-{more}", sampled=10
+        ),
         "pipeline": lambda: CreatePipeline(id=f"pipeline-{which}", name=f"flow {more}", spec=spec),
         "revise": lambda: RevisePipeline(id=f"pipeline-{which}", name=f"flow {more}", spec=spec),
         "archive": lambda: ArchivePipeline(id=f"pipeline-{which}"),
@@ -146,7 +149,7 @@ def command(historian: Historian, step: Step) -> Command:
 ONCE = ["dataset", "pipeline", "job", "key"]
 OFTEN = ["start", "progress", "complete", "package", "explain", "fail", "reclaim", "retry", "deploy", "alias"]
 KEYS = ["lock", "grant", "ungrant", "deny"]
-RARELY = ["data", "revise", "archive", "cancel", "stopped", "unalias", "retire", "back", "undeploy", *KEYS]
+RARELY = ["data", "profile", "revise", "archive", "cancel", "stopped", "unalias", "retire", "back", "undeploy", *KEYS]
 
 PRELUDE: list[Step] = [(what, which, 1) for which in (1, 2, 3) for what in ONCE]
 
@@ -155,7 +158,7 @@ STEPS = st.lists(st.tuples(st.sampled_from(OFTEN * 2 + RARELY), st.integers(1, 3
 
 FULL: list[Step] = [
     *PRELUDE,
-    ("data", 1, 0),
+    *[("data", 1, 0), ("profile", 1, 2)],
     ("revise", 1, 3),
     ("archive", 2, 0),
     *[("start", 1, 1), ("progress", 1, 3), ("complete", 1, 1), ("package", 1, 3), ("explain", 1, 3)],

@@ -21,6 +21,7 @@ from builders import (
 )
 
 from skyulf.events.base import DomainEvent
+from skyulf.events.dataset import DatasetProfiled
 from skyulf.events.deployment import (
     DeploymentCreated,
     DeploymentRetired,
@@ -92,6 +93,15 @@ class TestDatasets:
             rows=50,
             column_count=2,
         )
+
+    def test_a_profile_is_its_versions_own(self) -> None:
+        profiled = DatasetProfiled(dataset_version=1, profile="sha256:profile", sampled=9)
+        history = (dataset_created(), version_added(1), version_added(2), profiled)
+        shown = rows(DATASET_VERSIONS, self.ID, *history)
+        assert [version.profile for version in shown.values()] == ["sha256:profile", None]
+        before, after = (row(DATASETS, self.ID, *events) for events in (history[:3], history))
+        assert (before.version, after.version) == (3, 4)
+        assert (after.dataset_version, after.digest) == (before.dataset_version, before.digest)
 
     def test_each_version_has_a_row_with_its_columns(self) -> None:
         shown = rows(DATASET_VERSIONS, self.ID, dataset_created(), version_added(1), version_added(2))

@@ -13,6 +13,9 @@ BINS = 64
 _EXACT_BITS = 52
 """Quotients below 2⁵² have an exact whole part."""
 
+_FINEST = -1074
+"""No two floats are closer than 2 to the power of this."""
+
 
 class Histogram:
     """A histogram whose bins are 2ᵏ wide and begin at multiples of that.
@@ -23,7 +26,8 @@ class Histogram:
     """
 
     def __init__(self, *, whole: bool = False) -> None:
-        self._least = 0 if whole else -(1 << 30)
+        self._whole = whole
+        self._least = 0 if whole else _FINEST
         self._low = math.inf
         self._high = -math.inf
         self._k = 0
@@ -36,6 +40,8 @@ class Histogram:
             return
         self._widen(min(self._low, float(values.min())), max(self._high, float(values.max())))
         places = np.floor(np.ldexp(values, -self._k)).astype(np.int64)
+        if self._k > 0 and self._low < 0 and not self._whole:
+            places[(places == 0) & (values < 0)] = -1  # see `_place`
         places -= self._first
         self._counts += np.bincount(places, minlength=len(self._counts))
 
@@ -54,7 +60,7 @@ class Histogram:
     def _widen(self, low: float, high: float) -> None:
         if low == self._low and high == self._high:
             return
-        k = max(_width(low, high, self._least), self._k if len(self._counts) else -(1 << 30))
+        k = max(_width(low, high, self._least), self._k if len(self._counts) else _FINEST)
         first, last = _place(low, k), _place(high, k)
         counts = np.zeros(last - first + 1, np.int64)
         if len(self._counts):
@@ -67,7 +73,7 @@ class Histogram:
 def _width(low: float, high: float, least: int) -> int:
     """The smallest k for which `BINS` bins of 2ᵏ span both."""
     largest = max(abs(low), abs(high))
-    k = max(least, math.frexp(largest)[1] - _EXACT_BITS)
+    k = max(least, math.frexp(largest)[1] - _EXACT_BITS) if largest else least
     half = high / 2 - low / 2
     if half > 0:
         k = max(k, math.frexp(half)[1] - BINS.bit_length())
@@ -77,7 +83,9 @@ def _width(low: float, high: float, least: int) -> int:
 
 
 def _place(value: float, k: int) -> int:
-    return math.floor(math.ldexp(value, -k))
+    """The bin; a negative number so small that its quotient is rounded to 0 is below 0 all the same."""
+    place = math.floor(math.ldexp(value, -k))
+    return -1 if place == 0 and value < 0 else place
 
 
 def _times(whole: int, k: int) -> float:

@@ -21,6 +21,7 @@ BENCHES = {
     "catchup": "read models from 10,000 and 1,000,000 events, Postgres, beside the library's runner",
     "training": "training through the whole system",
     "predict": "predictions over HTTP",
+    "profile": "the profile of a dataset version beside pyarrow reading its CSV",
     "start": "start to ready, and idle memory",
     "roles": "each role in a process of its own, and two API processes on one port",
     "wake": "from a job's creation to its training, through Kafka and through the log",

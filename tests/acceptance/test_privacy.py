@@ -71,6 +71,12 @@ def test_no_value_of_a_dataset_stands_in_an_event(tmp_path: Path) -> None:
         assert predicted.status_code == 200, predicted.text
         assert set(predicted.json()["predictions"]) <= values
 
+        profile = system.get(f"/v1/datasets/{dataset}/profile", target="verdict")
+        assert leaked(values, [str(profile)]), "a profile holds values; what is recorded of it must not"
+        second = system.send("POST", f"/v1/datasets/{dataset}/versions", files={"file": ("p.csv", csv_of(rows[:60]))})
+        compared = {"from": 1, "to": 2, "min_position": second["position"]}
+        assert not leaked(values, [str(system.get(f"/v1/datasets/{dataset}/drift", **compared))])
+
         complaints = [
             system.predict([{"amount": rows[0]["person"], **others(rows[0]), "city": rows[0]["city"]}]),
             system.predict([{"amount": 1.0}]),
@@ -86,6 +92,7 @@ def test_no_value_of_a_dataset_stands_in_an_event(tmp_path: Path) -> None:
         with closing(sqlite3.connect(system.data_dir / "events.db")) as database:
             stored = [" ".join(map(str, row)) for row in database.execute("SELECT * FROM events")]
         assert any("JobFailed" in text for text in stored)
+        assert any("DatasetProfiled" in text for text in stored)
         assert not leaked(values, stored)
         assert not leaked(values, [system.server.said()])
 

@@ -96,12 +96,3 @@ def test_drift_between_versions(client: Client) -> None:
     assert (same["level"], same["drifted"]) == ("none", 0)
     assert_problem(client.get(f"{path}/drift"), 422, "invalid")
     assert_problem(client.get(f"{path}/drift", params={"from": 9}), 404, "not-found")
-
-
-def test_a_table_without_rows_has_a_profile(client: Client) -> None:
-    answer = client.upload(b"a,b\n", name="empty").json()
-    if "id" not in answer:
-        assert answer["status"] == 422
-        return
-    profile = client.get(f"/v1/datasets/{answer['id']}/profile?min_position={answer['position']}").json()
-    assert (profile["rows"], [column["distinct"] for column in profile["columns"]]) == (0, [0, 0])

@@ -15,7 +15,7 @@ import pytest
 from command_line import answered, skyulf
 from services.kafka import Broker
 from services.postgres import CannotRun, Databases, Postgres
-from system import PATIENCE, QUICK, ROWS, Server, System, eventually, kinds
+from system import INSISTS, PATIENCE, QUICK, ROWS, Server, System, eventually, kinds
 from topics import cluster, published
 
 from skyulf.errors import Misconfigured
@@ -243,6 +243,7 @@ def test_a_second_signal_ends_a_process_at_once(tmp_path: Path, postgres: Databa
                 return False
 
             eventually(listens_no_more)
+            time.sleep(INSISTS)
             assert server.alive, "it waits for the request that is being sent"
             server.process.send_signal(signal.SIGTERM)
             assert server.process.wait(1.0) == 128 + signal.SIGTERM

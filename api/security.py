@@ -80,8 +80,8 @@ class Guard:
         if (scope["method"], scope["path"]) != ("POST", "/v1/keys"):
             return None
         return forbidden(
-            "the first key is issued by who has the log: stop the server and run skyulf keys issue; on Postgres, run it "
-            "beside the servers, with a --data-dir that none of them uses"
+            "the first key is issued by who has the log: stop the server and run skyulf keys issue; on Postgres, run "
+            "it beside the servers, with a --data-dir that none of them uses"
         )
 
     def _by_key(self, scope: Scope, authorization: bytes) -> App | None:

@@ -52,6 +52,10 @@ def _values(schema: dict[str, Any]) -> str:
         return " or ".join(_values(one) for one in schema["anyOf"])
     if "enum" in schema or "const" in schema:
         return ", ".join(_literal(value) for value in schema.get("enum", [schema.get("const")]))
+    if schema.get("type") == "object" and "additionalProperties" in schema:
+        return f"an object of: {_values(schema['additionalProperties'])}"
+    if "prefixItems" in schema:
+        return f"a list of: {', '.join(_values(one) for one in schema['prefixItems'])}"
     if schema.get("type") == "array":
         return f"a list of: {_values(schema['items'])}"
     words = [str(schema.get("type", "any"))]

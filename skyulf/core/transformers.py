@@ -20,7 +20,7 @@ LIMIT = 1e30
 """Numbers are kept within this, so that what later steps compute of them stays finite."""
 
 
-class _Numbers(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+class NumberTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Takes numbers, learns from each column, and gives numbers."""
 
     def fit(self, X: Any, y: Any = None) -> Self:  # noqa: N803
@@ -80,7 +80,7 @@ def _median(present: Array) -> float:
     return float(np.median(present)) if len(present) else np.nan
 
 
-class Clipper(OneToOneFeatureMixin, _Numbers):  # type: ignore[misc]
+class Clipper(OneToOneFeatureMixin, NumberTransformer):  # type: ignore[misc]
     """Keeps each column within limits learnt from its quantiles.
 
     The limits are the quantiles ``low`` and ``high`` themselves, or as many times ``factor`` the distance between
@@ -107,7 +107,7 @@ class Clipper(OneToOneFeatureMixin, _Numbers):  # type: ignore[misc]
         return np.clip(numbers, self.lower_, self.upper_)
 
 
-class Power(OneToOneFeatureMixin, _Numbers):  # type: ignore[misc]
+class Power(OneToOneFeatureMixin, NumberTransformer):  # type: ignore[misc]
     """Makes each column's distribution symmetric by the power that scipy finds likeliest, then standard.
 
     For Box-Cox what is below the least number of the training rows counts as that.
@@ -159,7 +159,7 @@ class Power(OneToOneFeatureMixin, _Numbers):  # type: ignore[misc]
         return scaled
 
 
-class DateParts(_Numbers):
+class DateParts(NumberTransformer):
     """Takes moments apart: seconds since 1970 (UTC) in, numbers out, the parts of one column side by side."""
 
     def __init__(self, parts: Sequence[str] = ("year", "month", "day")) -> None:
@@ -195,7 +195,7 @@ def _part(seconds: Array, part: str) -> Array:
     return answer
 
 
-class Univariate(_Numbers):
+class Univariate(NumberTransformer):
     """Keeps the columns that, each by itself, tell most of the target; ``keep`` is a number of them or a share."""
 
     def __init__(
@@ -231,7 +231,7 @@ class Univariate(_Numbers):
         return numbers[:, self.kept_]
 
 
-class Variance(_Numbers):
+class Variance(NumberTransformer):
     """Keeps the columns whose variance is above a threshold, or the one of most variance where none is."""
 
     def __init__(self, threshold: float = 0.0) -> None:

@@ -19,7 +19,7 @@ from skyulf.core import packaging
 from skyulf.core.applier import Applier
 from skyulf.core.candidates import check_spec
 from skyulf.core.packaging import NotPackaged, Packaged, audit, converted, package
-from skyulf.core.registry import models
+from skyulf.core.registry import models, steps
 from skyulf.core.rows import Columns
 from skyulf.core.scorer import RECORD, Scorer
 from skyulf.core.state import FittedState, InputColumn
@@ -142,7 +142,18 @@ def packaged(state: FittedState, rows: Columns) -> Packaged:
     return outcome
 
 
-@pytest.mark.parametrize("use", [use for use in USES if "text_vectors" not in use and use != "cast"])
+NO_COPY = {
+    "clean_text", "geo_distance", "h3_cells", "hash_encode", "impute_iterative", "impute_knn", "lag", "rolling",
+    "text_vectors",
+}  # fmt: skip
+"""Steps that say so themselves."""
+
+
+def test_a_step_without_a_copy_says_so() -> None:
+    assert {name for name, step in steps().items() if "no ONNX copy" in (step.__doc__ or "")} == NO_COPY | {"cast"}
+
+
+@pytest.mark.parametrize("use", [use for use in USES if use.split()[0] not in NO_COPY and use != "cast"])
 def test_every_step_has_a_copy_that_agrees(use: str) -> None:
     state, rows = fitted(use, "hist_gradient_boosting", "two classes")
     outcome = packaged(state, rows)

@@ -52,6 +52,8 @@ def _values(schema: dict[str, Any]) -> str:
         return " or ".join(_values(one) for one in schema["anyOf"])
     if "enum" in schema or "const" in schema:
         return ", ".join(_literal(value) for value in schema.get("enum", [schema.get("const")]))
+    if "$ref" in schema:
+        return "a model: node, params"
     if schema.get("type") == "object" and "additionalProperties" in schema:
         return f"an object of: {_values(schema['additionalProperties'])}"
     if "prefixItems" in schema:

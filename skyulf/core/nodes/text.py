@@ -16,8 +16,8 @@ class TextVectors(Step):
     Builds on scikit-learn's TfidfVectorizer; with method count on its CountVectorizer, which does not weigh; with
     hashing on its HashingVectorizer, which learns nothing and lets words share columns. At most ``max_features``
     columns for each column of text, of up to ``ngrams`` words in a row, or, ``by`` character, of as many characters of
-    a word. Takes text and categorical columns; a missing cell has no words, nor do words count that training rows lack. Models
-    after it have no ONNX copy.
+    a word. Takes text and categorical columns; a missing cell has no words, nor do words count that training rows lack.
+    Models after it have no ONNX copy.
     """
 
     name: ClassVar[str] = "text_vectors"

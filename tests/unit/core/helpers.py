@@ -82,6 +82,22 @@ FULL = [
 LOGISTIC = {"node": "logistic_regression"}
 
 
+_FEW_TREES = {"n_estimators": 7}
+_MEMBERS = [{"node": "sgd"}, {"node": "extra_trees", "params": _FEW_TREES}]
+SMALL: dict[str, Any] = {
+    "adaboost": _FEW_TREES,
+    "calibrated": {"model": {"node": "random_forest", "params": _FEW_TREES}, "folds": 3},
+    "extra_trees": _FEW_TREES,
+    "gradient_boosting": {"n_estimators": 20},
+    "lightgbm": {"n_estimators": 20, "min_child_samples": 5},
+    "random_forest": _FEW_TREES,
+    "stacking": {"models": _MEMBERS, "final": {"node": "sgd"}, "folds": 3},
+    "voting": {"models": _MEMBERS},
+    "xgboost": {"n_estimators": 20},
+}
+"""Parameters with which models are fitted quickly."""
+
+
 def silent(stage: str, fraction: float, metrics: dict[str, float]) -> None:
     """Take a report and do nothing."""
 

@@ -5,7 +5,7 @@ import warnings
 
 import numpy as np
 import pytest
-from helpers import TYPES, facts_of, spec, table, trained, wide
+from helpers import SMALL, TYPES, facts_of, spec, table, trained, wide
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -55,7 +55,8 @@ MODELS = st.sampled_from(sorted(models("classification")))
 
 
 def asked_for(steps, model):
-    params = {"n_estimators": 2} if model in ("random_forest", "extra_trees", "gradient_boosting") else {}
+    params = SMALL.get(model, {})
+    params = {"n_estimators": 2} if "n_estimators" in params else params
     params = {"max_iter": 3} if model == "hist_gradient_boosting" else params
     return spec(steps, {"node": model, "params": params}, refit=False)
 

@@ -13,14 +13,13 @@ from skyulf.core.registry import models
 
 PROGRAM = """
 import sys, warnings
-from helpers import FULL, spec, table
+from helpers import FULL, SMALL, spec, table
 from skyulf.core.calculator import fit
 from skyulf.core.registry import models
 for target, task in (("string", "classification"), ("number", "regression")):
     frame, facts = table(target=target)
     for name in sorted(models(task)):
-        params = {"n_estimators": 7} if name in ("random_forest", "extra_trees", "gradient_boosting") else {}
-        asked = spec(FULL, {"node": name, "params": params}, task)
+        asked = spec(FULL, {"node": name, "params": SMALL.get(name, {})}, task)
         state = fit([asked], frame, facts, 3, lambda *_: None, int(sys.argv[1]))
         print(task, name, state.fingerprint)
 """

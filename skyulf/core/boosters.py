@@ -131,7 +131,8 @@ class BoostedClassifier(ClassifierMixin, _Boosted):  # type: ignore[misc]
 
     def predict(self, X: Any) -> Array:  # noqa: N803
         """Return the likeliest class of each row."""
-        likeliest: Array = self.classes_[self.predict_proba(X).argmax(axis=1)]
+        places = self.predict_proba(X).argmax(axis=1)
+        likeliest: Array = self.classes_[places]
         return likeliest
 
 

@@ -8,32 +8,24 @@ import re
 import unicodedata
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
-from sklearn.utils.validation import validate_data
+from sklearn.base import OneToOneFeatureMixin
 
-Array = np.ndarray[Any, Any]
+from skyulf.core.blocks import Array, CellTransformer, cells_of
+
 Cell = str | float
 
 
-class _Cells(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
+class _Cells(OneToOneFeatureMixin, CellTransformer):  # type: ignore[misc]
     """Changes cells, and has nothing to learn."""
-
-    def fit(self, X: Any, y: Any = None) -> Self:  # noqa: ARG002, N803
-        """Note the names of the columns."""
-        validate_data(self, X, skip_check_array=True)
-        return self
-
-    def transform(self, X: Any) -> Array:  # noqa: N803
-        """Change rows."""
-        return self.compute(np.asarray(X))
 
     def compute(self, cells: Array) -> Array:
         """Change an array of rows by columns."""
-        if cells.dtype != object:
+        if cells.dtype.kind not in "OU":
             return self.numbers(cells.astype(np.float64))
+        cells = cells_of(cells)
         changed = np.empty(cells.shape, dtype=object)
         for at, column in enumerate(cells.T):
             made = {cell: self.cell(cell) for cell in set(column.tolist()) if cell == cell}

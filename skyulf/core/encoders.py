@@ -2,43 +2,19 @@
 
 import hashlib
 import math
-from abc import abstractmethod
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.preprocessing import OneHotEncoder
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import column_or_1d
 
-Array = np.ndarray[Any, Any]
+from skyulf.core.blocks import Array, CellTransformer, cells_of
 
 GAP = math.nan
 """Stands for every missing cell where categories are told apart."""
 
 
-class _Cells(TransformerMixin, BaseEstimator):  # type: ignore[misc]
-    """Takes blocks of cells: float64, or objects where any column holds text."""
-
-    def fit(self, X: Any, y: Any = None) -> Self:  # noqa: N803
-        """Learn from training rows."""
-        validate_data(self, X, skip_check_array=True)
-        self._learn(np.asarray(X, dtype=object), y)
-        return self
-
-    @abstractmethod
-    def _learn(self, cells: Array, target: Any) -> None: ...
-
-    def transform(self, X: Any) -> Array:  # noqa: N803
-        """Change rows."""
-        check_is_fitted(self)
-        return self.compute(np.asarray(X))
-
-    @abstractmethod
-    def compute(self, cells: Array) -> Array:
-        """Change an array of rows by columns."""
-
-
-class HashEncoder(_Cells):
+class HashEncoder(CellTransformer):
     """Gives each category of a column one of ``buckets`` columns, by its hash; it has nothing to learn.
 
     A missing cell has none. Numbers are hashed as numbers, text as text.
@@ -47,11 +23,9 @@ class HashEncoder(_Cells):
     def __init__(self, buckets: int = 16) -> None:
         self.buckets = buckets
 
-    def _learn(self, cells: Array, target: Any) -> None:
-        """There is nothing to learn."""
-
     def compute(self, cells: Array) -> Array:
         """Mark the bucket of each cell."""
+        cells = cells_of(cells)
         rows, columns = cells.shape
         marks = np.zeros((rows, columns, self.buckets))
         for at in range(columns):
@@ -63,12 +37,12 @@ class HashEncoder(_Cells):
         return marks.reshape(rows, columns * self.buckets)
 
     def _bucket(self, cell: Any) -> int:
-        text = cell if isinstance(cell, str) else repr(float(cell) + 0.0)
+        text = cell if isinstance(cell, str) else repr(cell + 0.0)
         digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
         return int.from_bytes(digest, "big") % self.buckets
 
 
-class WeightOfEvidence(_Cells):
+class WeightOfEvidence(CellTransformer):
     """Replaces each category by how much it speaks for a class, and training rows by what others say of theirs.
 
     The weight is the logarithm of the category's share of the class's rows by its share of the other rows, with
@@ -83,7 +57,10 @@ class WeightOfEvidence(_Cells):
         self.seed = seed
 
     def _learn(self, cells: Array, target: Any) -> None:
-        self.classes_ = np.unique(np.asarray(target))
+        if target is None:
+            raise ValueError("requires y to be passed, but the target y is None")
+        target = column_or_1d(target, warn=True)
+        self.classes_ = np.unique(target)
         marks = self._marks(target)
         self.categories_: list[Array] = []
         self.weights_: list[Array] = []
@@ -95,7 +72,7 @@ class WeightOfEvidence(_Cells):
     def _marks(self, target: Any) -> Array:
         """Rows by outputs: whether a row is of the class."""
         asked = self.classes_[1:] if len(self.classes_) <= 2 else self.classes_
-        marks: Array = (np.asarray(target)[:, None] == asked[None, :]).astype(np.float64)
+        marks: Array = (np.ravel(target)[:, None] == asked[None, :]).astype(np.float64)
         return marks
 
     def _weights(self, codes: Array, marks: Array, count: int) -> Array:
@@ -113,7 +90,7 @@ class WeightOfEvidence(_Cells):
         from sklearn.model_selection import KFold
 
         self.fit(X, y)
-        cells, marks = np.asarray(X, dtype=object), self._marks(y)
+        cells, marks = cells_of(np.asarray(X)), self._marks(np.asarray(y))
         rows, outputs = marks.shape
         encoded = np.zeros((rows, cells.shape[1] * outputs))
         if rows < 2:
@@ -129,7 +106,7 @@ class WeightOfEvidence(_Cells):
     def compute(self, cells: Array) -> Array:
         """Look the weights up."""
         blocks = []
-        for column, categories, weights in zip(cells.T, self.categories_, self.weights_, strict=True):
+        for column, categories, weights in zip(cells_of(cells).T, self.categories_, self.weights_, strict=True):
             places = {_key(category): at for at, category in enumerate(categories.tolist())}
             unseen = len(weights)
             codes = [places.get(_key(cell), unseen) for cell in column.tolist()]

@@ -8,29 +8,25 @@ other, and what is evaluated is what will be served.
 import math
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
 
-Array = np.ndarray[Any, Any]
+from skyulf.core.blocks import Array, CellTransformer, cells_of
 
 MANY_CELLS = 4_000_000
 """So many cells of the past are looked at at once."""
 
 
-class _History(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+class _History(CellTransformer):
     """Keeps the training rows in order: ``order`` is the position of the moment, ``groups`` of what tells groups."""
 
     values: Sequence[int]
     order: int
     groups: Sequence[int]
 
-    def fit(self, X: Any, y: Any = None) -> Self:  # noqa: ARG002, N803
+    def _learn(self, cells: Array, target: Any) -> None:  # noqa: ARG002
         """Keep training rows; those without a moment have no place in the past."""
-        validate_data(self, X, skip_check_array=True)
-        cells = np.asarray(X, dtype=object)
         moments = cells[:, self.order].astype(np.float64)
         names = self._names(cells)
         known = np.flatnonzero(~np.isnan(moments))
@@ -41,19 +37,14 @@ class _History(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.ends_ = np.searchsorted(codes[ordered], np.arange(len(self.groups_)), side="right")
         self.moments_ = moments[known][ordered]
         self.past_ = cells[known][ordered][:, list(self.values)].astype(np.float64)
-        return self
 
     def _names(self, cells: Array) -> list[str]:
         parts = [[_word(cell) for cell in cells[:, at].tolist()] for at in self.groups]
         return ["\0".join(words) for words in zip(*parts, strict=True)] if parts else [""] * len(cells)
 
-    def transform(self, X: Any) -> Array:  # noqa: N803
-        """Look up the past of rows."""
-        check_is_fitted(self)
-        return self.compute(np.asarray(X, dtype=object))
-
     def compute(self, cells: Array) -> Array:
-        """Do the same of an array of rows by columns."""
+        """Look up the past of rows."""
+        cells = cells_of(cells)
         begin, end = self._spans(cells)
         wide = max(1, self._reach() * max(1, len(self.values)))
         parts = [self._of(begin[part], end[part]) for part in _parts(len(cells), MANY_CELLS // wide)]
@@ -157,5 +148,5 @@ def _parts(rows: int, most: int) -> list[slice]:
 def _word(cell: Any) -> str:
     """Text and numbers as words that are never alike, and nothing for what is missing."""
     if isinstance(cell, str):
-        return f"={cell}"
+        return f"{len(cell)}={cell}"
     return "" if cell != cell else repr(float(cell) + 0.0)

@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.impute import SimpleImputer
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skyulf.errors import TrainingFailed
 
@@ -30,6 +30,7 @@ class NumberTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     def transform(self, X: Any) -> Array:  # noqa: N803
         """Change rows."""
+        check_is_fitted(self)
         numbers = validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan", reset=False)
         return self.compute(numbers)
 
@@ -198,11 +199,9 @@ def _part(seconds: Array, part: str) -> Array:
 class Univariate(NumberTransformer):
     """Keeps the columns that, each by itself, tell most of the target; ``keep`` is a number of them or a share."""
 
-    def __init__(
-        self, keep: int | float = 0.5, score: str = "anova", task: str = "classification", seed: int = 0
-    ) -> None:
+    def __init__(self, keep: int | float = 0.5, by: str = "anova", task: str = "classification", seed: int = 0) -> None:
         self.keep = keep
-        self.score = score
+        self.by = by
         self.task = task
         self.seed = seed
 
@@ -214,7 +213,7 @@ class Univariate(NumberTransformer):
         classify = self.task == "classification"
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")  # constant columns: their score is not a number, so they come last
-            if self.score == "anova":
+            if self.by == "anova":
                 judge = feature_selection.f_classif if classify else feature_selection.f_regression
                 scores = judge(numbers, target)[0]
             else:
@@ -229,6 +228,11 @@ class Univariate(NumberTransformer):
     def compute(self, numbers: Array) -> Array:
         """Return the columns that are kept."""
         return numbers[:, self.kept_]
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = False
+        return tags
 
 
 class Variance(NumberTransformer):

@@ -46,6 +46,15 @@ class _Ensemble(Model):
     def _within(self) -> list[Member]:
         """The models that it consists of."""
 
+    @property
+    def takes_nulls(self) -> bool:  # type: ignore[override]
+        """Whether all that look at the columns take missing cells."""
+        return all(member.use().takes_nulls for member in self._looking())
+
+    def _looking(self) -> list[Member]:
+        """Those of the models that look at the columns."""
+        return self._within()
+
     def absent(self) -> str | None:
         """Say what is to be installed for its members."""
         return next((reason for member in self._within() if (reason := member.use().absent())), super().absent())
@@ -76,7 +85,7 @@ class Voting(_Ensemble):
     """The mean of what several models say: of their probabilities, or of their numbers.
 
     Builds on scikit-learn's VotingClassifier (soft) and VotingRegressor. ``weights``, one a model, say how much each
-    counts. Wants what its models want: numeric columns without missing cells, scaled for linear ones. Left out, the
+    counts. Wants what its models want: missing cells only where all take them, scaled columns for some. Left out, the
     models are sgd, random_forest and hist_gradient_boosting.
     """
 
@@ -124,7 +133,7 @@ class Stacking(_Ensemble):
 
     Builds on scikit-learn's StackingClassifier and StackingRegressor: the ``final`` model learns from what the others
     say of rows of the other ``folds``, so that it learns how far each can be trusted. With ``passthrough`` it sees the
-    columns too. Wants what its models want: numeric columns without missing cells, scaled for linear ones. Left out,
+    columns too. Wants what its models want: missing cells only where all take them, scaled columns for some. Left out,
     the models are those of voting, and the final one sgd.
     """
 
@@ -142,6 +151,9 @@ class Stacking(_Ensemble):
 
     def _within(self) -> list[Member]:
         return [*self.models, self.final]
+
+    def _looking(self) -> list[Member]:
+        return self._within() if self.passthrough else self.models
 
     def build(self, context: BuildContext) -> Any:
         """Make the ensemble for the task."""

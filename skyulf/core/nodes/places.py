@@ -90,7 +90,7 @@ class H3Cells(Step):
     by_name: ClassVar[bool] = True
     fills_nulls: ClassVar[bool] = True
     output: ClassVar[Output] = "added"
-    types: ClassVar[tuple[str, ...]] = ("skyulf.core.cells.H3Cells",)
+    types: ClassVar[tuple[str, ...]] = ("skyulf.core.grid.H3Cells",)
     needs: ClassVar[str | None] = "h3"
 
     latitude: str
@@ -113,10 +113,10 @@ class H3Cells(Step):
 
     def build_on(self, context: BuildContext, columns: Sequence[str]) -> Any:  # noqa: ARG002
         """Make an H3Cells for columns of these names."""
-        from skyulf.core import cells
+        from skyulf.core import grid
 
         places = [list(columns).index(name) for name in (self.latitude, self.longitude)]
-        return cells.H3Cells(places, self.resolution, self.max_cells)
+        return grid.H3Cells(places, self.resolution, self.max_cells)
 
     @classmethod
     def arithmetic(cls, fitted: Any) -> Callable[[Any], Any]:

@@ -24,7 +24,7 @@ ROW |= {"at %": "2020-02-29T23:59:59.5+01:00", "void": None, "digits": "31", "no
 @cache
 def state_of(use):
     frame, facts = wide()
-    asked = spec(USES[use], LOGISTIC)
+    asked = spec(USES[use], LOGISTIC, refit=False)
     assert check_spec(asked, facts, len(frame)) == ()
     return trained(asked, frame=frame, facts=facts)
 

@@ -10,14 +10,17 @@ PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13 python3.14; 
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo check test bench format clean
+.PHONY: help demo dev-up check test bench format clean
 
 help: ## Show what can be made
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | while IFS="$$(printf '\t')" read -r name text; do \
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | while IFS="$$(printf '\t')" read -r name text; do \
 		printf '  make %-8s %s\n' "$$name" "$$text"; done
 
 demo: $(READY) ## A tour on real data: ingest, train two pipelines, compare, deploy, predict, and the audit trail of it
 	@$(BIN)/python examples/demo.py
+
+dev-up: $(READY) ## Postgres, Kafka and S3 on this machine, to try production mode without Docker
+	@PYTHONPATH=tests $(BIN)/python -m services
 
 check: $(READY) ## Linters, formatting, types, and who may import whom
 	$(BIN)/ruff check .

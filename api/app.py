@@ -9,9 +9,13 @@ import anyio
 from fastapi import FastAPI
 
 from api import problems
+from api.bodies import Limits
+from api.front import Front
+from api.observed import Observed
 from api.predicting import Predicting
-from api.routes import access, dataset, deployment, health, job, model, pipeline, projection, stream
-from api.security import SERVER, BodyLimit, Denials, Guard, Trusted
+from api.probes import PROBES
+from api.routes import access, dataset, deployment, job, model, pipeline, projection, stream
+from api.security import SERVER, App, Denials, Guard, Trusted
 from skyulf.commands.access import RecordDenials
 from skyulf.commands.base import Context
 from skyulf.errors import SkyulfError
@@ -26,7 +30,7 @@ DENIALS_EVERY = 10.0
 """Seconds after which what was turned away is recorded."""
 
 
-def create_app(runtime: Runtime, *, guarded: bool = True) -> FastAPI:
+def create_app(runtime: Runtime, *, guarded: bool = True) -> App:
     """Make the HTTP surface of a running system.
 
     Not ``guarded``, it is for a caller in this process, who owns the data directory anyway.
@@ -61,17 +65,13 @@ def create_app(runtime: Runtime, *, guarded: bool = True) -> FastAPI:
     )
     app.state.runtime = runtime
     app.state.tail = EventTail(runtime.log, stream.server_sent)
-    for noun in (access, dataset, pipeline, job, model, deployment, stream, projection, health):
+    for noun in (access, dataset, pipeline, job, model, deployment, stream, projection, *PROBES):
         app.include_router(noun.routes)
     problems.install(app)
-    app.add_middleware(Predicting, predictions=runtime.predictions)
-    app.add_middleware(BodyLimit, body_bytes=runtime.settings.body_bytes, upload_bytes=runtime.settings.upload_bytes)
-    if guarded:
-        rate = runtime.settings.key_requests_per_second
-        app.add_middleware(Guard, keyring=runtime.keyring, rate=rate, denials=denials)
-    else:
-        app.add_middleware(Trusted)
-    return app
+    settings = runtime.settings
+    gate = Guard(runtime.keyring, settings.key_requests_per_second, denials) if guarded else Trusted()
+    limits = Limits(settings.upload_bytes, settings.body_bytes)
+    return Observed(Front(app, gate, limits, Predicting(runtime.predictions)), runtime.metrics, runtime.new_id)
 
 
 async def end(tail: EventTail, stopping: anyio.Event) -> None:

@@ -60,12 +60,15 @@ PERMISSIONS: Mapping[str, Roles] = {
     "GET /v1/projections/{name}": READERS,
     "POST /v1/projections/{name}/rebuild": OPERATORS,
     "POST /v1/projections/{name}/parked/{key:path}/retry": OPERATORS,
+    "GET /v1/reactions": READERS,
+    "DELETE /v1/reactions/{name}/parked": OPERATORS,
     "POST /v1/keys": ADMIN,
     "GET /v1/keys": ADMIN | {"auditor"},
     "GET /v1/keys/{key_id}": ADMIN | {"auditor"},
     "DELETE /v1/keys/{key_id}": ADMIN,
     "PUT /v1/keys/{key_id}/roles/{role}": ADMIN,
     "DELETE /v1/keys/{key_id}/roles/{role}": ADMIN,
+    "GET /metrics": READERS,
     "GET /openapi.json": EVERYONE,
 }
 """Every operation, and the roles that may do it. What values of data it shows, auditors and viewers do not see."""
@@ -77,27 +80,41 @@ UNKNOWN = "other"
 """The operation of a request that no route takes."""
 
 
-def _pattern(template: str) -> re.Pattern[str]:
+def _pattern(template: str) -> str:
     parts = re.split(r"(\{[^}]*\})", template)
-    return re.compile("".join(_PART.get(part[-6:], "[^/]+") if part[:1] == "{" else re.escape(part) for part in parts))
+    return "".join(_PART.get(part[-6:], "[^/]+") if part[:1] == "{" else re.escape(part) for part in parts)
 
 
 _PART = {":path}": ".+"}
-_COMPILED = [
-    (operation, method, _pattern(path)) for operation in PERMISSIONS for method, path in [operation.split(" ", 1)]
-]
+_OPERATIONS = tuple(PERMISSIONS)
+
+
+def _patterns() -> Iterator[tuple[str, re.Pattern[str]]]:
+    """For each method one pattern of all its paths, in the order of the table; its group's name is the operation's.
+
+    To try them one after the other took a prediction 6 µs.
+    """
+    paths: dict[str, list[str]] = {}
+    for number, operation in enumerate(_OPERATIONS):
+        method, path = operation.split(" ", 1)
+        paths.setdefault(method, []).append(f"(?P<_{number}>{_pattern(path)})")
+    for method, alternatives in paths.items():
+        yield method, re.compile("|".join(alternatives))
+
+
+_BY_METHOD = dict(_patterns())
 
 
 def operation_of(method: str, path: str) -> str:
     """The operation that a request asks for, as `PERMISSIONS` calls it, or `UNKNOWN`."""
-    return next(
-        (operation for operation, verb, pattern in _COMPILED if verb == method and pattern.fullmatch(path)), UNKNOWN
-    )
+    pattern = _BY_METHOD.get(method)
+    match = pattern.fullmatch(path) if pattern else None
+    return _OPERATIONS[int(match.lastgroup[1:])] if match and match.lastgroup else UNKNOWN
 
 
 def methods_of(path: str) -> set[str]:
     """The methods that a path takes."""
-    return {verb for _, verb, pattern in _COMPILED if pattern.fullmatch(path)}
+    return {method for method, pattern in _BY_METHOD.items() if pattern.fullmatch(path)}
 
 
 INTRODUCTION = """\

@@ -5,18 +5,17 @@ object. This needs the path, two headers and the body. It is documented with the
 """
 
 import re
-from typing import Any
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import TypeAdapter, ValidationError
-from starlette.requests import ClientDisconnect
 
 from api import problems
+from api.bodies import TooLarge, refuse, whole
 from api.formats import sent_format, wanted_format
-from api.security import App, Receive, Scope, Send
+from api.security import Headers, Receive, Scope, Send
 from skyulf.commands.base import Name
-from skyulf.serving import PredictionService
+from skyulf.serving import Answer, PredictionService
 from skyulf.serving.media import MEDIA_TYPES
 
 PATH = re.compile(r"/v1/deployments/([^/]+)/predict")
@@ -30,52 +29,56 @@ CONTENT_TYPES = {
 }
 
 
-class Predicting:
-    """Answers ``POST /v1/deployments/{name}/predict``, and passes all else on."""
+def deployment_asked(scope: Scope) -> str | None:
+    """The name of the deployment that a request wants predictions of; None of any other request."""
+    match = PATH.fullmatch(scope["path"]) if scope["method"] == "POST" else None
+    return None if match is None else match[1]
 
-    def __init__(self, app: App, predictions: PredictionService) -> None:
-        self._app = app
+
+class Predicting:
+    """Answers ``POST /v1/deployments/{name}/predict``."""
+
+    def __init__(self, predictions: PredictionService) -> None:
         self._predictions = predictions
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request, or pass it on."""
-        if scope["type"] == "http" and scope["method"] == "POST" and (match := PATH.fullmatch(scope["path"])):
-            try:
-                await self._answer(match[1], scope, receive, send)
-            except problems.EXPECTED as error:
-                await problems.answer(Request(scope), error)(scope, receive, send)
+    async def __call__(
+        self, name: str, headers: Headers, limit: int, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        """Answer a request for predictions of the deployment ``name``; its body is within ``limit`` bytes or refused.
+
+        Raises what is a fault of ours, once it has been answered.
+        """
+        try:
+            sent = sent_format(headers.get(b"content-type", b""))
+            wanted = wanted_format(accepted(scope, headers))
+            answer = await self._predictions.predict(checked(name), await whole(receive, limit), sent, wanted)
+        except problems.EXPECTED as error:
+            await problems.answer(Request(scope), error)(scope, receive, send)
+        except TooLarge:
+            await refuse(limit, scope, receive, send)
+        except Exception as error:
+            await problems.of_fault(Request(scope), error)(scope, receive, send)
+            raise
         else:
-            await self._app(scope, receive, send)
-
-    async def _answer(self, name: str, scope: Scope, receive: Receive, send: Send) -> None:
-        content_type, accept = b"", b""
-        for header, value in scope["headers"]:
-            if header == b"content-type":
-                content_type = value
-            elif header == b"accept":
-                accept = accept + b"," + value if accept else value
-        sent, wanted = sent_format(content_type), wanted_format(accept)
-        answer = await self._predictions.predict(checked(name), await whole(receive), sent, wanted)
-        headers = [
-            (b"content-type", CONTENT_TYPES[wanted]),
-            (b"content-length", str(len(answer.body)).encode()),
-            (b"skyulf-model", answer.model.encode()),
-            (b"skyulf-model-version", str(answer.model_version).encode()),
-        ]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": answer.body})
+            await send({"type": "http.response.start", "status": 200, "headers": said(answer, CONTENT_TYPES[wanted])})
+            await send({"type": "http.response.body", "body": answer.body})
 
 
-async def whole(receive: Receive) -> bytes:
-    """The whole body; raises `ClientDisconnect`."""
-    pieces: list[bytes] = []
-    while True:
-        message: Any = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientDisconnect
-        pieces.append(message.get("body", b""))
-        if not message.get("more_body", False):
-            return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+def said(answer: Answer, content_type: bytes) -> list[tuple[bytes, bytes]]:
+    """The headers of an answer."""
+    return [
+        (b"content-type", content_type),
+        (b"content-length", b"%d" % len(answer.body)),
+        (b"skyulf-model", answer.model.encode()),
+        (b"skyulf-model-version", b"%d" % answer.model_version),
+    ]
+
+
+def accepted(scope: Scope, headers: Headers) -> bytes:
+    """What a request accepts; several headers count as one (RFC 9110, 5.3)."""
+    if len(headers) == len(scope["headers"]):
+        return headers.get(b"accept", b"")
+    return b",".join(value for name, value in scope["headers"] if name == b"accept")
 
 
 def checked(name: str) -> str:

@@ -1,11 +1,9 @@
 """Who may call: with keys, whoever has one, by its roles; without, only programs of this machine, and no web page."""
 
-import asyncio
 import re
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, MutableMapping
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
 from api.permissions import OPEN, PERMISSIONS, UNKNOWN, methods_of, operation_of
@@ -18,11 +16,10 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
+Headers = Mapping[bytes, bytes]
+"""The headers of a request; of those that came twice, the last."""
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-
-LINGER = 10.0
-"""Seconds that a body over the limit may go on to come."""
 
 HOST = re.compile(r"(?P<name>[a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
 
@@ -39,7 +36,7 @@ def is_loopback(host: str) -> bool:
 
 
 class Guard:
-    """Lets a request through with its actor in ``scope["actor"]``, or turns it away, and counts what it turned away.
+    """Lets a request through with its actor in ``scope["actor"]``, or says what turns it away, and counts that.
 
     Before the first key was issued, every program of this machine may do everything; the ``Host`` must be a loopback
     name, so that no name that is made to point here (DNS rebinding) gets through; ``Origin``, which browsers send with
@@ -47,27 +44,17 @@ class Guard:
     and it may be used ``rate`` times a second.
     """
 
-    def __init__(self, app: App, keyring: Keyring, rate: float, denials: "Denials") -> None:
-        self._app = app
+    def __init__(self, keyring: Keyring, rate: float, denials: "Denials") -> None:
         self._keyring = keyring
         self._rates = Rates(rate)
         self._denials = denials
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, or answer 401, 403, 404, 405 or 429."""
-        if scope["type"] == "http":
-            headers = dict(scope["headers"])
-            if not self._keyring.demanded:
-                scope["actor"] = LOCAL_ACTOR
-                refusal = self._stranger(headers.get(b"host", b""), headers.get(b"origin")) or self._first_key(scope)
-            elif scope["path"] in OPEN:
-                refusal = None
-            else:
-                refusal = self._refusal(scope, headers.get(b"authorization", b""))
-            if refusal is not None:
-                await refusal(scope, receive, send)
-                return
-        await self._app(scope, receive, send)
+    def refusal(self, scope: Scope, headers: Headers) -> App | None:
+        """The answer 401, 403, 404, 405 or 429 to a request that may not pass; None to one that may."""
+        if not self._keyring.demanded:
+            scope["actor"] = LOCAL_ACTOR
+            return self._stranger(headers.get(b"host", b""), headers.get(b"origin")) or self._first_key(scope)
+        return None if scope["path"] in OPEN else self._by_key(scope, headers.get(b"authorization", b""))
 
     @staticmethod
     def _stranger(host: bytes, origin: bytes | None) -> App | None:
@@ -86,7 +73,7 @@ class Guard:
             return None
         return forbidden("the first key is issued by who has the log: stop the server and run skyulf keys issue")
 
-    def _refusal(self, scope: Scope, authorization: bytes) -> App | None:
+    def _by_key(self, scope: Scope, authorization: bytes) -> App | None:
         operation = operation_of(scope["method"], scope["path"])
         caller = self._caller(authorization)
         if caller is None:
@@ -142,13 +129,10 @@ def too_many(wait: float) -> App:
 class Trusted:
     """Lets every request through, as from who owns the data directory."""
 
-    def __init__(self, app: App) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on."""
+    def refusal(self, scope: Scope, headers: Headers) -> App | None:  # noqa: ARG002 - as the guard's
+        """None: nothing is turned away."""
         scope["actor"] = LOCAL_ACTOR
-        await self._app(scope, receive, send)
+        return None
 
 
 class Rates:
@@ -192,71 +176,3 @@ class Denials:
             Denial(actor=actor, operation=operation, status=status, count=count)
             for (actor, operation, status), count in sorted(counts.items(), key=str)
         )
-
-
-class BodyLimit:
-    """Refuses bodies over a limit before they are read to their end: one for uploads, one for all others."""
-
-    def __init__(self, app: App, body_bytes: int, upload_bytes: int) -> None:
-        self._app = app
-        self._body_bytes = body_bytes
-        self._upload_bytes = upload_bytes
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, counting; answer 413 once there is too much."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        headers = dict(scope["headers"])
-        upload = headers.get(b"content-type", b"").startswith(b"multipart/form-data")
-        limit = self._upload_bytes if upload else self._body_bytes
-        length = headers.get(b"content-length", b"0")
-        if length.isdigit() and int(length) > limit:
-            await self._refuse(scope, receive, send, limit)
-            return
-        received = 0
-
-        async def counted() -> MutableMapping[str, Any]:
-            nonlocal received
-            message = await receive()
-            received += len(message.get("body", b""))
-            if received > limit:
-                raise TooLarge(limit)
-            return message
-
-        answered = False
-
-        async def noted(message: MutableMapping[str, Any]) -> None:
-            nonlocal answered
-            answered = True
-            await send(message)
-
-        try:
-            await self._app(scope, counted, noted)
-        except TooLarge:
-            if answered:
-                raise
-            await self._refuse(scope, receive, send, limit)
-
-    @staticmethod
-    async def _refuse(scope: Scope, receive: Receive, send: Send, limit: int) -> None:
-        """Answer 413, and throw away what still comes: many clients read no answer before all is sent."""
-        detail = f"the body is over the limit of {limit} bytes"
-        response = problem(413, "too-large", "The body is too large", detail, {"Connection": "close"})
-
-        async def unfinished(message: MutableMapping[str, Any]) -> None:
-            await send({**message, "more_body": True} if message["type"] == "http.response.body" else message)
-
-        await response(scope, receive, unfinished)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(LINGER):
-                while (await receive()).get("more_body"):
-                    pass
-        await send({"type": "http.response.body", "body": b""})
-
-
-class TooLarge(BaseException):
-    """More of a body came than is taken; passes through the app, which would answer other errors itself."""
-
-    def __init__(self, limit: int) -> None:
-        super().__init__(f"over {limit} bytes")

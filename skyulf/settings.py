@@ -20,6 +20,8 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="SKYULF_", frozen=True, extra="ignore")
 
+    role: Literal["all", "api", "projector", "relay", "worker"] = "all"
+    """What ``skyulf serve`` does in its process; all but ``all`` works beside other processes on one Postgres."""
     data_dir: Path = Path(".skyulf")
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
@@ -30,6 +32,10 @@ class Settings(BaseSettings):
     """URIs, parted by blanks, below which datasets may be read; by default the bucket of ``artifacts_url``, if any."""
     worker_slots: Annotated[int, Field(ge=1, le=256)] = 1
     training_threads: Annotated[int, Field(ge=1)] = 2
+    lease_seconds: Annotated[float, Field(ge=1, le=60)] = 8.0
+    """How long a job that runs stays with its worker after a last sign of that; only workers on Postgres give any."""
+    drain_seconds: Annotated[float | None, Field(ge=0)] = None
+    """How long jobs may go on once a process is asked to end; by default 20 for the role worker, and 0 for all."""
     job_seconds: Annotated[int, Field(ge=1)] = 3600
     job_memory_bytes: Annotated[int, Field(ge=GIB // 4)] = 4 * GIB
     upload_bytes: Annotated[int, Field(ge=1)] = 2 * GIB
@@ -37,6 +43,11 @@ class Settings(BaseSettings):
     predict_seconds: Annotated[float, Field(gt=0)] = 10.0
     key_requests_per_second: Annotated[float, Field(ge=1)] = 1000.0
     """How often one access key may be used; as many requests may come at once after a pause."""
+    log_format: Literal["text", "json"] = "text"
+    """How the server writes its log on stderr: for people, or one JSON object a line (docs/production.md)."""
+    log_level: Literal["debug", "info", "warning", "error"] = "warning"
+    queue_length: Annotated[int, Field(ge=1)] = 10_000
+    """So many jobs may wait; one more is refused with 503."""
     api_key: SecretStr = SecretStr("")
     """The key that the command line sends to a server which demands one."""
     position_seconds: Annotated[float, Field(gt=0)] = 5.0

@@ -2,15 +2,17 @@
 
 import json
 import re
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from typing import Any
 
 import orjson
 from fastapi import APIRouter, Request, Response
+from fastapi.dependencies.utils import get_flat_params
+from fastapi.params import Query
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
-from api.problems import MEDIA_TYPE
+from api.problems import LONGEST_PLACE, MEDIA_TYPE, MOST_FAULTS
 from api.schemas.base import Problem
 from skyulf.errors import Fault, Invalid
 
@@ -64,20 +66,38 @@ def deeper(document: Any, levels: int) -> bool:
 
 
 class StrictRoute(APIRoute):
-    """A route that reads its body as a `StrictRequest`, and answers 415 to bodies of other types than JSON."""
+    """A route that reads its body as a `StrictRequest`, and answers 415 to bodies of other types than JSON.
+
+    One that reads answers 422 to a query parameter that it does not know: a filter that is misspelt would else be
+    passed over, and the list of everything taken for what was asked.
+    """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Wrap the handler."""
         handler = super().get_route_handler()
+        taken = {field.alias: field.field_info for field in get_flat_params(self.dependant)}
+        queries = {name: each for name, each in taken.items() if isinstance(each, Query)}
+        shown = ", ".join(name for name, each in queries.items() if each.include_in_schema)
 
         async def handle(request: Request) -> Response:
             if "\0" in request.scope["path"] or b"%00" in request.scope["query_string"]:
                 raise Invalid("the address holds a NUL", [NUL_FAULT])
+            if request.method == "GET" and request.scope["query_string"]:
+                need_known(request, queries, shown)
             if self.body_field is not None and has_body(request):
                 need_json(request)
             return await handler(StrictRequest(request.scope, request.receive))
 
         return handle
+
+
+def need_known(request: Request, known: Collection[str], shown: str) -> None:
+    """Raise `Invalid` for query parameters that are not ``known``; ``shown`` names those that are."""
+    message = f"no such parameter; known are {shown}" if shown else "no such parameter; there are none here"
+    unknown = [name for name in dict.fromkeys(request.query_params.keys()) if name not in known]
+    if unknown:
+        faults = [Fault(f"query.{name}"[:LONGEST_PLACE], message) for name in unknown[:MOST_FAULTS]]
+        raise Invalid(f"{faults[0].place}: {message}", faults)
 
 
 def has_body(request: Request) -> bool:

@@ -1,4 +1,4 @@
-"""Whether the server lives, and whether it is ready to be asked."""
+"""Whether the process lives, and whether its role can do its work."""
 
 import asyncio
 
@@ -6,7 +6,6 @@ from fastapi import APIRouter
 
 from api.dependencies import RuntimeDep
 from api.routes.base import problems
-from skyulf.errors import Unavailable
 
 routes = APIRouter(prefix="/health", tags=["health"])
 
@@ -19,7 +18,5 @@ async def live() -> dict[str, str]:
 
 @routes.get("/ready", responses=problems(503))
 async def ready(runtime: RuntimeDep) -> dict[str, str]:
-    """Answer 200 once every projection has what was in the log when the server started."""
-    if not await asyncio.to_thread(runtime.queries.projections.reached, runtime.head_at_start):
-        raise Unavailable("the projections are catching up with the log")
-    return {"status": "ready"}
+    """Answer 200 with the role once it can do its work, and 503 with what it waits for, as often as it has to."""
+    return await asyncio.to_thread(runtime.ready)

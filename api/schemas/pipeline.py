@@ -56,10 +56,14 @@ class StepAfterOut(Response):
 
 
 class CandidateOut(Response):
-    """A model with every parameter, and the steps before it."""
+    """A model with every parameter, and the steps before it.
+
+    ``target_transform`` is what a regression learns in place of the target, none where it learns the target itself.
+    """
 
     model: dict[str, Any]
     steps: list[StepAfterOut]
+    target_transform: str | None = None
 
 
 class SetAsideOut(Response):

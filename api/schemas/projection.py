@@ -1,5 +1,7 @@
 """Projections over HTTP."""
 
+from datetime import datetime
+
 from api.schemas.base import Response
 
 
@@ -38,4 +40,26 @@ class ReleaseAnswer(Response):
 
     name: str
     key: str
+    released: int
+
+
+class ParkedMessageOut(Response):
+    """A message that could not be read and was passed over: where it is, why not, and since when that is known."""
+
+    place: str
+    error: str
+    since: datetime
+
+
+class ReactionOut(Response):
+    """A reaction, and what was meant to wake it and could not be read."""
+
+    name: str
+    parked: list[ParkedMessageOut]
+
+
+class ForgetAnswer(Response):
+    """How many parked messages of a reaction are no longer shown."""
+
+    name: str
     released: int

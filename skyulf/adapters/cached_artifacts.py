@@ -7,6 +7,7 @@ import stat
 import threading
 import time
 import uuid
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -53,6 +54,8 @@ class CachedArtifacts:
         """Bytes that may still be fetched before the folder is looked through."""
         self._verified: dict[str, Signature] = {}
         self._fetching = [threading.Lock() for _ in range(256)]
+        self.requests: Counter[str] = Counter()
+        """How often what was asked for was there (``hit``) or had to be fetched (``miss``), by and large."""
 
     def put(self, source: Path) -> str:
         """See `ArtifactStore.put`; what is put is cached by who reads it, mostly another machine."""
@@ -63,11 +66,17 @@ class CachedArtifacts:
         entry = self._folder / hexadecimal(digest)
         with self._telling():
             if self._ready(digest, entry):
+                self.requests["hit"] += 1
                 return entry
+            self.requests["miss"] += 1
             with self._fetching[int(entry.name[:2], 16)]:  # of threads that want the same, one fetches it
                 if not self._ready(digest, entry):
                     self._fetch(digest, entry)
         return entry
+
+    def size(self) -> int:
+        """Bytes in the folder; looks through it."""
+        return sum(entry.size for entry in self._entries()) if self._folder.is_dir() else 0
 
     def copy(self, digest: str, target: Path) -> None:
         """See `ArtifactStore.copy`; past the cache, which an export would fill with what nobody uses."""

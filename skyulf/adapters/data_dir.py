@@ -1,13 +1,13 @@
-"""The data directory of an embedded system: what lies where, and which one process owns it."""
+"""The data directory: what lies where; one process owns that of an embedded system, several may share another."""
 
 import fcntl
 import os
-import shutil
 import time
 from pathlib import Path
 
 import msgspec
 
+from skyulf.adapters.scratch import Scratch, is_locked, told
 from skyulf.errors import Misconfigured, Unavailable
 
 LOCK_TRIES = 5
@@ -16,65 +16,84 @@ LOCK_PAUSE = 0.02
 
 
 class Owner(msgspec.Struct, frozen=True):
-    """The process that owns a data directory, and where it answers over HTTP, if it does."""
+    """A process that has a data directory, and where it answers over HTTP, if it does."""
 
     pid: int
     url: str | None = None
 
 
 class DataDirectory:
-    """A folder that may also hold files that are not ours."""
+    """A folder that may also hold files that are not ours.
 
-    def __init__(self, root: Path) -> None:
+    ``shared`` is one without the log and the read models: those are in a database, and so any number of processes may
+    have their artifacts, cache and scratch folders in it at once.
+    """
+
+    def __init__(self, root: Path, *, shared: bool = False) -> None:
         self.root = root
         self.events = root / "events.db"
         self.rows = root / "rows.db"
         self.artifacts = root / "artifacts"
         self.cache = root / "cache"
-        self.scratch = root / "scratch"
+        self._shared = shared
+        self._scratches = root / "scratch"
+        self._scratch: Scratch | None = None
         self._lock_file = root / "skyulf.lock"
         self._lock: int | None = None
 
+    @property
+    def scratch(self) -> Path:
+        """A folder of this process's own, once the directory is owned; empty at the start."""
+        assert self._scratch is not None
+        return self._scratch.folder
+
     def own(self) -> None:
-        """Make the directory ours until `release` or the end of the process.
+        """Make the directory ours until `release` or the end of the process, alone or, if shared, among others.
 
         Raises `Unavailable` naming the process that owns it, and `Misconfigured` when it cannot be written.
         """
         try:
             self.root.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(self._lock_file, os.O_RDWR | os.O_CREAT, 0o600)
+            if not self._shared:
+                self._lock = self._locked_alone()
+            self._scratch = Scratch(self._scratches)
         except OSError as error:
+            self.release()
             raise Misconfigured(f"SKYULF_DATA_DIR: {self.root} cannot be written ({error.strerror})") from error
+        self.announce(None)
+
+    def _locked_alone(self) -> int:
+        descriptor = os.open(self._lock_file, os.O_RDWR | os.O_CREAT, 0o600)
         if not locked(descriptor):
             os.close(descriptor)
             owner = self.owner()
             who = f"process {owner.pid}" if owner else "another process"
-            raise Unavailable(f"{self.root} is in use by {who}; use its server, or another --data-dir") from None
-        self._lock = descriptor
-        self.announce(None)
-        shutil.rmtree(self.scratch, ignore_errors=True)
-        self.scratch.mkdir()
+            raise Unavailable(f"{self.root} is in use by {who}; use its server, or another --data-dir")
+        return descriptor
 
     def announce(self, url: str | None) -> None:
-        """Tell other processes where the owner answers."""
-        assert self._lock is not None
+        """Tell other processes where this one answers."""
+        assert self._scratch is not None
         text = msgspec.json.encode(Owner(os.getpid(), url))
-        os.ftruncate(self._lock, 0)
-        os.pwrite(self._lock, text, 0)
+        if self._lock is None:
+            self._scratch.tell(text)
+        else:
+            os.ftruncate(self._lock, 0)
+            os.pwrite(self._lock, text, 0)
 
     def owner(self) -> Owner | None:
-        """The process that owns the directory now, or None."""
+        """The process that owns the directory now, or one of those that share it and answer; else None."""
+        if self._shared:
+            sharing = (self._named(text) for text in told(self._scratches))
+            return next((owner for owner in sharing if owner.url is not None), None)
         try:
             descriptor = os.open(self._lock_file, os.O_RDONLY)
         except OSError:
             return None  # there is none, or none that we could own either: `own` says why
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return self._named(os.pread(descriptor, 4096, 0))
+            return self._named(os.pread(descriptor, 4096, 0)) if is_locked(descriptor) else None
         finally:
             os.close(descriptor)
-        return None
 
     @staticmethod
     def _named(text: bytes) -> Owner:
@@ -90,6 +109,9 @@ class DataDirectory:
 
     def release(self) -> None:
         """Give the directory up."""
+        if self._scratch is not None:
+            self._scratch.remove()
+            self._scratch = None
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None

@@ -1,22 +1,32 @@
 """The queue of jobs, read from the read models: a hint, since only a claim decides."""
 
+import random
+
 from skyulf.errors import Unavailable
 from skyulf.queries.job import JobRepository
-from skyulf.reactions.training import Running
+from skyulf.reactions.offers import Running
 
 
 class RowsJobQueue:
-    """`JobQueue` over the rows of jobs."""
+    """`JobQueue` over the rows of jobs.
 
-    def __init__(self, jobs: JobRepository) -> None:
+    Where other processes work on it too (``shared``), each tries the oldest jobs in an order of its own: if all began
+    with the very oldest, one would get it, and the others would have asked in vain.
+    """
+
+    def __init__(self, jobs: JobRepository, shared: bool) -> None:
         self._jobs = jobs
+        self._shared = shared
 
     def waiting(self, limit: int) -> tuple[str, ...]:
         """See `JobQueue.waiting`."""
         try:
-            return tuple(job.id for job in self._jobs.find_by_status("created", limit))
+            oldest = [job.id for job in self._jobs.find_by_status("created", limit)]
         except Unavailable:
             return ()
+        if self._shared:
+            random.shuffle(oldest)
+        return tuple(oldest)
 
     def running(self, limit: int) -> tuple[Running, ...]:
         """See `JobQueue.running`."""

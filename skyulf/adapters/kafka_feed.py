@@ -46,14 +46,14 @@ logger = logging.getLogger(__name__)
 class KafkaFeed:
     """`EventFeed` over the topic of one noun; a group that is new begins with what comes after it was formed."""
 
-    def __init__(self, kafka: Kafka, noun: str, types: Sequence[str]) -> None:
+    def __init__(self, kafka: Kafka, noun: str, types: Sequence[str], unread: UnreadShelf | None = None) -> None:
         self._kafka = kafka
         self._topic = kafka.topic(noun)
         self._types = {f"skyulf.{name}".encode() for name in types}
         self._changed = threading.Condition()
         self._events: deque[Recorded] = deque(maxlen=KEPT)
         self._woken = False
-        self._unread = UnreadShelf()
+        self._unread = unread or UnreadShelf()
         self._problem: str | None = None
         self._pause = FIRST_PAUSE
         self._failing_since: float | None = None
@@ -84,6 +84,7 @@ class KafkaFeed:
         """See `EventFeed.close`."""
         self._closing.set()
         self._thread.join(FAREWELL)
+        self._unread.close()
 
     def _run(self) -> None:
         while not self._closing.is_set():

@@ -1,29 +1,36 @@
 """Leases in memory: right for one process, whose leases end when it does."""
 
 import threading
-import time
+from collections.abc import Collection
 
-from skyulf.reactions.training import LEASE
+from skyulf.reactions.leases import Work
 
 
 class MemoryLeases:
-    """`Leases` of one process."""
+    """`Leases` of one process; several share a ``table`` in tests, where each stands for a process."""
 
-    def __init__(self) -> None:
+    def __init__(self, table: "dict[Work, MemoryLeases] | None" = None) -> None:
         self._lock = threading.Lock()
-        self._until: dict[tuple[str, int], float] = {}
+        self._table = {} if table is None else table
 
-    def take(self, job_id: str, attempt: int) -> None:
+    def take(self, work: Work) -> bool:
         """See `Leases.take`."""
         with self._lock:
-            self._until[job_id, attempt] = time.monotonic() + LEASE
+            return self._table.setdefault(work, self) is self
 
-    def release(self, job_id: str, attempt: int) -> None:
+    def release(self, work: Work) -> None:
         """See `Leases.release`."""
         with self._lock:
-            self._until.pop((job_id, attempt), None)
+            if self._table.get(work) is self:
+                del self._table[work]
 
-    def held(self, job_id: str, attempt: int) -> bool:
-        """See `Leases.held`."""
+    def lapsed(self, asked: Collection[Work]) -> frozenset[Work]:
+        """See `Leases.lapsed`."""
         with self._lock:
-            return self._until.get((job_id, attempt), 0.0) > time.monotonic()
+            return frozenset(asked) - self._table.keys()
+
+    def close(self) -> None:
+        """See `Leases.close`."""
+        with self._lock:
+            for work in [work for work, holder in self._table.items() if holder is self]:
+                del self._table[work]

@@ -14,11 +14,11 @@ PAGE = 500
 class LogFeed:
     """`EventFeed` over the log: what was recorded before it was made is not given."""
 
-    def __init__(self, log: EventLog, types: Sequence[str]) -> None:
+    def __init__(self, log: EventLog, types: Sequence[str], unread: UnreadShelf | None = None) -> None:
         self._log = log
         self._types = types
         self._after = log.head()
-        self._unread = UnreadShelf()
+        self._unread = unread or UnreadShelf()
         self._woken = threading.Event()
         self._unsubscribe = log.subscribe(self._woken.set)
 
@@ -44,3 +44,4 @@ class LogFeed:
     def close(self) -> None:
         """See `EventFeed.close`."""
         self._unsubscribe()
+        self._unread.close()

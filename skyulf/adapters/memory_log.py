@@ -13,7 +13,7 @@ from skyulf.adapters.stored import RestoreCheck, command_twice, data_of, wrong_v
 from skyulf.adapters.wakeups import Wakeups
 from skyulf.errors import NotAllowed
 from skyulf.events.base import Recorded
-from skyulf.events.log import Append, AppendResult, CommandRecorded, Page
+from skyulf.events.log import Append, AppendResult, CommandRecorded, Page, unfounded
 
 
 class MemoryEventLog:
@@ -32,7 +32,10 @@ class MemoryEventLog:
     def append(self, appends: Sequence[Append]) -> list[AppendResult]:
         """See `EventLog.append`."""
         with self._lock:
-            results = [self._append_one(append) for append in appends]
+            results: list[AppendResult] = []
+            for append in appends:
+                refused = unfounded(append, lambda number: not isinstance(results[number], tuple))
+                results.append(refused or self._append_one(append))
         self._mark = object()
         self._wakeups.wake_all()
         return results

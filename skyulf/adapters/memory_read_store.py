@@ -1,13 +1,15 @@
 """Read models in memory, for tests of the layers above and for throw-away systems."""
 
 import threading
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any, TypeVar
 
 from skyulf.projections.base import Projection, Row
-from skyulf.projections.store import Build, CheckpointMoved, Found, NotBuilt, Parked, Selection
+from skyulf.projections.store import Build, CheckpointMoved, Found, NotBuilt, Parked, ParkedMessage, Plain, Selection
 
 R = TypeVar("R", bound=Row)
 
@@ -85,6 +87,7 @@ class MemoryReadStore:
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._builds: dict[str, dict[int, Contents]] = {}
+        self._messages: dict[str, dict[str, ParkedMessage]] = {}
 
     def builds(self, projection: str) -> tuple[Build, ...]:
         """See `ReadStore.builds`."""
@@ -177,6 +180,37 @@ class MemoryReadStore:
         with self._lock:
             contents = self._live(projection)
             return tuple(contents.parked[position] for position in sorted(contents.parked))
+
+    def count(self, projection: Projection[Any], filters: Mapping[str, Plain], most: int) -> int:
+        """See `ReadStore.count`."""
+        with self._lock:
+            rows = self._live(projection).rows.values()
+            found = (row for row in rows if all(getattr(row, column) == value for column, value in filters.items()))
+            return sum(1 for _ in islice(found, most))
+
+    def shares(self, projection: Projection[Any], column: str) -> dict[Plain, int]:
+        """See `ReadStore.shares`."""
+        with self._lock:
+            return dict(Counter(getattr(row, column) for row in self._live(projection).rows.values()))
+
+    def park_messages(self, messages: Sequence[ParkedMessage], most: int) -> None:
+        """See `ReadStore.park_messages`."""
+        with self._lock:
+            for message in messages:
+                kept = self._messages.setdefault(message.feed, {})
+                kept.setdefault(message.place, message)
+                for gone in sorted(kept.values(), key=lambda other: other.since)[:-most]:
+                    del kept[gone.place]
+
+    def parked_messages(self, feed: str) -> tuple[ParkedMessage, ...]:
+        """See `ReadStore.parked_messages`."""
+        with self._lock:
+            return tuple(sorted(self._messages.get(feed, {}).values(), key=lambda message: message.since))
+
+    def forget_messages(self, feed: str) -> int:
+        """See `ReadStore.forget_messages`."""
+        with self._lock:
+            return len(self._messages.pop(feed, {}))
 
     def close(self) -> None:
         """See `ReadStore.close`."""

@@ -12,10 +12,10 @@ from psycopg import Connection, Cursor, errors, sql
 from psycopg.rows import tuple_row
 from psycopg_pool import PoolClosed, PoolTimeout
 
-from skyulf.adapters.postgres import connect, conninfo, lost, refused
+from skyulf.adapters.postgres import connect, conninfo, lost, refused, warn_of_loss
 from skyulf.adapters.postgres_batch import Facts, Plan, Prepared, prepared
 from skyulf.adapters.postgres_order import StableHead
-from skyulf.adapters.postgres_recorder import EnvelopeDatastore, EnvelopeRecorder, Outcome, numbers, words
+from skyulf.adapters.postgres_recorder import EnvelopeDatastore, EnvelopeRecorder, Outcome
 from skyulf.adapters.postgres_schema import check
 from skyulf.adapters.postgres_selects import Selects
 from skyulf.adapters.postgres_wakeups import Listener, Notifier
@@ -49,6 +49,7 @@ class PostgresEventLog:
         self._new_id = new_id
         with connect(url) as connection:
             schema = check(connection)
+            warn_of_loss(connection)
             table = connection.execute("SELECT 'events'::regclass::oid").fetchone()
         channel = f"skyulf_{table[0]}" if table else ""
         self._datastore = EnvelopeDatastore(conninfo(url), schema)
@@ -71,23 +72,25 @@ class PostgresEventLog:
         self._wakeups.wake_all()
         return results
 
-    def _append(self, batch: Sequence[Prepared]) -> list[AppendResult]:
+    def _append(self, batch: Sequence[Prepared], before: Sequence[AppendResult] = ()) -> list[AppendResult]:
+        """What becomes of a batch; ``before`` is what became of those before it in the same call."""
         try:
-            return self._settled(batch)
+            return self._settled(batch, [not isinstance(result, tuple) for result in before])
         except errors.OutOfMemory as error:  # of the server's memory for locks, which the whole batch wants too many of
             if len(batch) == 1:
                 raise refused(error) from error
             middle = len(batch) // 2
-            return self._append(batch[:middle]) + self._append(batch[middle:])
+            first = self._append(batch[:middle], before)
+            return first + self._append(batch[middle:], [*before, *first])
 
-    def _settled(self, batch: Sequence[Prepared]) -> list[AppendResult]:
+    def _settled(self, batch: Sequence[Prepared], refused: Sequence[bool]) -> list[AppendResult]:
         """Write what can be written together; where the database says otherwise, judge anew by what it says.
 
         Each time it does, an append is refused for good: versions only rise, and commands stay.
         """
         facts = Facts()
         while True:
-            plan = Plan(facts)
+            plan = Plan(facts, refused)
             verdicts = [plan.judge(candidate) for candidate in batch]
             written = [] if plan.settled else self._written(plan)
             if written is not None:
@@ -114,7 +117,7 @@ class PostgresEventLog:
         give_up: float | None = None
         while True:
             try:
-                with self._datastore.pool.connection() as connection:
+                with self._lent() as connection:
                     return self._recorder.append(connection, guards, events, keys), give_up is not None
             except errors.OutOfMemory:
                 raise
@@ -128,6 +131,16 @@ class PostgresEventLog:
                 if time.monotonic() > give_up:
                     raise unsettled(error, give_up) from error
                 time.sleep(AGAIN)
+
+    @contextmanager
+    def _lent(self) -> Iterator[Connection[Any]]:
+        """A connection whose statements commit each by itself; the pool's own way ends a transaction that is none."""
+        pool = self._datastore.pool
+        connection = pool.getconn()
+        try:
+            yield connection
+        finally:
+            pool.putconn(connection)
 
     def _ours(self, plan: Plan) -> list[tuple[Recorded, ...]] | None:
         """What the plan wrote in a try whose answer was lost; None when the commands there are of someone else."""
@@ -154,12 +167,12 @@ class PostgresEventLog:
         self._datastore.pool.check()  # the others are gone too, as a rule
         return question()
 
-    def _found(self, statement: bytes, parameters: Sequence[Any]) -> tuple[Recorded, ...]:
-        """The events that a statement selects."""
+    def _found(self, statement: bytes, parameters: Sequence[Any], *, keep: bool = True) -> tuple[Recorded, ...]:
+        """The events that a statement selects; ``keep`` lets the server keep its plan."""
 
         def select() -> list[tuple[Any, ...]]:
             with self._reading() as cursor:
-                return cursor.execute(statement, parameters, prepare=True).fetchall()
+                return cursor.execute(statement, parameters, prepare=keep).fetchall()
 
         return tuple(recorded_from(*row) for row in self._asked(select))
 
@@ -167,7 +180,7 @@ class PostgresEventLog:
         """See `EventLog.load`."""
         loaded: dict[str, list[Recorded]] = {stream: [] for stream in after}
         if after:
-            for recorded in self._found(self._selects.load, (words(list(after)), numbers(list(after.values())))):
+            for recorded in self._found(self._selects.load, (list(after), list(after.values()))):
                 loaded[recorded.stream].append(recorded)
         return {stream: tuple(events) for stream, events in loaded.items()}
 
@@ -182,7 +195,8 @@ class PostgresEventLog:
             stop = stop if until is None else min(stop, until)
         if stop <= after:
             return Page((), after)
-        found = self._found(*self._selects.page(after, stop, limit, tuple(dict.fromkeys(types)), stream))
+        page = self._selects.page(after, stop, limit, tuple(dict.fromkeys(types)), stream)
+        found = self._found(*page, keep=not types or stream is not None)
         return Page(found, found[-1].position if len(found) == limit else stop)
 
     def command(self, actor: str, command_id: str) -> tuple[Recorded, ...]:
@@ -214,6 +228,7 @@ class PostgresEventLog:
                         count, last = count + len(some), some[-1].position
                     if count:
                         cursor.execute("SELECT setval(pg_get_serial_sequence('events', 'notification_id'), %s)", [last])
+                        cursor.execute("ANALYZE events")
             except psycopg.Error as error:
                 raise refused(error) from error
         self._notifier.tell()

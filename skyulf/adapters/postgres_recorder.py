@@ -1,7 +1,7 @@
 """The eventsourcing library's Postgres datastore and recorder, with appends that do not wait for each other."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, LiteralString, NamedTuple
 
 import psycopg
 from eventsourcing.persistence import IntegrityError, StoredEvent
@@ -9,9 +9,22 @@ from eventsourcing.postgres import ConnectionPool, PostgresApplicationRecorder, 
 from psycopg import Connection, Cursor, sql
 from psycopg.abc import Buffer
 from psycopg.adapt import Loader
-from psycopg.rows import DictRow, dict_row, tuple_row
+from psycopg.rows import DictRow, dict_row
 
 from skyulf.adapters.postgres import prepare_session
+from skyulf.adapters.postgres_prepared import (
+    BOOLEAN,
+    BYTES,
+    FALSE,
+    INTEGER,
+    TRUE,
+    Statement,
+    array,
+    bigint,
+    bigints,
+    numbers_in,
+    texts,
+)
 from skyulf.adapters.postgres_schema import JSON_STATE, log_statements, names
 
 CONNECTIONS = 16
@@ -22,6 +35,31 @@ WAIT = 3.0
 
 IDLE = 120.0
 """Seconds after which a connection that nobody needs is closed."""
+
+
+APPEND_MANY: LiteralString = """
+SELECT positions, versions, recorded FROM {schema}.{append}(
+    $1::text[], $2::bigint[], $3::boolean[], $4::text[], $5::text[],
+    $6::text[], $7::bigint[], $8::text[], $9::bytea[], $10::text[], $11::text[], $12::integer[])
+"""
+
+APPEND_ONE: LiteralString = """
+WITH held AS MATERIALIZED (SELECT pg_advisory_xact_lock(hashtextextended($1::text, {seed})))
+INSERT INTO {schema}.{table} (originator_id, originator_version, topic, state, actor, command_id, ordinal)
+SELECT $1::text, $2::bigint + 1, $3::text, $4::{state_type}, $5::text, $6::text, 0 FROM held
+WHERE ($2::bigint = 0 OR EXISTS (
+    SELECT FROM {schema}.{table} WHERE originator_id = $1::text AND originator_version = $2::bigint))
+AND NOT EXISTS (SELECT FROM {schema}.{table} WHERE originator_id = $1::text AND originator_version = $2::bigint + 1)
+AND NOT EXISTS (SELECT FROM {schema}.{table} WHERE actor = $5::text AND command_id = $6::text)
+RETURNING notification_id
+"""
+"""The usual append, one event of one command to one stream, at two thirds of what the function costs the server.
+
+It takes the lock of the stream as the function does, but looks with the eyes of the moment at which it began: what was
+committed while it waited for the lock it does not see, and then the table's unique keys refuse it. Where it inserts
+nothing, or they do, the function judges. The lock of the command is spared, since the key of commands does the same
+for a row that is inserted.
+"""
 
 
 class Text(Loader):
@@ -105,11 +143,8 @@ class EnvelopeRecorder(PostgresApplicationRecorder):
         super().__init__(datastore, events_table_name=table)
         self.filled = names(datastore.schema, table, state_type)
         self.sql_create_statements = log_statements(self.filled)
-        self._append = sql.SQL(
-            "SELECT positions, versions, recorded FROM {schema}.{append}("
-            "%s::text[], %s::bigint[], %s::boolean[], %s::text[], %s::text[], "
-            "%s::text[], %s::bigint[], %s::text[], %b::bytea[], %s::text[], %s::text[], %s::integer[])"
-        ).format(**self.filled).as_bytes()  # fmt: skip
+        self._one = Statement(f"{table}_one", sql.SQL(APPEND_ONE).format(**self.filled).as_bytes(), 6)
+        self._many = Statement(f"{table}_many", sql.SQL(APPEND_MANY).format(**self.filled).as_bytes(), 12)
         self._insert_at = sql.SQL(
             "INSERT INTO {schema}.{table} (notification_id, originator_id, originator_version, topic, state, "
             "actor, command_id, ordinal) OVERRIDING SYSTEM VALUE SELECT id, stream, version, topic, {state}, "
@@ -134,22 +169,38 @@ class EnvelopeRecorder(PostgresApplicationRecorder):
         keys: Sequence[CommandKey | NoCommand],
     ) -> Outcome:
         """Insert ``events`` at once if every guard holds; durable when this returns."""
-        with connection.cursor(row_factory=tuple_row) as cursor:
-            cursor.execute(
-                self._append,
-                (
-                    words(guards.streams),
-                    numbers(guards.expected),
-                    numbers(guards.written),
-                    words([actor for actor, _ in guards.commands]),
-                    words([command for _, command in guards.commands]),
-                    *columns(events, keys),
-                ),
-                prepare=True,
-            )
-            found = cursor.fetchone()
-        assert found is not None
-        return Outcome(*found)
+        if len(events) == len(guards.streams) == len(guards.commands) == 1:
+            position = self._inserted(connection, guards.expected[0], events[0], *guards.commands[0])
+            if position is not None:
+                return Outcome([position], None, None)
+        parameters = (
+            texts(guards.streams),
+            bigints(guards.expected),
+            array(BOOLEAN, [TRUE if written else FALSE for written in guards.written]),
+            texts([actor for actor, _ in guards.commands]),
+            texts([command for _, command in guards.commands]),
+            texts([str(event.originator_id) for event in events]),
+            bigints([event.originator_version for event in events]),
+            texts([event.topic for event in events]),
+            array(BYTES, [event.state for event in events]),
+            texts([actor for actor, _, _ in keys]),
+            texts([command for _, command, _ in keys]),
+            array(INTEGER, [None if ordinal is None else ordinal.to_bytes(4, "big") for _, _, ordinal in keys]),
+        )
+        found = self._many.execute(connection, parameters)
+        return Outcome(*(numbers_in(found.get_value(0, column)) for column in range(3)))
+
+    def _inserted(
+        self, connection: Connection[Any], expected: int, event: StoredEvent, actor: str, command: str
+    ) -> int | None:
+        """The position of the only event of the only command, the first it writes; None where a guard may not hold."""
+        stream, topic = str(event.originator_id).encode(), event.topic.encode()
+        parameters = (stream, bigint(expected), topic, event.state, actor.encode(), command.encode())
+        try:
+            position = self._one.execute(connection, parameters).get_value(0, 0)
+        except psycopg.errors.UniqueViolation:  # by someone who committed while this waited
+            return None
+        return None if position is None else int(position)
 
     def insert_at(
         self, cursor: Cursor[Any], positions: Sequence[int], events: Sequence[StoredEvent], keys: Sequence[CommandKey]
@@ -161,25 +212,12 @@ class EnvelopeRecorder(PostgresApplicationRecorder):
             raise IntegrityError(str(error)) from error
 
 
-def columns(events: Sequence[StoredEvent], keys: Sequence[CommandKey | NoCommand]) -> tuple[Any, ...]:
-    """Streams, versions, topics, states, actors, command ids and ordinals of events, each as an array."""
+def columns(events: Sequence[StoredEvent], keys: Sequence[CommandKey]) -> tuple[list[Any], ...]:
+    """Streams, versions, topics, states, actors, command ids and ordinals of events, each as a list."""
     return (
-        words([str(event.originator_id) for event in events]),
-        numbers([event.originator_version for event in events]),
-        words([event.topic for event in events]),
+        [str(event.originator_id) for event in events],
+        [event.originator_version for event in events],
+        [event.topic for event in events],
         [event.state for event in events],
-        words([actor for actor, _, _ in keys]),
-        words([command for _, command, _ in keys]),
-        numbers([ordinal for _, _, ordinal in keys]),
+        *([key[part] for key in keys] for part in range(3)),
     )
-
-
-def words(texts: Sequence[str | None]) -> str:
-    """An array of texts as Postgres reads it; the driver's own way costs ten times as much, a dozen times an append."""
-    quoted = ["NULL" if text is None else '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"' for text in texts]
-    return "{" + ",".join(quoted) + "}"
-
-
-def numbers(values: Sequence[int | None]) -> str:
-    """An array of numbers, or of truths, as Postgres reads it."""
-    return "{" + ",".join(["NULL" if value is None else str(value) for value in values]) + "}"

@@ -7,9 +7,10 @@ import psycopg
 from psycopg import Connection, errors, sql
 
 from skyulf.adapters.postgres import SETTING, connect, first_line, refused
+from skyulf.adapters.read_tables import metadata
 from skyulf.errors import Misconfigured
 
-VERSION = 1
+VERSION = 2
 """The schema that this code works with; `migrate` brings a database to it."""
 
 TYPE_OF_TOPIC: LiteralString = "split_part(topic, '@', 1)"
@@ -117,12 +118,24 @@ FROM {schema}.{table},
 """
 # Postgres cannot look into a text that has a NUL in it, and the view would fail for all that are asked for.
 
+LEASES: LiteralString = """
+CREATE TABLE {schema}.skyulf_leases (
+    what text NOT NULL,
+    attempt integer NOT NULL,
+    holder text NOT NULL,
+    until timestamptz NOT NULL,
+    PRIMARY KEY (what, attempt)
+) WITH (fillfactor = 50)
+"""
+"""Who is at work on what (`postgres_leases`). Rows are written every second, and few: room for them in their page."""
+
 GRANTS: tuple[LiteralString, ...] = (
     "GRANT USAGE, CREATE ON SCHEMA {schema} TO {role}",
     "GRANT SELECT, INSERT ON {schema}.{table} TO {role}",
     "REVOKE UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER ON {schema}.{table} FROM {role}",
     "GRANT SELECT ON {schema}.{view}, {schema}.skyulf_schema TO {role}",
     "GRANT EXECUTE ON FUNCTION {schema}.{append} TO {role}",
+    "GRANT SELECT, INSERT, UPDATE, DELETE ON {schema}.skyulf_leases TO {role}",
 )
 """What the role that the application works under needs; it makes the tables of read models itself."""
 
@@ -152,7 +165,11 @@ def _first(connection: Connection[Any], schema: str) -> None:
         connection.execute(statement)
 
 
-STEPS = (_first,)
+def _second(connection: Connection[Any], schema: str) -> None:
+    connection.execute(sql.SQL(LEASES).format(schema=sql.Identifier(schema)))
+
+
+STEPS = (_first, _second)
 """What brings a database from each version to the next."""
 
 
@@ -177,6 +194,7 @@ def migrate(connection: Connection[Any], role: str | None = None) -> tuple[int, 
             connection.execute("INSERT INTO skyulf_schema (version) VALUES (%s)", [number])
         if role is not None:
             _grant(connection, schema, role)
+            _make_way(connection, schema, role)
     return before, VERSION
 
 
@@ -191,6 +209,25 @@ def migrate_database(url: str, role: str | None = None) -> tuple[int, int]:
             ) from error
         except psycopg.Error as error:
             raise refused(error) from error
+
+
+READ_MODELS: LiteralString = """
+SELECT tablename FROM pg_tables WHERE schemaname = %s AND tableowner = current_user AND current_user <> %s
+    AND tablename = ANY (%s)
+"""
+
+
+def _make_way(connection: Connection[Any], schema: str, role: str) -> None:
+    """Drop the read models, where a server that ran as this user made them: only their maker may replace them.
+
+    They follow from the log, and the next server builds them anew, as its own.
+    """
+    if connection.execute("SELECT to_regclass('skyulf_builds')").fetchone() == (None,):
+        return
+    builds = [f"{name}_{number}" for name, number in connection.execute("SELECT projection, number FROM skyulf_builds")]
+    names = [*metadata.tables, *builds]
+    for (name,) in connection.execute(READ_MODELS, [schema, role, names]).fetchall():
+        connection.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(schema, name)))
 
 
 def _grant(connection: Connection[Any], schema: str, role: str) -> None:

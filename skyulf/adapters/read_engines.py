@@ -6,7 +6,7 @@ from functools import wraps
 from typing import Any, ParamSpec, Protocol, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import InterfaceError, OperationalError, ProgrammingError
+from sqlalchemy.exc import DatabaseError, InterfaceError, OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from skyulf.errors import Unavailable
@@ -24,6 +24,13 @@ PAGE_SIZE = 8_192
 """Bytes of a page in a new SQLite file: of a job's rows, 2 KB each, one of 4 KB holds one and wastes the rest."""
 
 
+INSUFFICIENT_PRIVILEGE = "42501"
+"""An error's class in Postgres: its manual, "PostgreSQL Error Codes"."""
+
+SINGLE = "skyulf_single"
+"""The option of a connection on which each statement is a transaction."""
+
+
 def again(read: Callable[P, T]) -> Callable[P, T]:
     """Read anew when a build was found and then dropped for the one that takes its place: it had been read too late."""
 
@@ -35,6 +42,11 @@ def again(read: Callable[P, T]) -> Callable[P, T]:
         return read(*arguments, **options)
 
     return reading
+
+
+def refused(error: DatabaseError) -> bool:
+    """Whether the database's user lacks a right, as on tables that another user made."""
+    return getattr(error.orig, "sqlstate", None) == INSUFFICIENT_PRIVILEGE
 
 
 class Transactions:
@@ -49,6 +61,15 @@ class Transactions:
         try:
             with self.engine.begin() as connection:
                 yield connection
+        except (OperationalError, InterfaceError, PoolTimeout) as error:
+            raise Unavailable(f"the read models cannot be used now ({type(error).__name__})") from error
+
+    @contextmanager
+    def single(self) -> Iterator[Connection]:
+        """A connection on which each statement is a transaction: for one that only reads, and is the only one."""
+        try:
+            with self.engine.connect() as connection:
+                yield connection.execution_options(**{SINGLE: True})
         except (OperationalError, InterfaceError, PoolTimeout) as error:
             raise Unavailable(f"the read models cannot be used now ({type(error).__name__})") from error
 
@@ -117,6 +138,7 @@ def sqlite_engine(url: str, *, begin: str, pool_size: int) -> Engine:
 
     @event.listens_for(engine, "begin")
     def begun(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
+        if SINGLE not in connection.get_execution_options():
+            connection.exec_driver_sql(begin)
 
     return engine

@@ -5,170 +5,33 @@ as JSON text. ``skyulf_builds`` holds the checkpoint of each build and which one
 when a rebuild has caught up, read in the same transaction as the rows.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cached_property
 from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import (
-    Connection,
-    Select,
-    bindparam,
-    delete,
-    func,
-    insert,
-    select,
-    tuple_,
-    update,
-)
+from sqlalchemy import Connection, Select, delete, func, insert, select, tuple_, update
 from sqlalchemy.exc import DatabaseError
 
-from skyulf.adapters.read_engines import Transactions, again, engine_for, lead_for
+from skyulf.adapters.read_batch import SqlTransaction, build_of, read_parked
+from skyulf.adapters.read_engines import Transactions, again, engine_for, lead_for, refused
 from skyulf.adapters.read_tables import (
     BUILDS,
-    BUILDS_AND_PARKS,
     BUILDS_OF,
     LIVE,
     LIVE_OF,
-    MOVE,
+    MESSAGES,
     PARKED,
-    Statements,
     metadata,
-    statements_on,
     table_of,
     upsert,
 )
 from skyulf.errors import Damaged
 from skyulf.projections.base import Projection, Row
-from skyulf.projections.store import Build, CheckpointMoved, Found, NotBuilt, Parked, Selection
+from skyulf.projections.store import Build, Found, NotBuilt, Parked, ParkedMessage, Plain, Selection
 
 R = TypeVar("R", bound=Row)
-
-
-def _build(row: Any) -> Build:
-    return Build(row.projection, row.number, row.version, row.position, row.live)
-
-
-class SqlBatch:
-    """`BuildBatch` in a database transaction."""
-
-    def __init__(self, connection: Connection, projection: Projection[Any], build: Build, parks: bool) -> None:
-        self._connection = connection
-        self._projection = projection
-        self._build = build
-        self._parks = parks
-        self.advanced_to: int | None = None
-
-    @cached_property
-    def _statements(self) -> Statements:
-        return statements_on(table_of(self._projection, self._build.number), self._connection.dialect.name)
-
-    @property
-    def position(self) -> int:
-        """See `BuildBatch.position`."""
-        return self._build.position
-
-    def rows(self, keys: Sequence[str]) -> dict[str, Row]:
-        """See `BuildBatch.rows`."""
-        found = self._connection.execute(self._statements.rows, {"keys": list(keys)})
-        decoder = msgspec.json.Decoder(self._projection.row)
-        return {key: decoder.decode(text) for key, text in found}
-
-    def parked(self) -> tuple[Parked, ...]:
-        """See `BuildBatch.parked`."""
-        return read_parked(self._connection, self._build) if self._parks else ()
-
-    def save(self, rows: Mapping[str, Row | None]) -> None:
-        """See `BuildBatch.save`."""
-        columns = tuple(self._projection.columns)
-        written, gone = [], []
-        for key, row in rows.items():
-            if row is None:
-                gone.append({"gone": key})
-                continue
-            values = {column: getattr(row, column) for column in columns}
-            values["key"] = key
-            values["row"] = msgspec.json.encode(row).decode()
-            written.append(values)
-        if written:
-            self._connection.execute(self._statements.upsert, written)
-        if gone:
-            self._connection.execute(self._statements.delete, gone)
-
-    def park(self, events: Iterable[Parked]) -> None:
-        """See `BuildBatch.park`."""
-        rows = [
-            {
-                "projection": self._build.projection,
-                "number": self._build.number,
-                "position": parked.position,
-                "key": parked.key,
-                "stream": parked.stream,
-                "error": parked.error,
-                "attempts": parked.attempts,
-            }
-            for parked in events
-        ]
-        self._connection.execute(upsert(PARKED, self._connection.dialect.name), rows)
-        self._parks = True
-
-    def unpark(self, positions: Iterable[int]) -> None:
-        """See `BuildBatch.unpark`."""
-        gone = [{"gone": position} for position in positions]
-        if gone:
-            statement = delete(PARKED).where(
-                PARKED.c.projection == self._build.projection,
-                PARKED.c.number == self._build.number,
-                PARKED.c.position == bindparam("gone"),
-            )
-            self._connection.execute(statement, gone)
-
-    def advance(self, position: int) -> None:
-        """See `BuildBatch.advance`."""
-        self.advanced_to = position
-
-    def move(self) -> dict[str, Any] | None:
-        """From where to where the checkpoint is to be moved, if it is."""
-        if self.advanced_to is None:
-            return None
-        build = self._build
-        return {"name": build.projection, "build": build.number, "before": build.position, "after": self.advanced_to}
-
-
-class SqlTransaction:
-    """`ReadTransaction` in a database transaction."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-        found = [(_build(row), bool(row.parks)) for row in connection.execute(BUILDS_AND_PARKS)]
-        self._builds = {(build.projection, build.number): (build, parks) for build, parks in found}
-        self._batches: list[SqlBatch] = []
-
-    def batch(self, projection: Projection[Any], number: int) -> SqlBatch:
-        """See `ReadTransaction.batch`."""
-        key = (projection.name, number)
-        if key not in self._builds:
-            raise CheckpointMoved(f"build {number} of {projection.name} is gone")
-        self._batches.append(SqlBatch(self._connection, projection, *self._builds[key]))
-        return self._batches[-1]
-
-    def finish(self) -> None:
-        """Move the checkpoints, all or none."""
-        moves = [move for batch in self._batches if (move := batch.move()) is not None]
-        if moves and self._connection.execute(MOVE, moves).rowcount != len(moves):
-            names = ", ".join(move["name"] for move in moves)
-            raise CheckpointMoved(f"another projector has taken one of {names} further")
-
-
-def read_parked(connection: Connection, build: Build) -> tuple[Parked, ...]:
-    """The parked events of a build, in order of position."""
-    found = connection.execute(
-        select(PARKED.c.position, PARKED.c.key, PARKED.c.stream, PARKED.c.error, PARKED.c.attempts)
-        .where(PARKED.c.projection == build.projection, PARKED.c.number == build.number)
-        .order_by(PARKED.c.position)
-    )
-    return tuple(Parked(*row) for row in found)
 
 
 class SqlReadStore:
@@ -182,13 +45,16 @@ class SqlReadStore:
         try:
             with writer.begin() as connection:
                 metadata.create_all(connection)
+                connection.execute(LIVE)
         except DatabaseError as error:
-            raise Damaged(f"the read models cannot be opened: {error.orig}") from error
+            self._writer.dispose()
+            way_out = "; skyulf migrate --role lets its user have them" if refused(error) else ""
+            raise Damaged(f"the read models cannot be opened: {error.orig}{way_out}") from error
 
     def builds(self, projection: str) -> tuple[Build, ...]:
         """See `ReadStore.builds`."""
-        with self._reader.begin() as connection:
-            return tuple(_build(row) for row in connection.execute(BUILDS_OF, {"name": projection}))
+        with self._reader.single() as connection:
+            return tuple(build_of(row) for row in connection.execute(BUILDS_OF, {"name": projection}))
 
     def create_build(self, projection: Projection[Any]) -> Build:
         """See `ReadStore.create_build`."""
@@ -214,7 +80,8 @@ class SqlReadStore:
         """See `ReadStore.promote`."""
         with self._writer.begin() as connection:
             builds = [
-                _build(row) for row in connection.execute(select(BUILDS).where(BUILDS.c.projection == projection.name))
+                build_of(row)
+                for row in connection.execute(select(BUILDS).where(BUILDS.c.projection == projection.name))
             ]
             position = next(other.position for other in builds if other.number == build.number)
             if any(other.live and other.position > position for other in builds):
@@ -242,8 +109,8 @@ class SqlReadStore:
 
     def live(self) -> tuple[Build, ...]:
         """See `ReadStore.live`."""
-        with self._reader.begin() as connection:
-            return tuple(_build(row) for row in connection.execute(LIVE))
+        with self._reader.single() as connection:
+            return tuple(build_of(row) for row in connection.execute(LIVE))
 
     def leads(self) -> bool:
         """See `ReadStore.leads`."""
@@ -266,11 +133,11 @@ class SqlReadStore:
         row = connection.execute(LIVE_OF, {"name": projection.name, "made_by": projection.version}).one_or_none()
         if row is None:
             raise NotBuilt(f"{projection.name} is being built")
-        return _build(row)
+        return build_of(row)
 
     def position(self, projection: Projection[Any]) -> int:
         """See `ReadStore.position`."""
-        with self._reader.begin() as connection:
+        with self._reader.single() as connection:
             return self._live(connection, projection).position
 
     @again
@@ -315,6 +182,43 @@ class SqlReadStore:
         """See `ReadStore.parked`."""
         with self._reader.begin() as connection:
             return read_parked(connection, self._live(connection, projection))
+
+    @again
+    def count(self, projection: Projection[Any], filters: Mapping[str, Plain], most: int) -> int:
+        """See `ReadStore.count`."""
+        with self._reader.begin() as connection:
+            table = table_of(projection, self._live(connection, projection).number)
+            found = select(table.c.key).where(*(table.c[column] == value for column, value in filters.items()))
+            return connection.execute(select(func.count()).select_from(found.limit(most).subquery())).scalar_one()
+
+    @again
+    def shares(self, projection: Projection[Any], column: str) -> dict[Plain, int]:
+        """See `ReadStore.shares`."""
+        with self._reader.begin() as connection:
+            table = table_of(projection, self._live(connection, projection).number)
+            counted = select(table.c[column], func.count()).group_by(table.c[column])
+            return {row[0]: row[1] for row in connection.execute(counted)}
+
+    def park_messages(self, messages: Sequence[ParkedMessage], most: int) -> None:
+        """See `ReadStore.park_messages`."""
+        with self._writer.begin() as connection:
+            statement = upsert(MESSAGES, connection.dialect.name, keep=True)
+            connection.execute(statement, [dataclasses.asdict(message) for message in messages])
+            for feed in {message.feed for message in messages}:
+                newest = select(MESSAGES.c.place).where(MESSAGES.c.feed == feed)
+                newest = newest.order_by(MESSAGES.c.since.desc(), MESSAGES.c.place).limit(most)
+                connection.execute(delete(MESSAGES).where(MESSAGES.c.feed == feed, MESSAGES.c.place.not_in(newest)))
+
+    def parked_messages(self, feed: str) -> tuple[ParkedMessage, ...]:
+        """See `ReadStore.parked_messages`."""
+        with self._reader.begin() as connection:
+            statement = select(MESSAGES).where(MESSAGES.c.feed == feed).order_by(MESSAGES.c.since, MESSAGES.c.place)
+            return tuple(ParkedMessage(*row) for row in connection.execute(statement))
+
+    def forget_messages(self, feed: str) -> int:
+        """See `ReadStore.forget_messages`."""
+        with self._writer.begin() as connection:
+            return connection.execute(delete(MESSAGES).where(MESSAGES.c.feed == feed)).rowcount
 
     def close(self) -> None:
         """See `ReadStore.close`."""

@@ -6,6 +6,7 @@ costs SQLAlchemy more than to run it, so that each is made once.
 """
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from functools import lru_cache
 from importlib import import_module
 from typing import Any
@@ -14,6 +15,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    DateTime,
     Index,
     Integer,
     MetaData,
@@ -23,6 +25,7 @@ from sqlalchemy import (
     delete,
     exists,
     select,
+    tuple_,
     update,
 )
 from sqlalchemy.sql.dml import Insert
@@ -40,6 +43,21 @@ class Words(TypeDecorator[str]):
     def process_bind_param(self, value: str | None, dialect: Any) -> str | None:  # noqa: ARG002 - SQLAlchemy's signature
         """See `TypeDecorator`."""
         return value.replace("\x00", "\ufffd") if value else value
+
+
+class Moment(TypeDecorator[datetime]):
+    """A moment in UTC as text, where the database knows no time zones."""
+
+    impl = String
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Any) -> str | None:  # noqa: ARG002 - SQLAlchemy's signature
+        """See `TypeDecorator`."""
+        return value.astimezone(UTC).isoformat(timespec="microseconds") if value else None
+
+    def process_result_value(self, value: str | None, dialect: Any) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's signature
+        """See `TypeDecorator`."""
+        return datetime.fromisoformat(value) if value else None
 
 
 TEXT = String().with_variant(Words(collation="C"), "postgresql")
@@ -68,6 +86,15 @@ PARKED = Table(
     Column("stream", String, nullable=False),
     Column("error", String),
     Column("attempts", Integer, nullable=False),
+)
+
+MESSAGES = Table(
+    "skyulf_parked_messages",
+    metadata,
+    Column("feed", String, primary_key=True),
+    Column("place", String, primary_key=True),
+    Column("error", String, nullable=False),
+    Column("since", DateTime(timezone=True).with_variant(Moment(), "sqlite"), nullable=False),
 )
 
 
@@ -107,9 +134,15 @@ def statements_on(table: Table, dialect: str) -> Statements:
     return Statements(table, dialect)
 
 
-def upsert(table: Table, dialect: str) -> Insert:
-    """An insert that takes the place of the row of the same key; only the dialect that is used is imported."""
+def upsert(table: Table, dialect: str, *, keep: bool = False) -> Insert:
+    """An insert that takes the place of the row of the same key, or leaves it as it is when that is to be kept.
+
+    Only the dialect that is used is imported.
+    """
     statement: Any = import_module(f"sqlalchemy.dialects.{dialect}").insert(table)
+    if keep:
+        leaving: Insert = statement.on_conflict_do_nothing()
+        return leaving
     keys = [column.name for column in table.primary_key]
     values = {column.name: statement.excluded[column.name] for column in table.c if column.name not in keys}
     upserting: Insert = statement.on_conflict_do_update(index_elements=keys, set_=values)
@@ -119,13 +152,12 @@ def upsert(table: Table, dialect: str) -> Insert:
 MOVE = (
     update(BUILDS)
     .where(
-        BUILDS.c.projection == bindparam("name"),
-        BUILDS.c.number == bindparam("build"),
+        tuple_(BUILDS.c.projection, BUILDS.c.number).in_(bindparam("builds", expanding=True)),
         BUILDS.c.position == bindparam("before"),
     )
     .values(position=bindparam("after"))
 )
-"""Move a checkpoint, if it is where it was."""
+"""Move the checkpoints of builds that are at one place, if they are there."""
 
 BUILDS_OF = select(BUILDS).where(BUILDS.c.projection == bindparam("name")).order_by(BUILDS.c.number)
 """Every build of a projection."""

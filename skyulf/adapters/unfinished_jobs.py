@@ -11,12 +11,12 @@ class RowsUnfinishedJobs:
     def __init__(self, jobs: JobRepository) -> None:
         self._jobs = jobs
 
-    def quiet(self) -> bool:
-        """See `UnfinishedJobs.quiet`."""
+    def waiting(self) -> bool:
+        """See `UnfinishedJobs.waiting`."""
         try:
-            return not (self._jobs.find_by_status("created", 1) or self._jobs.find_by_status("running", 1))
+            return bool(self._jobs.find_by_status("created", 1))
         except Unavailable:
-            return False
+            return True
 
     def page(self, limit: int, cursor: str | None) -> tuple[tuple[str, ...], str | None]:
         """See `UnfinishedJobs.page`."""

@@ -32,6 +32,13 @@ class Task(StrEnum):
     regression = "regression"
 
 
+class Unfit(StrEnum):
+    """What becomes of cells that are not of the type asked for."""
+
+    refuse = "refuse"
+    missing = "missing"
+
+
 def _version(asked: bool) -> None:
     if asked:
         from importlib.metadata import version
@@ -49,9 +56,27 @@ def _options(
     """Machine learning on tables, whose database is its audit log."""
 
 
+class RoleName(StrEnum):
+    """What a server process does: everything, or one of what several processes on one Postgres share out."""
+
+    all = "all"
+    api = "api"
+    projector = "projector"
+    relay = "relay"
+    worker = "worker"
+
+
 @app.command()
 def serve(
     data_dir: DataDir = None,
+    role: Annotated[
+        RoleName | None,
+        typer.Option(
+            help="Do this alone, beside other processes on one Postgres, as many of each as you like. "
+            "Default: SKYULF_ROLE, else all",
+            show_default=False,
+        ),
+    ] = None,
     host: Annotated[
         str | None,
         typer.Option(help="Address to listen on. Default: SKYULF_HOST, else 127.0.0.1", show_default=False),
@@ -64,13 +89,13 @@ def serve(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Run the whole system in this process, until Ctrl-C or SIGTERM."""
+    """Run the whole system in this process, or one role of it, until Ctrl-C or SIGTERM."""
     from skyulf.cli.screen import speaking
     from skyulf.cli.serve import run
     from skyulf.settings import load_settings
 
     with speaking(as_json) as screen:
-        run(screen, load_settings(data_dir=data_dir, host=host, port=port))
+        run(screen, load_settings(role=role and role.value, data_dir=data_dir, host=host, port=port))
 
 
 @app.command()
@@ -110,6 +135,11 @@ def train(
         typer.Option(exists=True, dir_okay=False, readable=True, metavar="FILE.json", help="A pipeline spec."),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Rules every random choice.")] = 0,
+    type_: Annotated[
+        list[str] | None,
+        typer.Option("--type", metavar="COLUMN=TYPE", help="A column's type, in place of what the file shows."),
+    ] = None,
+    unfit: Annotated[Unfit, typer.Option(help="What becomes of cells that are not of such a type.")] = Unfit.refuse,
     deploy: Annotated[
         bool | None,
         typer.Option(
@@ -126,7 +156,8 @@ def train(
     from skyulf.cli.train import Order, run
     from skyulf.settings import load_settings
 
-    order = Order(file, target, task.value if task else None, name, spec, seed, deploy)
+    types = tuple(type_ or ())
+    order = Order(file, target, task.value if task else None, name, spec, seed, deploy, types, unfit.value)
     with speaking(as_json) as screen:
         run(screen, load_settings(data_dir=data_dir), order)
 

@@ -67,9 +67,15 @@ def shown(answer: dict[str, Any]) -> Iterator[Any]:
         yield labelled("left out", (column["name"], "bold"), f"  {column['reason']}")
     candidates = answer.get("candidates", ())
     for candidate in candidates:
-        yield labelled("model", (candidate["model"]["node"], "bold"), differences(candidate, candidates))
+        yield labelled("model", (candidate["model"]["node"], "bold"), differences(candidate, candidates), of(candidate))
         if candidate["steps"]:
             yield steps(candidate["steps"])
+
+
+def of(candidate: dict[str, Any]) -> str:
+    """What the model learns, where that is not the target itself."""
+    turned = candidate.get("target_transform")
+    return f"  of the target's {turned}" if turned not in (None, "none") else ""
 
 
 def differences(candidate: dict[str, Any], candidates: Sequence[dict[str, Any]]) -> str:

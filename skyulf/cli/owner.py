@@ -25,6 +25,6 @@ def owner_of(settings: Settings) -> Owner | None:
     from skyulf import runtime
 
     try:
-        return runtime.owner_of(settings.data_dir)
+        return runtime.owner_of(settings)
     except OSError as error:
         raise Misconfigured(f"SKYULF_DATA_DIR: {settings.data_dir} cannot be used ({error.strerror})") from error

@@ -50,8 +50,10 @@ def show_one(screen: Screen, settings: Settings, text: str) -> None:
 
 
 def model_of(spec: Mapping[str, Any]) -> str:
-    """The model that a spec names."""
-    return str(spec["model"]["node"]) if spec.get("model") else CHOSEN_LATER
+    """The model that a spec names, and what becomes of the target before it."""
+    turned = spec.get("target_transform")
+    learnt = f" ({turned})" if turned not in (None, "none") else ""
+    return f"{spec['model']['node']}{learnt}" if spec.get("model") else f"{CHOSEN_LATER}{learnt}"
 
 
 def steps(listed: list[dict[str, Any]]) -> Any:

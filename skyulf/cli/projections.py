@@ -42,20 +42,27 @@ def show(screen: Screen, settings: Settings) -> None:
 
 
 def show_parked(screen: Screen, settings: Settings) -> None:
-    """Show what is parked."""
+    """Show what is parked: events that no row shows yet, and messages that were to wake a reaction."""
     _see_log(settings)
     with connected(screen, settings, _nothing) as client:
         items = client.get("/v1/projections")["items"]
+        reactions = client.get("/v1/reactions")["items"]
     parked = [{"projection": item["name"], **event} for item in items for event in item["parked"]]
-    screen.document({"items": parked})
-    if not parked:
+    messages = [{"reaction": item["name"], **message} for item in reactions for message in item["parked"]]
+    screen.document({"items": parked, "messages": messages})
+    if parked:
+        made = table("projection", "position", "key", "attempts", "why it waits", right=("position", "attempts"))
+        for event in parked:
+            why = event["error"] or "behind an earlier event of its key"
+            made.add_row(event["projection"], number(event["position"]), event["key"], number(event["attempts"]), why)
+        screen.show(made)
+    else:
         screen.show("Nothing is parked: every projection has taken every event.")
-        return
-    made = table("projection", "position", "key", "attempts", "why it waits", right=("position", "attempts"))
-    for event in parked:
-        why = event["error"] or "behind an earlier event of its key"
-        made.add_row(event["projection"], number(event["position"]), event["key"], number(event["attempts"]), why)
-    screen.show(made)
+    if messages:
+        made = table("reaction", "message", "since", "why it was passed over")
+        for message in messages:
+            made.add_row(message["reaction"], message["place"], message["since"][:19], message["error"])
+        screen.show(made)
 
 
 def rebuild(screen: Screen, settings: Settings, names: Sequence[str]) -> None:

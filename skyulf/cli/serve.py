@@ -1,7 +1,6 @@
-"""``skyulf serve``: a listener of our own, a system behind it, and an end that leaves nothing behind."""
+"""``skyulf serve``: a listener of our own, a role behind it, and an end that leaves nothing behind."""
 
 import errno
-import logging
 import os
 import signal
 import socket
@@ -9,17 +8,17 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from types import FrameType
-from typing import NoReturn
+from typing import Any
 
 import uvicorn
 from rich.text import Text
 
-from api.app import create_app
 from api.security import LOOPBACK, is_loopback
+from skyulf import logs
 from skyulf.cli.owner import owner_of
 from skyulf.cli.screen import Occupied, Screen
 from skyulf.errors import Misconfigured, NotFound, Unavailable
-from skyulf.runtime import Runtime, reading
+from skyulf.runtime import ROLES, Role, Runtime, in_postgres, places, reading
 from skyulf.settings import Settings
 
 DRAIN = 5
@@ -29,9 +28,12 @@ BACKLOG = 2048
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
+KILLED = 128
+"""Added to a signal's number, the exit code of who ends by it."""
+
 
 class Server(uvicorn.Server):
-    """Tells when it answers and when it no longer does; stopping it by a signal is an ordinary end."""
+    """Tells when it answers and when it no longer does; how it is stopped is for `Signals` to say."""
 
     def __init__(self, config: uvicorn.Config, opened: Callable[[], None], closing: Callable[[], None]) -> None:
         super().__init__(config)
@@ -51,32 +53,68 @@ class Server(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Take signals as requests to stop; unlike the base class, do not die of them afterwards."""
+        """Leave signals as they are."""
+        yield
+
+
+class Signals:
+    """The first signal asks for an end in order; the second ends the process at once, whatever it is at.
+
+    While jobs are given time to end, the second takes that time from them, and a third ends the process.
+
+    What was acknowledged is in the log, and child processes end with their owner: nothing is lost by it but time.
+    """
+
+    def __init__(self) -> None:
+        self._asked = False
+        self._hurried: bool | None = None
+        self._server: uvicorn.Server | None = None
+
+    def take(self) -> None:
+        """Begin to take signals."""
         for number in SIGNALS:
-            signal.signal(number, self.handle_exit)
-        try:
-            yield
-        finally:
-            for number in SIGNALS:
-                signal.signal(number, signal.SIG_IGN)  # what follows is short, and must not be cut off
+            signal.signal(number, self._signalled)
+
+    def stop(self, server: uvicorn.Server) -> None:
+        """Have the server stopped by a signal; before, there is nothing yet that would have to be awaited."""
+        self._server = server
+
+    def give_time(self) -> None:
+        """Let the next signal take the time that jobs are given."""
+        self._hurried = False
+
+    def hurried(self) -> bool:
+        """Whether one came since."""
+        return self._hurried is True
+
+    def _signalled(self, number: int, _frame: FrameType | None) -> None:
+        if self._hurried is False:
+            self._hurried = True
+            return
+        if self._asked:
+            os._exit(KILLED + number)
+        self._asked = True
+        if self._server is None:
+            sys.exit(0)
+        self._server.should_exit = True
 
 
 def run(screen: Screen, settings: Settings) -> None:
     """Serve until a signal."""
+    role = ROLES[settings.role]
     _refuse_strangers(settings)
     _refuse_second(settings)
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    for number in SIGNALS:
-        signal.signal(number, _stopped_early)
-    with closing(listen(settings.host, settings.port)) as listener:
+    logs.configure(settings.log_format, settings.log_level, role.name)
+    signals = Signals()
+    signals.take()
+    with closing(listen(settings.host, settings.port, shared=role.name == "api")) as listener:
         url = url_of(listener)
-        runtime = _own(settings)
+        runtime = _made(settings, role)
         try:
             runtime.start()
             config = uvicorn.Config(
-                create_app(runtime),
+                _app(runtime),
                 log_config=None,
-                log_level="warning",
                 access_log=False,
                 lifespan="on",
                 ws="none",
@@ -87,11 +125,22 @@ def run(screen: Screen, settings: Settings) -> None:
             )
 
             def opened() -> None:
-                runtime.directory.announce(url)
+                if role.answers:
+                    runtime.directory.announce(url)
                 _tell(screen, settings, url)
 
-            server = Server(config, opened, lambda: runtime.directory.announce(None))
+            seconds = role.drain_seconds if settings.drain_seconds is None else settings.drain_seconds
+
+            def closed() -> None:
+                if runtime.claim_no_more() and seconds:
+                    signals.give_time()
+                if role.answers:
+                    runtime.directory.announce(None)
+
+            server = Server(config, opened, closed)
+            signals.stop(server)
             server.run(sockets=[listener])
+            _drain(screen, runtime, seconds, signals.hurried)
         finally:
             runtime.close()
     if not server.started:
@@ -99,15 +148,41 @@ def run(screen: Screen, settings: Settings) -> None:
     screen.note("stopped")
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """A listening socket whose connections send what they have at once (TCP_NODELAY is inherited from it)."""
+def _drain(screen: Screen, runtime: Runtime, seconds: float, hurried: Callable[[], bool]) -> None:
+    """Let jobs that run here end, for as long as they may."""
+    jobs = runtime.claim_no_more()
+    if jobs and seconds:
+        screen.note(f"waiting up to {seconds:g} s for {', '.join(jobs)} to end; another signal hands back what runs")
+        runtime.drain(seconds, hurried)
+
+
+def _app(runtime: Runtime) -> Any:
+    """What answers: the API, whose modules are read only where it is served, or what every role answers."""
+    if runtime.role.answers:
+        from api.app import create_app
+
+        return create_app(runtime)
+    from api.probes import create_probes
+
+    return create_probes(runtime)
+
+
+def listen(host: str, port: int, *, shared: bool = False) -> socket.socket:
+    """A listening socket whose connections send what they have at once (TCP_NODELAY is inherited from it).
+
+    A ``shared`` port may be listened on by other processes of this user that share it too: the kernel deals
+    connections out among them. It is only bound here, as who listens is dealt connections at once.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if shared:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         listener.bind((host, port))
-        listener.listen(BACKLOG)
+        if not shared:
+            listener.listen(BACKLOG)
         listener.set_inheritable(False)
     except OSError as error:
         listener.close()
@@ -145,7 +220,7 @@ def _keys_issued(settings: Settings) -> bool:
 
 
 def _refuse_second(settings: Settings) -> None:
-    owner = owner_of(settings)
+    owner = None if in_postgres(settings) else owner_of(settings)
     if owner is not None and owner.url is not None:
         raise Occupied(
             f"SKYULF_DATA_DIR: {settings.data_dir} is served at {owner.url} by process {owner.pid} already; "
@@ -153,28 +228,44 @@ def _refuse_second(settings: Settings) -> None:
         )
 
 
-def _own(settings: Settings) -> Runtime:
+def _made(settings: Settings, role: Role) -> Runtime:
     try:
-        return Runtime(settings)
+        return Runtime(settings, role)
     except Unavailable as error:
+        if in_postgres(settings):
+            raise
         raise Occupied(f"SKYULF_DATA_DIR: {error.detail}") from error
-
-
-def _stopped_early(_number: int, _frame: FrameType | None) -> NoReturn:
-    sys.exit(0)
 
 
 def _tell(screen: Screen, settings: Settings, url: str) -> None:
     place = settings.data_dir.absolute()
     if screen.as_json:
-        screen.document({"url": url, "data_dir": str(place), "pid": os.getpid()})
+        screen.document({"role": settings.role, "url": url, "data_dir": str(place), "pid": os.getpid()})
         return
-    option = "" if settings.data_dir == Settings.model_fields["data_dir"].default else f" --data-dir {place}"
-    screen.out.print(Text.assemble(("Skyulf is ready at ", "bold"), (url, "bold green")))
-    for label, text in (
-        ("data", str(place)),
-        ("try", f"skyulf train FILE.csv --target COLUMN{option}"),
-        ("watch", f"skyulf events tail{option}"),
-        ("stop", f"Ctrl-C, or kill {os.getpid()}"),
-    ):
-        screen.out.print(Text.assemble((f"  {label:<6}", "dim"), text), soft_wrap=True)
+    stop = ("stop", f"Ctrl-C, or kill {os.getpid()}")
+    if settings.role == "all":
+        option = "" if settings.data_dir == Settings.model_fields["data_dir"].default else f" --data-dir {place}"
+        title = "Skyulf is ready at "
+        lines = [
+            ("data", str(place)),
+            ("try", f"skyulf train FILE.csv --target COLUMN{option}"),
+            ("watch", f"skyulf events tail{option}"),
+            stop,
+        ]
+    else:
+        title = f"Skyulf's {settings.role} is at work at "
+        lines = [*_places(settings), ("health", f"{url}/health/ready"), stop]
+    screen.out.print(Text.assemble((title, "bold"), (url, "bold green")))
+    width = max(len(label) for label, _ in lines) + 1
+    for label, text in lines:
+        screen.out.print(Text.assemble((f"  {label:<{width}}", "dim"), text), soft_wrap=True)
+
+
+def _places(settings: Settings) -> Iterator[tuple[str, str]]:
+    """Where the role finds what it shares with others."""
+    found = places(settings)
+    yield "log", found["log"]
+    if settings.role == "relay" or (settings.role == "worker" and settings.kafka_bootstrap):
+        yield "kafka", settings.kafka_bootstrap
+    if ROLES[settings.role].files:
+        yield "artifacts", found["artifacts"]

@@ -6,9 +6,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from skyulf.commands.base import Command, Decided, Handler, Name, Streams, own_stream
-from skyulf.core.candidates import check_spec, choose_candidates
-from skyulf.core.columns import ColumnFacts
-from skyulf.core.spec import PipelineSpec, parse_spec
+from skyulf.commands.job_spec import on_dataset
 from skyulf.errors import Fault, Invalid, NotAllowed, NotFound
 from skyulf.events.base import DomainEvent
 from skyulf.events.dataset import DatasetState, DatasetVersionAdded
@@ -146,12 +144,9 @@ def create_job(command: CreateJob, streams: Streams) -> Decided:
     dataset = streams.dataset(command.dataset_id)
     version = _dataset_version(command, dataset)
     document = _spec_document(command, streams)
-    spec = parse_spec(document)
-    facts = [ColumnFacts(**column.model_dump()) for column in version.columns]
-    faults = check_spec(spec, facts, version.rows)
-    if faults:
-        raise Invalid("the spec does not fit the dataset", faults)
-    chosen = choose_candidates(spec, facts, version.rows)
+    found = on_dataset(document, version)
+    if found.faults:
+        raise Invalid("the spec does not fit the dataset", found.faults)
     event = JobCreated(
         dataset_id=command.dataset_id,
         dataset_version=version.dataset_version,
@@ -159,17 +154,13 @@ def create_job(command: CreateJob, streams: Streams) -> Decided:
         dataset_artifact=version.artifact,
         pipeline_id=command.pipeline_id,
         spec=document,
-        candidates=tuple(_document(candidate) for candidate in chosen.specs),
-        set_aside=tuple(chosen.set_aside),
+        candidates=found.candidates,
+        set_aside=found.set_aside,
         model_name=command.model_name,
         seed=command.seed,
         limits=command.limits,
     )
     return [(command.id, event)]
-
-
-def _document(spec: PipelineSpec) -> dict[str, Any]:
-    return spec.model_dump(mode="json")
 
 
 def _dataset_version(command: CreateJob, dataset: DatasetState) -> DatasetVersionAdded:

@@ -26,6 +26,13 @@ def assemble(spec: PipelineSpec, flow: Flow, context: BuildContext) -> Any:
     ]
     seed = context.seed if spec.model.seed is None else spec.model.seed
     model = spec.model.use().build(BuildContext(seed, context.task, context.threads))
+    if spec.transform is not None:
+        from sklearn.compose import TransformedTargetRegressor
+
+        from skyulf.core.target_transforms import TargetTransform
+
+        turn = TargetTransform(spec.transform)
+        model = TransformedTargetRegressor(regressor=model, transformer=turn, check_inverse=False)
     if flow.changes_rows:
         from imblearn.pipeline import Pipeline
 

@@ -33,8 +33,8 @@ Report = Callable[[str, float, dict[str, float]], None]
 
 PROBE_ROWS = 50
 
-MANY_CELLS = 1_000_000
-"""Cells of a table from which on threads of OpenMP are worth waking."""
+MANY_CELLS = 10_000_000
+"""Cells of a table from which on threads of OpenMP are worth waking (docs/performance.md, Training)."""
 
 # Where each stage ends, as a share of the whole; choosing and fitting is what takes long.
 ENDS = {"load": 0.02, "split": 0.05, "choose": 0.5, "fit": 0.7, "evaluate": 0.75, "refit": 0.95, "fingerprint": 1.0}
@@ -141,7 +141,8 @@ def threads_of_libraries(cells: int, threads: int) -> dict[str, int]:
 
     Of BLAS always one: sums over rows then come out the same whatever the number of cores, and sooner, for tables are
     tall and narrow, and threads spend more time on waiting than they save (a logistic regression took 5 times as long
-    on two). Boosted trees (OpenMP) begin to gain by a second one at about a million cells.
+    on two). Boosted trees (OpenMP) meet at thousands of barriers, and threads that wait there sleep, so that they take
+    no time from other work: a second one begins to gain at six million cells. Their number does not change the model.
     """
     return {"blas": 1, "openmp": threads if cells >= MANY_CELLS else 1}
 
@@ -206,7 +207,8 @@ def _completed(spec: PipelineSpec) -> PipelineSpec:
     """Write out every parameter, so that the record does not depend on defaults that may change."""
     steps = tuple(step.model_copy(update={"params": step.use().model_dump()}) for step in spec.steps or ())
     model = spec.model and spec.model.model_copy(update={"params": spec.model.use().model_dump()})
-    return spec.model_copy(update={"steps": steps, "model": model})
+    turned = "none" if spec.task == "regression" and spec.target_transform is None else spec.target_transform
+    return spec.model_copy(update={"steps": steps, "model": model, "target_transform": turned})
 
 
 def fitted(spec: PipelineSpec, flow: Flow, context: BuildContext, table: _Table, rows: Array | None) -> Any:
@@ -225,9 +227,10 @@ def learnt(spec: PipelineSpec, flow: Flow, context: BuildContext, table: _Table,
     pipeline = without_samplers(pipeline) if flow.changes_rows else pipeline
     for transformer in pipeline[:-1]:
         settled(transformer)
-    if "n_jobs" in pipeline[-1].get_params(deep=False):
+    model = getattr(pipeline[-1], "regressor_", pipeline[-1])
+    if "n_jobs" in model.get_params(deep=False):
         # Predictions of a forest on several threads are summed in the order in which the threads finish.
-        pipeline[-1].set_params(n_jobs=1)
+        model.set_params(n_jobs=1)
     return pipeline, left
 
 

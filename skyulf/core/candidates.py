@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from skyulf.core.columns import ColumnFacts
-from skyulf.core.default_steps import Reasons, Sorted, sort_out, steps_for
+from skyulf.core.default_steps import LINEAR_MODELS, Reasons, Sorted, sort_out, steps_for
 from skyulf.core.flow import Flow, follow, some
 from skyulf.core.registry import Node
 from skyulf.core.spec import ModelSpec, PipelineSpec
@@ -29,6 +29,10 @@ MOST_TREES = 4_000
 STOPPING_ROWS, STOPPING_CLASS, STOPPING_CLASSES, STOPPING_COLUMNS = 200, 20, 20, 500
 """To stop early takes a tenth of the rows: so many rows, so many of each class, and not more classes and columns."""
 
+SKEWED, ENOUGH_TO_TURN = 1.0, 1000
+"""The skewness of a target from which on its logarithm is tried, too, and the rows that takes: of fewer, the two or
+three largest targets decide which does better, and say nothing of the next ones."""
+
 FEW_ROWS_A_COLUMN = 10
 """With fewer a linear model learns noise; a second one, drawn more to the mean, is tried."""
 
@@ -45,29 +49,43 @@ def choose_candidates(spec: PipelineSpec, columns: Sequence[ColumnFacts], rows: 
     """Fill in what a spec leaves out.
 
     Without a model, linear ones and histogram gradient boosting are candidates, as many as the size of the data
-    allows; without steps, each gets those that suit it: columns that say nothing about unseen rows are dropped, dates
-    taken apart, missing cells filled, categories encoded, numbers scaled for linear models, and words of free text
-    counted, beside candidates that drop the text. Of given steps with no model, models that cannot take what the
-    steps leave are left out, unless none could. Where a class has too few rows to keep its share on both sides of the
-    split, ``split.stratify`` left out becomes false, unless steps and model are both given.
+    allows, and of a skewed target two of them once more that learn its logarithm; without steps, each gets those that
+    suit it: columns that say nothing about unseen rows are dropped, dates taken apart, missing cells filled, categories
+    encoded, numbers scaled for linear models, and words of free text counted, beside candidates that drop the text. Of
+    given steps with no model, models that cannot take what the steps leave are left out, unless none could. Where a
+    class has too few rows to keep its share on both sides of the split, ``split.stratify`` left out becomes false,
+    unless steps and model are both given.
     """
     spec = _split_as_can_be(spec, columns, rows)
     models = (spec.model,) if spec.model is not None else _models_for(spec, columns, rows)
+    asked = [spec.model_copy(update={"model": model}) for model in models]
+    if spec.model is None and spec.target_transform is None and _is_skewed(spec, columns, rows):
+        linear = asked[:1] if models[0].node in LINEAR_MODELS else []
+        asked += [one.model_copy(update={"target_transform": "log1p"}) for one in (*linear, asked[-1])]
     if spec.steps is not None:
-        specs = tuple(spec.model_copy(update={"model": model}) for model in models)
+        specs = tuple(asked)
         able = [one for one in specs if len(specs) == 1 or not _model_faults(one, follow(one, columns, rows))]
         return Candidates(tuple(able) or specs, ())
     found = sort_out(spec.target, columns, rows)
     # A column of text can be a story or chatter: with a model to choose, it is tried both ways.
     ways = (True, False) if found.texts and found.rest and spec.model is None else (True,)
-    specs = tuple(_completed(spec, model, columns, rows, found, words) for words in ways for model in models)
+    specs = tuple(_with_steps(one, columns, rows, found, words) for words in ways for one in asked)
     return Candidates(specs, found.set_aside)
 
 
-def _completed(
-    spec: PipelineSpec, model: ModelSpec, columns: Sequence[ColumnFacts], rows: int, found: Sorted, words: bool
+def _with_steps(
+    spec: PipelineSpec, columns: Sequence[ColumnFacts], rows: int, found: Sorted, words: bool
 ) -> PipelineSpec:
-    return spec.model_copy(update={"model": model, "steps": steps_for(model, spec, columns, rows, found, words)})
+    assert spec.model is not None
+    return spec.model_copy(update={"steps": steps_for(spec.model, spec, columns, rows, found, words)})
+
+
+def _is_skewed(spec: PipelineSpec, columns: Sequence[ColumnFacts], rows: int) -> bool:
+    """Tell whether a regression's target has a long upper tail, and rows enough to tell whether its logarithm helps."""
+    target = next((c for c in columns if c.name == spec.target), None)
+    if spec.task != "regression" or target is None or target.skewness is None:
+        return False
+    return target.skewness > SKEWED and rows - target.nulls >= ENOUGH_TO_TURN
 
 
 def _models_for(spec: PipelineSpec, columns: Sequence[ColumnFacts], rows: int) -> tuple[ModelSpec, ...]:

@@ -18,7 +18,7 @@ Array = np.ndarray[Any, Any]
 
 FOLDS = 5
 FOLDS_OF_MANY = 3
-MANY_ROWS, MANY_SPECS = 20_000, 4
+MANY_ROWS, MANY_SPECS = 20_000, 5
 MOST_ROWS = 60_000
 """So many training rows, drawn at random, are enough to tell candidates apart; all are used to fit the one chosen."""
 

@@ -101,13 +101,21 @@ def steps_for(
     if linear and (numbers or many):
         steps.append(StepSpec(node="scale", columns="numeric"))
     if "categorical" in kinds:
-        params = {"max_categories": _one_hot_cap(spec, columns)} if linear else {}
-        steps.append(StepSpec(node="one_hot" if linear else "ordinal", columns="categorical", params=params))
+        steps.append(_encoding(model, spec, columns, linear))
     if words and columns_sorted.texts:
         texts = tuple(c.name for c in columns_sorted.texts)
         each = max(min(WORDS, WORD_CELLS // max(rows, 1)) // len(texts), 10)
         steps.append(StepSpec(node="text_vectors", columns=texts, params={"max_features": each}))
     return tuple(steps)
+
+
+def _encoding(model: ModelSpec, spec: PipelineSpec, columns: Sequence[ColumnFacts], linear: bool) -> StepSpec:
+    """One column for each category, or for trees one number; what those never saw is missing, if they can take that."""
+    if linear:
+        params: dict[str, int | None] = {"max_categories": _one_hot_cap(spec, columns)}
+    else:
+        params = {"unknown_value": None} if model.use().takes_nulls else {}
+    return StepSpec(node="one_hot" if linear else "ordinal", columns="categorical", params=params)
 
 
 def _one_hot_cap(spec: PipelineSpec, columns: Sequence[ColumnFacts]) -> int:

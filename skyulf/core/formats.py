@@ -52,6 +52,11 @@ COMMON_TYPES = frozenset(
     }
 )  # fmt: skip
 
+# What a model of which the target is transformed stands in.
+TARGET_TYPES = frozenset(
+    {"skyulf.core.target_transforms.TargetTransform", "sklearn.compose._target.TransformedTargetRegressor"}
+)
+
 
 @dataclass(frozen=True, slots=True)
 class LoadedModel:
@@ -115,7 +120,7 @@ def load_model(path: str | Path) -> LoadedModel:
 def allowed_types() -> frozenset[str]:
     """Return the full names of all types that a model file may hold."""
     declared = (node.types for node in (*steps().values(), *models().values()))
-    return COMMON_TYPES.union(*declared)
+    return COMMON_TYPES.union(TARGET_TYPES, *declared)
 
 
 def _audited(content: bytes) -> Any:

@@ -154,7 +154,10 @@ def converted(model: LoadedModel | FittedState, digest: str) -> bytes:
     matrix = graph.add("Clip", graph.matrix(columns), -LIMIT, LIMIT)
     assert model.spec.model is not None
     declared = models()[model.spec.model.node]
-    answer = declared.onnx(nameless(model.pipeline.steps[-1][1]), graph, matrix)
+    fitted = nameless(model.pipeline.steps[-1][1])
+    answer = declared.onnx(getattr(fitted, "regressor_", fitted), graph, matrix)
+    if hasattr(fitted, "regressor_"):
+        answer = fitted.transformer_.onnx(graph, answer)
     return _file(graph, answer, model, digest)
 
 

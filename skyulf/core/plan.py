@@ -49,10 +49,12 @@ class PlannedStep:
 
 @dataclass(frozen=True, slots=True)
 class PlannedCandidate:
-    """A model with every parameter, and the steps before it."""
+    """A model with every parameter, what it learns in place of the target, and the steps before it."""
 
     model: dict[str, Any]
     steps: tuple[PlannedStep, ...]
+    target_transform: str | None
+    """``none`` where a regression learns the target as it is; None of a classification, which always does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,8 @@ def plan(spec: PipelineSpec, columns: Sequence[ColumnFacts], rows: int) -> Plan:
         passages = follow(candidate, columns, rows).passages
         steps = tuple(map(_step, candidate.steps or (), passages))
         model = {"node": candidate.model.node, "params": candidate.model.use().model_dump(mode="json")}
-        planned.append(PlannedCandidate(model, steps))
+        turned = (candidate.transform or "none") if candidate.task == "regression" else None
+        planned.append(PlannedCandidate(model, steps, turned))
     return Plan(tuple(planned), tuple(SetAside(name, reason) for name, reason in chosen.set_aside))
 
 

@@ -3,12 +3,16 @@
 ``python -m skyulf.core.reference > docs/nodes.md`` writes it; a test holds the page against what this gives.
 """
 
+import inspect
 import json
 import sys
 from collections.abc import Iterator
 from typing import Any
 
+from pydantic import BaseModel
+
 from skyulf.core.registry import describe_nodes
+from skyulf.core.spec import PipelineSpec
 
 HEAD = """# Nodes
 
@@ -26,6 +30,15 @@ def reference() -> str:
         for node in nodes:
             if node["kind"] == kind:
                 lines += _section(node)
+    lines += [
+        "## The whole\n",
+        f"{inspect.getdoc(PipelineSpec)}\n".replace("``", "`"),
+        "| field | default |",
+        "|---|---|",
+    ]
+    for name, field in PipelineSpec.model_fields.items():
+        default = "" if field.is_required() else _literal(_plain(field.default))
+        lines.append(f"| `{name}` | {default} |")
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -63,6 +76,10 @@ def _values(schema: dict[str, Any]) -> str:
     words = [str(schema.get("type", "any"))]
     words += [f"{sign} {schema[key]:g}" for key, sign in _BOUNDS.items() if key in schema]
     return " ".join(words)
+
+
+def _plain(value: Any) -> Any:
+    return value.model_dump() if isinstance(value, BaseModel) else value
 
 
 def _literal(value: Any) -> str:

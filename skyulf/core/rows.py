@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from skyulf.core.block import Block
 from skyulf.core.evaluation import finite
 from skyulf.core.frame import MICROSECONDS
 from skyulf.core.state import InputColumn, Label
@@ -18,7 +19,7 @@ from skyulf.errors import Fault, Invalid
 
 Array = np.ndarray[Any, Any]
 
-Columns = dict[str, Array]
+Columns = Mapping[str, Array]
 """One array a column, all of one length: float64 with NaN for missing, or objects (str) with NaN for missing."""
 
 Cells = Sequence[Any]
@@ -129,6 +130,9 @@ class RowReader:
         ]
         self._names = [column.name for column in ordered]
         self._cells = _cells_of(self._names)
+        self._places = {column.name: at for at, column in enumerate(self.schema)}
+        self.is_block = {group.kind for group in self._groups} == {"number"}
+        """Whether every column holds numbers."""
 
     def __call__(self, rows: Sequence[Mapping[str, Any]]) -> Columns:
         """Read rows; columns that the model does not know are ignored.
@@ -137,11 +141,27 @@ class RowReader:
             Invalid: a column is absent, or a cell has the wrong type or is null where the model takes none.
 
         """
+        if self.is_block and (matrix := self._matrix(rows)) is not None:
+            return self.block(matrix)
         try:
             cells: list[Cells] = list(zip(*map(self._cells, rows), strict=True))
         except KeyError:
             cells = [[row.get(name, ABSENT) for row in rows] for name in self._names]
         return self._read(cells or [()] * len(self._names), len(rows))
+
+    def _matrix(self, rows: Sequence[Mapping[str, Any]]) -> Array | None:
+        """Return all columns side by side where they are numbers; None where a cell may not be as it should."""
+        try:
+            flat = list(chain.from_iterable(map(self._cells, rows)))
+        except KeyError:
+            return None
+        (group,) = self._groups
+        matrix = group.matrix(flat, (len(rows), len(self.schema))) if rows else None
+        return None if matrix is not None and group.mixed and np.isnan(matrix).any() else matrix
+
+    def block(self, matrix: Array) -> Block:
+        """Take a matrix (float64, rows by columns in the schema's order) for the columns."""
+        return Block(self._places, matrix)
 
     def of_cells(self, cells: Mapping[str, Cells], rows: int) -> Columns:
         """Read columns of ``rows`` cells each, by name; raises as it does for rows, naming an absent column once."""
@@ -154,7 +174,7 @@ class RowReader:
 
     def _read(self, cells: Sequence[Cells], rows: int) -> Columns:
         """Read cells by column, in the order of the groups."""
-        columns: Columns = {}
+        columns: dict[str, Array] = {}
         begin = 0
         for group in self._groups:
             end = begin + len(group.names)
@@ -168,7 +188,7 @@ class RowReader:
     def _read_each(self, cells: Mapping[str, Cells]) -> Columns:
         """Read cell by cell, and say what is wrong where."""
         faults = Faults()
-        columns: Columns = {}
+        columns: dict[str, Array] = {}
         for column in self.schema:
             read = _READERS[column.type]
             values: list[Any] = []
@@ -187,30 +207,34 @@ class _Group:
 
     def __init__(self, kind: str, columns: Sequence[InputColumn]) -> None:
         self.names = [column.name for column in columns]
-        self._kind = kind
+        self.kind = kind
         self._taken = _PLAIN[kind] | ({NoneType} if any(column.nullable for column in columns) else set())
         self._strict = [at for at, column in enumerate(columns) if not column.nullable]
+        self.mixed = 0 < len(self._strict) < len(columns)
 
     def read(self, cells: Sequence[Cells], rows: int) -> Array | None:
         """Return an array for each column, or None where a cell is not as it should be, or may not be."""
-        flat = list(chain.from_iterable(cells))
+        if self.mixed and any(None in cells[at] for at in self._strict):
+            return None
+        return self.matrix(list(chain.from_iterable(cells)), (len(cells), rows))
+
+    def matrix(self, flat: list[Any], shape: tuple[int, int]) -> Array | None:
+        """Return the cells in a shape, or None where one is not as it should be, or may not be."""
         kinds = set(map(type, flat))
         if not kinds <= self._taken:
             return None
         gaps = flat.count(None) if NoneType in kinds else 0
-        if gaps and any(None in cells[at] for at in self._strict):
-            return None
-        if self._kind == "text":
+        if self.kind == "text":
             texts = [math.nan if cell is None else cell for cell in flat] if gaps else flat
-            return np.array(texts, dtype=object).reshape(len(cells), rows)
+            return np.array(texts, dtype=object).reshape(shape)
         try:
-            if self._kind == "time":
+            if self.kind == "time":
                 times = {cell: None if cell is None else _time(cell) for cell in set(flat)}
                 flat = [times[cell] for cell in flat]
-            matrix = np.array(flat, dtype=np.float64).reshape(len(cells), rows)  # None becomes NaN
+            matrix = np.array(flat, dtype=np.float64).reshape(shape)  # None becomes NaN
         except (OverflowError, Wrong):
             return None
-        if self._kind == "number" and np.count_nonzero(np.isfinite(matrix)) != matrix.size - gaps:
+        if self.kind == "number" and np.count_nonzero(np.isfinite(matrix)) != matrix.size - gaps:
             return None
         return matrix
 

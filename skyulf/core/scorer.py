@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from skyulf.core.block import Block
 from skyulf.core.columns import ColumnType
 from skyulf.core.graph import NUMBERS, OUTPUT, TEXTS, sent
 from skyulf.core.rows import Columns, Predictions
@@ -60,7 +61,7 @@ class Scorer:
             raise
         except Exception as error:  # noqa: BLE001 -- ONNX Runtime's own exceptions have no common class but this
             raise Damaged(f"this is no ONNX copy of a model ({type(error).__name__})") from None
-        self._numbers = [column.name for column in self.input_schema if column.type != "string"]
+        self._numbers = tuple(column.name for column in self.input_schema if column.type != "string")
         self._texts = [column.name for column in self.input_schema if column.type == "string"]
 
     def predict(self, columns: Columns) -> Predictions:
@@ -70,7 +71,7 @@ class Scorer:
         """
         feeds = {}
         if self._numbers:
-            feeds[NUMBERS] = matrix_of([columns[name] for name in self._numbers])
+            feeds[NUMBERS] = self._matrix(columns)
         if self._texts:
             feeds[TEXTS] = texts_of([columns[name] for name in self._texts])
         (output,) = self._session.run([OUTPUT], feeds)
@@ -79,6 +80,11 @@ class Scorer:
         if self.classes is None:
             return Predictions(output[:, 0])
         return Predictions.of_chances(self.classes, output)
+
+    def _matrix(self, columns: Columns) -> Array:
+        if isinstance(columns, Block) and tuple(columns) == self._numbers:
+            return columns.matrix
+        return matrix_of([columns[name] for name in self._numbers])
 
 
 def matrix_of(columns: Sequence[Array]) -> Array:

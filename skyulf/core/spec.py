@@ -20,6 +20,7 @@ from skyulf.errors import Fault, Invalid
 
 Seed = Annotated[int, Field(strict=True, ge=0, le=2**32 - 1)]
 Name = Annotated[str, Field(strict=True, min_length=1)]
+TargetTransform = Literal["none", "log1p", "yeo_johnson"]
 
 MAX_FAULTS = 20
 MAX_PLACE = 200
@@ -110,7 +111,11 @@ class ModelSpec(_Part):
 class PipelineSpec(_Part):
     """A whole pipeline. Steps and model, left out independently, are chosen from the columns' facts.
 
-    After evaluation the served model is fitted again on all rows, unless ``refit`` is false.
+    ``target_transform`` says what the model of a regression learns in place of the target: ``log1p`` of it (of a
+    negative one the same with its sign), or it to the power that makes it most like a normal distribution
+    (``yeo_johnson``); predictions are turned back into the target's units. Left out it is chosen with the model where
+    that is left out, too, and else is none. After evaluation the served model is fitted again on all rows, unless
+    ``refit`` is false.
     """
 
     task: Task
@@ -118,6 +123,7 @@ class PipelineSpec(_Part):
     split: SplitSpec = SplitSpec()
     steps: tuple[StepSpec, ...] | None = None
     model: ModelSpec | None = None
+    target_transform: TargetTransform | None = None
     refit: bool = Field(default=True, strict=True)
 
     @model_validator(mode="after")
@@ -126,7 +132,17 @@ class PipelineSpec(_Part):
             kind = PydanticCustomError("wrong_task", "{message}", {"message": message})
             line = InitErrorDetails(type=kind, loc=("model", "node"), input=None)
             raise ValidationError.from_exception_data("spec", [line])
+        if self.transform is not None and self.task != "regression":
+            text = "classes are not turned into other numbers; leave it out, or use task regression"
+            kind = PydanticCustomError("wrong_task", "{message}", {"message": text})
+            line = InitErrorDetails(type=kind, loc=("target_transform",), input=None)
+            raise ValidationError.from_exception_data("spec", [line])
         return self
+
+    @property
+    def transform(self) -> Literal["log1p", "yeo_johnson"] | None:
+        """What becomes of the target before the model learns it; None where it is learnt as it is."""
+        return None if self.target_transform is None or self.target_transform == "none" else self.target_transform
 
 
 def parse_spec(document: Mapping[str, Any]) -> PipelineSpec:

@@ -125,4 +125,6 @@ def nameless(fitted: Any) -> Any:
     bare = copy.copy(fitted)
     vars(bare).pop("feature_names_in_", None)
     vars(bare).pop("_sklearn_output_config", None)
+    if hasattr(bare, "regressor_"):  # of a target that is transformed: the model stands inside
+        bare.regressor_ = nameless(bare.regressor_)
     return bare

@@ -48,6 +48,8 @@ class Projector:
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
         self._unsubscribe: Callable[[], None] = lambda: None
+        self.working = False
+        """Whether this is the projector that works, of those that share the read models; the others stand by."""
 
     def start(self) -> None:
         """Prepare the builds, then follow the log until `close`."""
@@ -69,6 +71,7 @@ class Projector:
         for thread in self._threads:
             thread.join()
         self._store.resign()
+        self.working = False
 
     def on_advance(self, call: Callable[[str, int], None]) -> None:
         """Call ``call(name, position)`` from the projector's threads whenever live rows have got to a position."""
@@ -176,7 +179,8 @@ class Projector:
             self._wake.wait(POLL)
 
     def _catch_up_if_leading(self) -> None:
-        if self._store.leads():
+        self.working = self._store.leads()
+        if self.working:
             self.catch_up()
 
     def _follow_rebuilds(self) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar
 
 from skyulf.errors import SkyulfError
@@ -45,6 +46,19 @@ class Parked:
     stream: str
     error: str | None
     attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class ParkedMessage:
+    """Something that wakes a reaction, which this version cannot read: in which feed, where, why not, since when.
+
+    It was passed over: nothing waits behind it, and what it told of is found without it.
+    """
+
+    feed: str
+    place: str
+    error: str
+    since: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +178,26 @@ class ReadStore(Protocol):
 
     def parked(self, projection: Projection[Any]) -> tuple[Parked, ...]:
         """The live build's parked events, in order of position; raises `NotBuilt`."""
+        ...
+
+    def count(self, projection: Projection[Any], filters: Mapping[str, Plain], most: int) -> int:
+        """How many rows equal ``filters``; no more than ``most`` are counted. Raises `NotBuilt`."""
+        ...
+
+    def shares(self, projection: Projection[Any], column: str) -> dict[Plain, int]:
+        """How many rows there are for each value of an indexed column; raises `NotBuilt`."""
+        ...
+
+    def park_messages(self, messages: Sequence[ParkedMessage], most: int) -> None:
+        """Keep parked messages, of each feed the newest ``most``; what is kept for the same place stays as it is."""
+        ...
+
+    def parked_messages(self, feed: str) -> tuple[ParkedMessage, ...]:
+        """The parked messages of a feed, the oldest first."""
+        ...
+
+    def forget_messages(self, feed: str) -> int:
+        """Forget the parked messages of a feed; how many there were."""
         ...
 
     def close(self) -> None:

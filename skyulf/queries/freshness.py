@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 from skyulf.errors import Fault, Invalid, Unavailable
@@ -11,7 +10,7 @@ from skyulf.projections.base import Projection
 from skyulf.projections.store import NotBuilt, ReadStore
 
 LOOK = 0.05
-"""Seconds after which a waiter looks again, wake-up or not: the projector may run in another process."""
+"""Seconds without a word of the projector after which a waiter looks for itself: the word may have been lost."""
 
 
 class Freshness:
@@ -35,7 +34,7 @@ class Freshness:
 
         Raises `Invalid` at once when the log has no such position, and `Unavailable` when it takes too long.
         """
-        if await self._reached(projection, position):
+        if self._told(projection, position) or await self._looked(projection, position):
             return
         head = await asyncio.to_thread(self._log.head)
         if position > head:
@@ -51,19 +50,24 @@ class Freshness:
         self._waiting.add(wake)
         try:
             async with asyncio.timeout(self._seconds):
-                while not await self._reached(projection, position):
-                    with suppress(TimeoutError):
+                while not self._told(projection, position):
+                    try:
                         await asyncio.wait_for(woken.wait(), LOOK)
+                    except TimeoutError:
+                        if await self._looked(projection, position):
+                            return
                     woken.clear()
         except TimeoutError:
             raise Unavailable(f"{projection.name} has not got to position {position} yet; ask again") from None
         finally:
             self._waiting.discard(wake)
 
-    async def _reached(self, projection: Projection[Any], position: int) -> bool:
-        """Ask what the projector told last, and else the store: the projector may be in another process."""
-        if self._positions.get(projection.name, 0) >= position:
-            return True
+    def _told(self, projection: Projection[Any], position: int) -> bool:
+        """Whether a projector has said that it has got there; it costs nothing to ask."""
+        return self._positions.get(projection.name, 0) >= position
+
+    async def _looked(self, projection: Projection[Any], position: int) -> bool:
+        """Whether the store says so: the projector may be in another process, and what it says may be lost."""
         return await asyncio.to_thread(self._stored, projection) >= position
 
     def _stored(self, projection: Projection[Any]) -> int:

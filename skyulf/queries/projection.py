@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 
+from skyulf.errors import Fault, Invalid
 from skyulf.events.log import EventLog
 from skyulf.projections import PROJECTIONS
 from skyulf.projections.store import NotBuilt, Parked, ReadStore
+from skyulf.queries.base import PageRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +39,32 @@ class ProjectionRepository:
         head = self._log.head()
         return tuple(self._status(projection.name, head) for projection in PROJECTIONS)
 
+    def page(self, request: PageRequest) -> tuple[tuple[ProjectionStatus, ...], str | None]:
+        """A page of them in the order of events, or by name, and where to go on: the last one's name, or None."""
+        statuses = self.all()
+        if request.order is not None:
+            if request.order not in ("name", "-name"):
+                raise Invalid("the list cannot be ordered so", [Fault("order", "name, or -name")])
+            statuses = tuple(sorted(statuses, key=lambda status: status.name, reverse=request.order == "-name"))
+        names = [status.name for status in statuses]
+        if request.cursor is not None and request.cursor not in names:
+            raise Invalid("the cursor is not one of ours", [Fault("cursor", "the next_cursor of a page")])
+        begin = 0 if request.cursor is None else names.index(request.cursor) + 1
+        end = begin + request.limit
+        return statuses[begin:end], names[end - 1] if end < len(names) else None
+
     def get(self, name: str) -> ProjectionStatus:
         """The status of the projection of that name, which exists."""
         return self._status(name, self._log.head())
 
-    def reached(self, position: int) -> bool:
-        """Whether every projection is live and has got to ``position``."""
-        return all(status.status == "live" and status.position >= position for status in self.all())
+    def behind(self, position: int) -> tuple[str, ...]:
+        """The names of those that have no rows that this code can read, or have not got to ``position``."""
+        at = {(build.projection, build.version): build.position for build in self._store.live()}
+        return tuple(
+            projection.name
+            for projection in PROJECTIONS
+            if at.get((projection.name, projection.version), -1) < position
+        )
 
     def _status(self, name: str, head: int) -> ProjectionStatus:
         projection = next(projection for projection in PROJECTIONS if projection.name == name)

@@ -1,7 +1,8 @@
 """One attempt at a job: the task for its sandbox, and what became of it as a command."""
 
+import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,29 +10,59 @@ from typing import Any
 from skyulf.artifacts import ArtifactStore
 from skyulf.commands.base import Command
 from skyulf.commands.job import CompleteJob, ConfirmCancelled, FailJob, ReclaimJob
-from skyulf.errors import NotFound, SkyulfError, TrainingFailed
+from skyulf.errors import NotFound, SkyulfError, TrainingFailed, Unavailable
 from skyulf.events.base import Recorded
 from skyulf.events.dataset import DatasetState
 from skyulf.events.job import CandidateScore, JobState, Problem
 from skyulf.events.log import EventLog
 from skyulf.events.registry import replay
+from skyulf.reactions.leases import Work
+from skyulf.reactions.patience import patiently
 from skyulf.reactions.sandbox import Child, ChildCancelled, ChildDied, ChildFailed, ChildTimedOut, Limits
 from skyulf.reactions.trainer import EVALUATION, MODEL, Progress, Task, Trained, train
+
+logger = logging.getLogger(__name__)
+
+ASKING = ("JobCreated", "JobRetried")
+"""The events by which somebody asks for a job to be run."""
 
 
 @dataclass(slots=True)
 class Attempt:
-    """An attempt at a job that this worker holds, and the child that works on it."""
+    """An attempt at a job that this worker holds, and the child that works on it.
+
+    ``job`` is the job as it was last seen, at ``version`` of its stream, and ``cause`` the event that asked for it;
+    ``over`` is set once nobody wants the attempt any more, and ``fenced`` once others have the job.
+    """
 
     job_id: str
     number: int
     child: Child
     job: JobState
+    version: int
+    cause: Recorded
     stage: str = "start"
     unreported: Progress | None = None
     reported: float = 0.0
     telling: threading.Lock = field(default_factory=threading.Lock)
+    over: threading.Event = field(default_factory=threading.Event)
     fenced: bool = False
+
+    @property
+    def work(self) -> Work:
+        """What the worker has a lease on."""
+        return Work(self.job_id, self.number)
+
+    def kill(self) -> None:
+        """End the attempt: its child is killed, and nothing is waited for any longer."""
+        self.over.set()
+        self.child.kill()
+
+    def kill_soon(self) -> None:
+        """`kill`, without waiting for the child's end."""
+        if not self.over.is_set():
+            self.over.set()
+            threading.Thread(target=self.child.kill, name="kill", daemon=True).start()
 
 
 class AttemptRunner:
@@ -45,14 +76,15 @@ class AttemptRunner:
     def run(self, attempt: Attempt, folder: Path, on_progress: Callable[[Progress], None]) -> Command | None:
         """Train; the command that says what became of it, or None when nobody wants to know any more.
 
-        ``folder`` is where the child leaves its files; ``on_progress`` is called in this thread.
+        ``folder`` is where the child leaves its files; ``on_progress`` is called in this thread. While the log or the
+        store of artifacts is away, it is waited for: that is no fault of the job.
         """
         created = attempt.job.created
         limits = Limits(created.limits.seconds, created.limits.memory_bytes, self.threads)
         try:
-            task = self._task(attempt, folder)
+            task = patiently(lambda: self._task(attempt, folder), attempt.over)
             trained: Trained = attempt.child.run(train, task, limits=limits, on_message=on_progress)
-            return self._completed(attempt, trained, folder)
+            return patiently(lambda: self._completed(attempt, trained, folder), attempt.over)
         except ChildCancelled:
             return self._stopped(attempt)
         except ChildDied:
@@ -61,6 +93,10 @@ class AttemptRunner:
             return self._failed(attempt, time_limit(created.limits.seconds))
         except ChildFailed as failure:
             return self._failed(attempt, *self._explained(attempt, failure, folder))
+        except Unavailable as error:
+            if not attempt.over.is_set():
+                logger.error("%s is handed back, since what it needs stays away: %s", attempt.job_id, error.detail)
+            return self._stopped(attempt)
         except SkyulfError as error:
             problem = Problem(type="not-trained", title="The job could not be run", detail=error.detail)
             return self._failed(attempt, problem)
@@ -100,12 +136,15 @@ class AttemptRunner:
             model_name=attempt.job.created.model_name,
         )
 
-    def _stopped(self, attempt: Attempt) -> Command | None:
-        """The child was killed from here: because of a cancel, because others have the job, or to stop."""
+    @staticmethod
+    def _stopped(attempt: Attempt) -> Command | None:
+        """The attempt was ended from here: because of a cancel, because others have the job, or to hand it back.
+
+        A cancel that was not seen here yet comes first when the command is decided.
+        """
         if attempt.fenced:
             return None
-        job = job_now(self._log, attempt.job_id)
-        if job is not None and job.cancel_requested:
+        if attempt.job.cancel_requested:
             return ConfirmCancelled(id=attempt.job_id, attempt=attempt.number)
         return ReclaimJob(id=attempt.job_id, attempt=attempt.number, cause="handed_back")
 
@@ -124,12 +163,20 @@ class AttemptRunner:
         path.write_text(failure.traceback, encoding="utf-8")
         detail = f"{failure.type_name} in the stage {attempt.stage}; the traceback is kept as an artifact."
         problem = Problem(type="training-error", title="A library failed on this data and spec", detail=detail)
-        return problem, self._artifacts.put(path)
+        try:
+            return problem, patiently(lambda: self._artifacts.put(path), attempt.over)
+        except Unavailable:
+            return problem, None  # what went wrong is known; the job need not fail again for the lines of it
 
 
 def events_of(log: EventLog, stream: str) -> tuple[Recorded, ...]:
     """Every event of a stream."""
     return log.load({stream: 0})[stream]
+
+
+def cause_of(events: Sequence[Recorded]) -> Recorded:
+    """Of a job's events the newest by which somebody asked for it; what comes of it belongs to that request."""
+    return next((event for event in reversed(events) if event.type in ASKING), events[0])
 
 
 def job_now(log: EventLog, job_id: str) -> JobState | None:

@@ -1,16 +1,18 @@
 """Finishes models once they are trained: an ONNX copy, and which columns matter; reported by commands only.
 
-Nobody waits for it, so it begins only when no job has waited or run for a while, and takes what processor time others
-leave. What is to be done is found in the rows of jobs, so that a server that was killed goes on where it was; that it
-is recorded once is decided by the commands.
+Nobody waits for it, so it begins once this process has trained nothing for a while and no job waits, and takes what
+processor time others leave. Jobs that run elsewhere do not count: where many workers are busy, some job always runs.
+What is to be done is found in the rows of jobs, so that a server that was killed goes on where it was; a lease keeps
+two from doing the same, and that it is recorded once is decided by the commands.
 """
 
 import logging
 import shutil
 import tempfile
 import threading
+import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -25,12 +27,16 @@ from skyulf.events.dataset import DatasetState
 from skyulf.events.job import JobState
 from skyulf.events.log import EventLog
 from skyulf.events.registry import replay
-from skyulf.reactions.attempt import events_of, job_now
+from skyulf.reactions.attempt import cause_of, events_of, job_now
 from skyulf.reactions.finisher import COPY, EXPLANATION, Copied, Explained, Finish, explain_model, make_copy
+from skyulf.reactions.leases import Leases, Work
 from skyulf.reactions.sandbox import Child, ChildCancelled, ChildDied, ChildFailed, ChildTimedOut, Limits, SandboxServer
 
 TICK = 1.0
-"""Seconds between two looks; two looks at which nothing waits or runs are quiet enough."""
+"""Seconds between two looks; two looks at which nothing waits, and nothing runs here, are quiet enough."""
+
+PUT_OFF = 60.0
+"""Seconds after which a model is finished though it was never quiet: one, and again after as long."""
 
 DEATHS = 3
 """A model whose sandbox dies so often while it is finished is left as it is, and why is recorded."""
@@ -45,8 +51,8 @@ logger = logging.getLogger(__name__)
 class UnfinishedJobs(Protocol):
     """What the rows of jobs tell; they may lag behind the log."""
 
-    def quiet(self) -> bool:
-        """Whether no job waits or runs."""
+    def waiting(self) -> bool:
+        """Whether a job waits, or may."""
         ...
 
     def page(self, limit: int, cursor: str | None) -> tuple[tuple[str, ...], str | None]:
@@ -62,7 +68,7 @@ class NotDone:
 
 
 class Finisher:
-    """Finishes one model after the other; ``name`` is how events call it."""
+    """Finishes one model after the other; ``name`` is how events call it, ``training`` whether this process trains."""
 
     def __init__(
         self,
@@ -71,6 +77,8 @@ class Finisher:
         log: EventLog,
         bus: CommandBus,
         jobs: UnfinishedJobs,
+        leases: Leases,
+        training: Callable[[], bool],
         sandbox: SandboxServer,
         artifacts: ArtifactStore,
         scratch: Path,
@@ -79,6 +87,8 @@ class Finisher:
         self._log = log
         self._bus = bus
         self._jobs = jobs
+        self._leases = leases
+        self._training = training
         self._sandbox = sandbox
         self._artifacts = artifacts
         self._scratch = scratch
@@ -109,33 +119,58 @@ class Finisher:
             self._thread.join()
 
     def _run(self) -> None:
-        quiet = False
+        quiet, looked = False, time.monotonic()
         while not self._stopping.wait(TICK):
             try:
-                before, quiet = quiet, self._jobs.quiet()
+                before, quiet = quiet, self._quiet()
                 if before and quiet:
                     self._look()
+                    looked = time.monotonic()
+                elif time.monotonic() - looked >= PUT_OFF:
+                    self._look_though_busy()
+                    looked = time.monotonic()
+            except Unavailable as error:
+                logger.debug("models are finished later: %s", error.detail)
             except Exception:
                 if not self._stopping.is_set():
                     logger.exception("models could not be finished now; it is tried again")
 
+    def _quiet(self) -> bool:
+        return not self._training() and not self._jobs.waiting()
+
     def _look(self) -> None:
         """Finish the newest models, then go on where the last look ended: many may be left as they are."""
+        for job_id in self._unfinished():
+            if self._stopping.is_set() or not self._quiet():
+                return
+            self._finish(job_id)
+
+    def _look_though_busy(self) -> None:
+        """Finish one model, or none."""
+        for job_id in self._unfinished():
+            if self._stopping.is_set() or self._finish(job_id):
+                return
+
+    def _unfinished(self) -> Iterator[str]:
         newest, _ = self._jobs.page(OFFERS, None)
         further, self._cursor = self._jobs.page(OFFERS, self._cursor)
-        for job_id in dict.fromkeys((*newest, *further)):
-            if self._stopping.is_set() or not self._jobs.quiet():
-                return
-            if job_id not in self._left:
-                self._finish(job_id)
+        return (job_id for job_id in dict.fromkeys((*newest, *further)) if job_id not in self._left)
 
-    def _finish(self, job_id: str) -> None:
-        """Do what is left to do for a job's model; what cannot be done now is left until the next start."""
+    def _finish(self, job_id: str) -> bool:
+        """Do what is left to do for a job's model, unless another does it; whether there was something to do.
+
+        What cannot be done now is left until the next start.
+        """
+        work = Work(f"the model of {job_id}", 0)
+        if not self._leases.take(work):
+            return False
         try:
             job = job_now(self._log, job_id)
-            if job is not None and job.model is not None and not job.packaged:
+            if job is None or job.model is None or (job.packaged and job.explained):
+                return False
+            if not job.packaged:
                 self._package(job_id, job, job.model)
-            if job is not None and job.model is not None and not job.explained:
+            if not job.explained:
                 self._explain(job_id, job, job.model)
         except Unavailable:
             raise
@@ -143,6 +178,10 @@ class Finisher:
             # A log that came without its artifacts, for one; they may still come.
             logger.info("the model of %s is not finished now: %s", job_id, error.detail)
             self._left.add(job_id)
+            return False
+        finally:
+            self._leases.release(work)
+        return True
 
     def _package(self, job_id: str, job: JobState, model: str) -> None:
         def told(copied: Copied, folder: Path) -> Command:
@@ -239,7 +278,8 @@ class Finisher:
     def _report(self, command: Command) -> None:
         """Send what came of it; if the log stays away, it is done again."""
         try:
-            self._bus.send(command, Context(actor=self._actor, correlation_id=command.id)).result()
+            context = Context.following(self._actor, cause_of(events_of(self._log, command.id)))
+            self._bus.send(command, context).result()
         except NotAllowed as refusal:
             logger.info("a result was refused: %s", refusal.detail)
         except Unavailable as error:

@@ -94,13 +94,15 @@ class EventSink(Protocol):
 class RelayStatus:
     """What a relay is at.
 
-    ``working`` tells whether it is the one that publishes. ``position`` is the last it published, and ``lag`` the
+    ``working`` tells whether it is the one that publishes, and ``connected`` whether it has the brokers: one that does
+    not work then stands by. ``position`` is the last it published, and ``lag`` the
     number of positions up to the log's head; both are None while it does not work. ``seconds`` is the age of the
     oldest event that is not published yet, 0 where there is none. ``problem`` is what keeps it from working, if
     anything does.
     """
 
     working: bool
+    connected: bool
     position: int | None
     lag: int | None
     seconds: float | None
@@ -115,6 +117,7 @@ class Relay:
         self._sink = sink
         self._now = now
         self._position: int | None = None
+        self._connected = False
         self._problem: str | None = None
         self._pause = FIRST_PAUSE
         self._news = threading.Event()
@@ -135,21 +138,42 @@ class Relay:
         if self._thread.ident is not None:
             self._thread.join(FAREWELL)
 
+    @property
+    def working(self) -> bool:
+        """Whether this is the relay that publishes; the others stand by."""
+        return self._position is not None
+
     def status(self) -> RelayStatus:
         """What the relay is at; from any thread."""
         position = self._position
         if position is None:
-            return RelayStatus(working=False, position=None, lag=None, seconds=None, problem=self._problem)
+            return RelayStatus(
+                working=False,
+                connected=self._connected,
+                position=None,
+                lag=None,
+                seconds=None,
+                problem=self._problem,
+            )
         waiting = self._log.read(position, 1).events
         age = (self._now() - waiting[0].metadata.recorded_at).total_seconds() if waiting else 0.0
         lag = max(0, self._log.head() - position)
-        return RelayStatus(working=True, position=position, lag=lag, seconds=max(0.0, age), problem=self._problem)
+        return RelayStatus(
+            working=True,
+            connected=True,
+            position=position,
+            lag=lag,
+            seconds=max(0.0, age),
+            problem=self._problem,
+        )
 
     def _run(self) -> None:
         while not self._stopping.is_set():
             try:
                 if self._sink.vacant():
                     self._work()
+                else:
+                    self._recovered("this relay stands by again")
             except Superseded as superseded:
                 logger.warning("%s", superseded.detail)
                 self._rest(SILENCE / 3)  # until the other one has been heard of
@@ -161,6 +185,7 @@ class Relay:
 
     def _rest(self, seconds: float) -> None:
         self._position = None
+        self._connected = False
         self._sink.close()
         self._stopping.wait(seconds)
 
@@ -170,7 +195,7 @@ class Relay:
         self._sink.publish(())  # at once: the others must know before the first batch is there
         shown = time.monotonic()
         self._position = position
-        self._recovered()
+        self._recovered("events are published again")
         size = 1
         while not self._stopping.is_set():
             self._news.clear()
@@ -210,8 +235,9 @@ class Relay:
             logger.error("events are not published, and will be later: %s", problem, exc_info=fault)
         self._problem = problem
 
-    def _recovered(self) -> None:
+    def _recovered(self, told: str) -> None:
+        self._connected = True
         self._pause = FIRST_PAUSE
         if self._problem is not None:
-            logger.warning("events are published again")
+            logger.warning("%s", told)
             self._problem = None

@@ -79,14 +79,14 @@ def eventually(look: Callable[[], T | None], seconds: float = PATIENCE, every: f
 class Server:
     """One server process. All that it starts has its ``TMPDIR``, by which nothing left behind can hide."""
 
-    def __init__(self, data_dir: Path, work: Path, settings: Mapping[str, object]) -> None:
+    def __init__(self, data_dir: Path, work: Path, settings: Mapping[str, object], port: int = 0) -> None:
         work.mkdir(parents=True)
         self.temporary = work / "tmp"
         self.temporary.mkdir()
         self._told, self._said = work / "told.json", work / "said.txt"
         environment = {**os.environ, "TMPDIR": str(self.temporary)}
         environment |= {f"SKYULF_{name.upper()}": str(value) for name, value in settings.items()}
-        command = [sys.executable, "-m", "skyulf", "serve", "--data-dir", str(data_dir), "--port", "0", "--json"]
+        command = [sys.executable, "-m", "skyulf", "serve", "--data-dir", str(data_dir), "--port", str(port), "--json"]
         with self._told.open("wb") as told, self._said.open("wb") as said:
             self.process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=told, stderr=said, env=environment, start_new_session=True

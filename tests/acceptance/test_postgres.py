@@ -28,8 +28,8 @@ def test_a_server_of_postgres_is_killed_and_nothing_is_lost(server: Postgres, tm
     assert refused.returncode == 2
     assert "run skyulf migrate" in " ".join(refused.stderr.split())
     assert server.password not in refused.stderr + refused.stdout
-    assert answered("migrate", **settings) == {"before": 0, "after": 1}
-    assert answered("migrate", **settings) == {"before": 1, "after": 1}
+    assert answered("migrate", **settings) == {"before": 0, "after": 2}
+    assert answered("migrate", **settings) == {"before": 2, "after": 2}
 
     with System(tmp_path, database_url=server.dsn) as system:
         system.start()

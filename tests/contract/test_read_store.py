@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,19 @@ from services.postgres import Databases
 from sqlalchemy import inspect, update
 
 from skyulf.adapters import postgres_engine
-from skyulf.adapters.read_store import BUILDS, SqlBatch, SqlReadStore
+from skyulf.adapters.read_batch import SqlBatch
+from skyulf.adapters.read_store import BUILDS, SqlReadStore
 from skyulf.projections.base import Projection, Row, by_stream
-from skyulf.projections.store import Build, BuildBatch, CheckpointMoved, NotBuilt, Parked, ReadStore, Selection
+from skyulf.projections.store import (
+    Build,
+    BuildBatch,
+    CheckpointMoved,
+    NotBuilt,
+    Parked,
+    ParkedMessage,
+    ReadStore,
+    Selection,
+)
 
 
 class Thing(Row, frozen=True, kw_only=True):
@@ -252,6 +263,40 @@ class TestParking:
         assert live.parked(THINGS) == ()
 
 
+class TestMessages:
+    """What wakes a reaction and cannot be read."""
+
+    FIRST = ParkedMessage("training", "offset 3", "it is of the future", datetime(2026, 3, 3, 12, tzinfo=UTC))
+
+    def test_they_are_kept_by_feed_the_oldest_first(self, store: ReadStore) -> None:
+        later = replace(self.FIRST, place="offset 1", since=self.FIRST.since + timedelta(microseconds=1))
+        store.park_messages([later, self.FIRST, replace(self.FIRST, feed="other")], 10)
+        assert store.parked_messages("training") == (self.FIRST, later)
+        assert store.parked_messages("other") == (replace(self.FIRST, feed="other"),)
+        assert store.parked_messages("none") == ()
+
+    def test_one_place_is_told_once_and_since_when_it_was_first(self, store: ReadStore) -> None:
+        store.park_messages([self.FIRST], 10)
+        store.park_messages([replace(self.FIRST, since=self.FIRST.since + timedelta(hours=1))], 10)
+        assert store.parked_messages("training") == (self.FIRST,)
+
+    def test_the_newest_are_kept_of_too_many(self, store: ReadStore) -> None:
+        many = [
+            replace(self.FIRST, place=str(number), since=self.FIRST.since + timedelta(seconds=number))
+            for number in range(7)
+        ]
+        store.park_messages(many[:4], 3)
+        store.park_messages(many[4:], 3)
+        assert store.parked_messages("training") == tuple(many[4:])
+
+    def test_forgetting_leaves_other_feeds(self, store: ReadStore) -> None:
+        store.park_messages([self.FIRST, replace(self.FIRST, feed="other")], 10)
+        assert store.forget_messages("training") == 1
+        assert store.forget_messages("training") == 0
+        assert store.parked_messages("training") == ()
+        assert len(store.parked_messages("other")) == 1
+
+
 @pytest.mark.parametrize("ask", ["position", "parked", "get", "select"])
 @pytest.mark.parametrize("built", [None, 2])
 def test_without_a_live_build_of_this_version_readers_are_told(store: ReadStore, ask: str, built: int | None) -> None:
@@ -295,6 +340,16 @@ class TestSelecting:
         assert [key for key, _ in up.rows] == list(keys)
         assert [key for key, _ in down.rows] == list(keys)[::-1]
         assert (up.position, up.version) == (9, 1)
+
+    def test_rows_are_counted_as_far_as_one_wants(self, three: ReadStore) -> None:
+        assert [three.count(THINGS, {}, most) for most in (1, 3, 10)] == [1, 3, 3]
+        assert three.count(THINGS, {"done": True}, 10) + three.count(THINGS, {"done": False}, 10) == 3
+        assert three.count(THINGS, {"name": "nobody"}, 10) == 0
+
+    def test_the_shares_of_a_column_add_up_to_all(self, three: ReadStore) -> None:
+        shares = three.shares(THINGS, "done")
+        assert shares == {value: three.count(THINGS, {"done": value}, 10) for value in (True, False)}
+        assert sum(shares.values()) == 3
 
     def test_a_page_is_no_longer_than_its_limit(self, three: ReadStore) -> None:
         assert [key for key, _ in three.select(THINGS, Selection("rank", {}, limit=2)).rows] == ["b", "c"]
@@ -494,7 +549,7 @@ class TestSql:
             store.create_build(THINGS)
             store.promote(THINGS, store.create_build(THINGS))
             tables = inspect(store._reader.engine).get_table_names()
-            assert sorted(tables) == ["skyulf_builds", "skyulf_parked", "things_2"]
+            assert sorted(tables) == ["skyulf_builds", "skyulf_parked", "skyulf_parked_messages", "things_2"]
 
     def test_every_list_is_read_from_an_index(self, url: str) -> None:
         with closing(SqlReadStore(url)) as store:

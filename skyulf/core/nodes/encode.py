@@ -1,7 +1,7 @@
 """Steps that turn categories into numbers."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -75,7 +75,8 @@ class Ordinal(Step):
 
     Builds on scikit-learn's OrdinalEncoder. Takes categorical, text and numeric columns; fit for trees, while for
     linear models the order would mean something. A category never seen in training becomes ``unknown_value``, a
-    missing cell ``missing_value``.
+    missing cell ``missing_value``; either may be null, which leaves the cell missing, for models that take that:
+    trees then send what they never saw the way that most rows went, not to the category that is first in the order.
     """
 
     name: ClassVar[str] = "ordinal"
@@ -84,8 +85,12 @@ class Ordinal(Step):
     fills_nulls: ClassVar[bool] = True
     types: ClassVar[tuple[str, ...]] = ("sklearn.preprocessing._encoders.OrdinalEncoder",)
 
-    unknown_value: int = Field(default=-1, le=-1)
-    missing_value: int = Field(default=-2, le=-1)
+    unknown_value: Annotated[int, Field(le=-1)] | None = -1
+    missing_value: Annotated[int, Field(le=-1)] | None = -2
+
+    def after(self, kind: Kind, nullable: bool) -> tuple[Kind, bool]:  # noqa: ARG002
+        """See `Step.after`; any cell may turn out to be a category never seen."""
+        return "numeric", self.unknown_value is None or (nullable and self.missing_value is None)
 
     def build(self, _: BuildContext) -> Any:
         """Make an OrdinalEncoder that serves unseen categories."""
@@ -93,8 +98,8 @@ class Ordinal(Step):
 
         return OrdinalEncoder(
             handle_unknown="use_encoded_value",
-            unknown_value=self.unknown_value,
-            encoded_missing_value=self.missing_value,
+            unknown_value=float("nan") if self.unknown_value is None else self.unknown_value,
+            encoded_missing_value=float("nan") if self.missing_value is None else self.missing_value,
         )
 
     @classmethod

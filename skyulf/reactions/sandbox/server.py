@@ -37,7 +37,7 @@ PRELOAD = (
     "sklearn.model_selection",
     "sklearn.pipeline",
     "sklearn.preprocessing",
-    "skops.io",
+    "skyulf.reactions.sandbox.lean_skops",
     "threadpoolctl",
     "skyulf.core.*",
     "skyulf.core.models.*",
@@ -72,6 +72,8 @@ class SandboxServer:
         self._scratch: str | None = None
         self._children: weakref.WeakSet[Child] = weakref.WeakSet()
         self._closed = False
+        self.warm = False
+        """Whether the fork server has imported what it should: it has given a child since it was started."""
 
     def __enter__(self) -> "SandboxServer":
         self.start()
@@ -107,6 +109,7 @@ class SandboxServer:
                 os.close(lifeline)
                 os.close(report)
             pid = _read_pid(reports, seconds)
+            self.warm = True
         except BaseException:
             ours.close()
             os.close(held)
@@ -150,6 +153,7 @@ class SandboxServer:
         if self._control is not None and self._process is not None and self._process.poll() is None:
             return self._control
         self._end_process()
+        self.warm = False
         self._scratch = str(Path(tempfile.gettempdir()) / f"skyulf-sandbox-{secrets.token_hex(8)}")
         ours, theirs = socket.socketpair()
         lifeline, held = os.pipe()

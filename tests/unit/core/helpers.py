@@ -182,6 +182,7 @@ _USES: dict[str, list[dict[str, Any]]] = {
     "one_hot binary": [_use("one_hot", ["member", "deck"], drop="if_binary"), *_LEFT],
     "outlier_indicator": [_use("outlier_indicator", "numeric", factor=0.5), *_LEFT],
     "ordinal": [_use("ordinal", "categorical"), *_LEFT],
+    "ordinal unseen": [_use("ordinal", "categorical", unknown_value=None, missing_value=None), *_LEFT],
     "polynomial": [_FILLED, _use("scale", "numeric"), _use("polynomial", "numeric"), _NO_DATES, _ENCODED],
     "power_transform": [_use("power_transform", "numeric"), *_LEFT],
     "power_transform box_cox": [_use("power_transform", ["fare paid", "void"], method="box_cox"), *_LEFT],

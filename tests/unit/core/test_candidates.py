@@ -131,6 +131,7 @@ def test_what_is_given_is_kept():
     only_model = choose_candidates(spec(None, {"node": "random_forest"}), [X, COLOUR, Y], ROWS).specs
     assert [s.model.node for s in only_model] == ["random_forest"]
     assert [s.node for s in only_model[0].steps] == ["ordinal"]
+    assert only_model[0].steps[0].params == {"unknown_value": None}
 
 
 def test_given_steps_rule_out_models_that_cannot_take_what_they_leave():

@@ -12,7 +12,9 @@ from skyulf.core.choosing import choose
 from skyulf.core.columns import ColumnFacts
 from skyulf.core.flow import follow
 from skyulf.core.frame import target_values
+from skyulf.core.packaging import Packaged, package
 from skyulf.core.registry import BuildContext
+from skyulf.core.scorer import Scorer
 
 GOOD = ["fine rooms and very kind people here", "we liked the quiet garden a lot", "would come again any time"]
 BAD = ["broken heating and cold rooms all week", "nobody at the desk helped us ever", "never again in my whole life"]
@@ -120,3 +122,31 @@ def test_of_very_many_rows_some_are_enough_to_choose(monkeypatch):
     context = BuildContext(0, "classification", 1)
     choose(specs, flows, frame[["x"]], y, np.arange(600), context, lambda _: None)
     assert set(seen) == {100}
+
+
+def test_categories_that_no_training_row_had_are_served_as_most_rows_were():
+    rng = np.random.default_rng(3)
+    worth = {"a": 0.0, "b": 100.0, "c": 101.0, "d": 102.0}
+    grade = rng.choice(list(worth), 900, p=[0.1, 0.3, 0.3, 0.3]).astype(object)
+    frame = pd.DataFrame({"grade": pd.Series(grade, dtype=object), "x": rng.normal(size=900)})
+    frame["y"] = frame["grade"].map(worth) + frame["x"]
+    frame.loc[frame.index[-40:], "grade"] = "unseen"
+    types = {"grade": "string", "x": "number", "y": "number"}
+    model = {"node": "hist_gradient_boosting"}
+    _, state, predicted = by_default(frame, types, 40, task="regression", model=model)
+    assert [step.params["unknown_value"] for step in state.spec.steps if step.node == "ordinal"] == [None]
+    # Put before "a", the first in the order, they would be taken for it, the rarest and furthest off.
+    assert np.mean(predicted.predictions) > 90
+    rows = Applier(state).columns_of_frame(frame.iloc[-80:])
+    packaged = package(state, "sha256:ab", rows)
+    assert isinstance(packaged, Packaged)
+    np.testing.assert_allclose(Scorer(packaged.content).predict(rows).values, Applier(state).predict(rows).values)
+
+
+def test_models_that_take_no_missing_cell_get_a_number_for_what_they_never_saw():
+    frame, types = pd.DataFrame({"grade": ["a", "b"] * 60, "y": np.arange(120.0)}), {"grade": "string", "y": "number"}
+    model = {"node": "gradient_boosting", "params": {"n_estimators": 5}}
+    frame.loc[119, "grade"] = "unseen"
+    _, state, predicted = by_default(frame, types, 1, task="regression", model=model)
+    assert [step.params["unknown_value"] for step in state.spec.steps if step.node == "ordinal"] == [-1]
+    assert np.isfinite(predicted.predictions).all()

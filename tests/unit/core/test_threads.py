@@ -24,8 +24,11 @@ def test_the_limits_hold_while_it_fits_and_are_recorded():
     assert recorded == {"threads": 4, "blas_threads": 1, "openmp_threads": 1}
 
 
-def test_the_number_of_threads_does_not_change_the_model():
+@pytest.mark.parametrize("many", [1, MANY_CELLS])
+def test_the_number_of_threads_does_not_change_the_model(monkeypatch, many):
+    monkeypatch.setattr("skyulf.core.calculator.MANY_CELLS", many)
     frame, facts = table()
     boosting = {"node": "hist_gradient_boosting"}
-    marks = {fit([spec(FULL, boosting)], frame, facts, 1, silent, threads).fingerprint for threads in (1, 2, 4)}
-    assert len(marks) == 1
+    states = [fit([spec(FULL, boosting)], frame, facts, 1, silent, threads) for threads in (1, 2, 4)]
+    assert [state.environment["openmp_threads"] for state in states] == ([1, 2, 4] if many == 1 else [1, 1, 1])
+    assert len({state.fingerprint for state in states}) == 1

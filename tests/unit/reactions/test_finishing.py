@@ -16,6 +16,7 @@ from builders import (
     written,
 )
 
+from skyulf.adapters.leases import MemoryLeases
 from skyulf.adapters.memory_artifacts import MemoryArtifacts
 from skyulf.adapters.memory_log import MemoryEventLog
 from skyulf.commands import COMMANDS
@@ -26,6 +27,7 @@ from skyulf.events.registry import decode
 from skyulf.reactions.attempt import job_now
 from skyulf.reactions.finisher import COPY, EXPLANATION, Copied, Explained, Finish, explain_model
 from skyulf.reactions.finishing import DEATHS, Finisher
+from skyulf.reactions.leases import Work
 from skyulf.reactions.sandbox import ChildCancelled, ChildDied, ChildFailed, ChildTimedOut
 
 JOB = "job-1"
@@ -65,8 +67,8 @@ class Jobs:
         self.busy = False
         self.named = (JOB,)
 
-    def quiet(self) -> bool:
-        return not self.busy
+    def waiting(self) -> bool:
+        return self.busy
 
     def page(self, limit: int, cursor: str | None) -> tuple[tuple[str, ...], str | None]:
         return self.named, None
@@ -80,6 +82,8 @@ class System:
         self.jobs = Jobs()
         self.bus = CommandBus(self.log, COMMANDS, lambda: NOW, sequential_ids())
         self.scratch = scratch
+        self.leases: dict[Work, MemoryLeases] = {}
+        self.training = False
         self.finisher = self.another()
 
     def another(self) -> Finisher:
@@ -90,6 +94,8 @@ class System:
             log=self.log,
             bus=self.bus,
             jobs=self.jobs,
+            leases=MemoryLeases(self.leases),
+            training=lambda: self.training,
             sandbox=sandbox,
             artifacts=self.artifacts,
             scratch=self.scratch,
@@ -125,6 +131,16 @@ def system(tmp_path: Path) -> Iterator[System]:
     made.bus.close()
 
 
+def test_what_is_found_out_belongs_to_the_request_that_asked_for_the_job(system: System) -> None:
+    system.looks()
+    events = everything(system.log)
+    asked = next(event for event in events if event.type == "JobCreated")
+    told = [event.metadata for event in events if event.type in ("ModelPackaged", "ModelExplained")]
+    assert len(told) == 2
+    for metadata in told:
+        assert (metadata.correlation_id, metadata.causation_id) == (asked.metadata.correlation_id, asked.id)
+
+
 def test_both_are_recorded_once_however_often_the_rows_name_the_job(system: System) -> None:
     system.looks(3)
     packaged, explained = system.outcomes()
@@ -152,10 +168,37 @@ def test_what_was_done_before_a_crash_is_not_done_again(system: System) -> None:
     assert system.sandbox.asked == ["explain_model"]
 
 
-def test_nothing_is_begun_while_a_job_waits_or_runs(system: System) -> None:
-    system.jobs.busy = True
+@pytest.mark.parametrize(("waits", "trains"), [(True, False), (False, True)])
+def test_nothing_is_begun_while_a_job_waits_or_runs_here(system: System, waits: bool, trains: bool) -> None:
+    system.jobs.busy, system.training = waits, trains
     system.looks(2)
     assert (system.outcomes(), system.sandbox.forked) == ([], 0)
+
+
+def test_where_it_is_never_quiet_one_model_is_finished_at_a_time(system: System) -> None:
+    system.trained("job-2")
+    system.jobs.busy = system.training = True
+    system.jobs.named = ("job-2", JOB)
+    for finished in (["job-2"], ["job-2", JOB], ["job-2", JOB]):
+        system.finisher._look_though_busy()
+        assert [each.stream for each in everything(system.log) if each.type == "ModelExplained"] == finished
+
+
+def test_two_processes_do_not_finish_the_same_model_at_once(system: System) -> None:
+    """What the one does while the other is at it: nothing; the other is alone with it, to its end."""
+    elsewhere, looks = system.another(), []
+    run = system.sandbox.run
+
+    def meanwhile(*arguments: Any, **options: Any) -> Any:
+        looks.append(elsewhere._finish(JOB))
+        return run(*arguments, **options)
+
+    system.sandbox.run = meanwhile  # type: ignore[method-assign]
+    system.looks()
+    assert looks == [False, False]
+    assert system.sandbox.asked == ["make_copy", "explain_model"]
+    assert elsewhere._finish(JOB) is False
+    assert system.leases == {}
 
 
 def test_a_sandbox_that_dies_is_tried_again_and_given_up_the_third_time(system: System) -> None:

@@ -1,0 +1,145 @@
+"""Changes to builds of read models in SQL, in one transaction; checkpoints are compared before they are moved."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, bindparam, delete, select
+
+from skyulf.adapters.read_tables import BUILDS_AND_PARKS, MOVE, PARKED, Statements, statements_on, table_of, upsert
+from skyulf.projections.base import Projection, Row
+from skyulf.projections.store import Build, CheckpointMoved, Parked
+
+
+def build_of(row: Any) -> Build:
+    """The build that a row of `BUILDS` is."""
+    return Build(row.projection, row.number, row.version, row.position, row.live)
+
+
+class SqlBatch:
+    """`BuildBatch` in a database transaction."""
+
+    def __init__(self, connection: Connection, projection: Projection[Any], build: Build, parks: bool) -> None:
+        self._connection = connection
+        self._projection = projection
+        self._build = build
+        self._parks = parks
+        self.advanced_to: int | None = None
+
+    @cached_property
+    def _statements(self) -> Statements:
+        return statements_on(table_of(self._projection, self._build.number), self._connection.dialect.name)
+
+    @property
+    def position(self) -> int:
+        """See `BuildBatch.position`."""
+        return self._build.position
+
+    def rows(self, keys: Sequence[str]) -> dict[str, Row]:
+        """See `BuildBatch.rows`."""
+        found = self._connection.execute(self._statements.rows, {"keys": list(keys)})
+        decoder = msgspec.json.Decoder(self._projection.row)
+        return {key: decoder.decode(text) for key, text in found}
+
+    def parked(self) -> tuple[Parked, ...]:
+        """See `BuildBatch.parked`."""
+        return read_parked(self._connection, self._build) if self._parks else ()
+
+    def save(self, rows: Mapping[str, Row | None]) -> None:
+        """See `BuildBatch.save`."""
+        columns = tuple(self._projection.columns)
+        written, gone = [], []
+        for key, row in rows.items():
+            if row is None:
+                gone.append({"gone": key})
+                continue
+            values = {column: getattr(row, column) for column in columns}
+            values["key"] = key
+            values["row"] = msgspec.json.encode(row).decode()
+            written.append(values)
+        if written:
+            self._connection.execute(self._statements.upsert, written)
+        if gone:
+            self._connection.execute(self._statements.delete, gone)
+
+    def park(self, events: Iterable[Parked]) -> None:
+        """See `BuildBatch.park`."""
+        rows = [
+            {
+                "projection": self._build.projection,
+                "number": self._build.number,
+                "position": parked.position,
+                "key": parked.key,
+                "stream": parked.stream,
+                "error": parked.error,
+                "attempts": parked.attempts,
+            }
+            for parked in events
+        ]
+        self._connection.execute(upsert(PARKED, self._connection.dialect.name), rows)
+        self._parks = True
+
+    def unpark(self, positions: Iterable[int]) -> None:
+        """See `BuildBatch.unpark`."""
+        gone = [{"gone": position} for position in positions]
+        if gone:
+            statement = delete(PARKED).where(
+                PARKED.c.projection == self._build.projection,
+                PARKED.c.number == self._build.number,
+                PARKED.c.position == bindparam("gone"),
+            )
+            self._connection.execute(statement, gone)
+
+    def advance(self, position: int) -> None:
+        """See `BuildBatch.advance`."""
+        self.advanced_to = position
+
+    def move(self) -> tuple[int, int] | None:
+        """From where to where the checkpoint is to be moved, if it is."""
+        return None if self.advanced_to is None else (self._build.position, self.advanced_to)
+
+    @property
+    def name(self) -> tuple[str, int]:
+        """The projection, and the build's number."""
+        return self._build.projection, self._build.number
+
+
+class SqlTransaction:
+    """`ReadTransaction` in a database transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        found = [(build_of(row), bool(row.parks)) for row in connection.execute(BUILDS_AND_PARKS)]
+        self._builds = {(build.projection, build.number): (build, parks) for build, parks in found}
+        self._batches: list[SqlBatch] = []
+
+    def batch(self, projection: Projection[Any], number: int) -> SqlBatch:
+        """See `ReadTransaction.batch`."""
+        key = (projection.name, number)
+        if key not in self._builds:
+            raise CheckpointMoved(f"build {number} of {projection.name} is gone")
+        self._batches.append(SqlBatch(self._connection, projection, *self._builds[key]))
+        return self._batches[-1]
+
+    def finish(self) -> None:
+        """Move the checkpoints, all or none."""
+        moves: dict[tuple[int, int], list[tuple[str, int]]] = {}
+        for batch in self._batches:
+            if (move := batch.move()) is not None:
+                moves.setdefault(move, []).append(batch.name)
+        for (before, after), builds in moves.items():
+            moved = self._connection.execute(MOVE, {"builds": builds, "before": before, "after": after})
+            if moved.rowcount != len(builds):
+                names = ", ".join(name for name, _ in builds)
+                raise CheckpointMoved(f"another projector has taken one of {names} further")
+
+
+def read_parked(connection: Connection, build: Build) -> tuple[Parked, ...]:
+    """The parked events of a build, in order of position."""
+    found = connection.execute(
+        select(PARKED.c.position, PARKED.c.key, PARKED.c.stream, PARKED.c.error, PARKED.c.attempts)
+        .where(PARKED.c.projection == build.projection, PARKED.c.number == build.number)
+        .order_by(PARKED.c.position)
+    )
+    return tuple(Parked(*row) for row in found)

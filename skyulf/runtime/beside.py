@@ -1,0 +1,80 @@
+"""What is done beside running systems: looking at a log, filling an empty one, making tables, finding who serves."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from urllib.parse import urlsplit
+
+from skyulf.adapters.data_dir import Owner
+from skyulf.adapters.sqlite_log import SqliteEventLog
+from skyulf.adapters.system import new_id
+from skyulf.artifacts import ArtifactStore
+from skyulf.errors import NotFound
+from skyulf.events.log import EventLog
+from skyulf.runtime.making import DATABASES, directory_of, in_postgres, make_artifacts, make_log, unknown
+from skyulf.settings import Settings
+
+
+def owner_of(settings: Settings) -> Owner | None:
+    """The process that owns the data directory now, or one of those that share it and answers; else None."""
+    return directory_of(settings).owner()
+
+
+def places(settings: Settings) -> dict[str, str]:
+    """Where the log and the artifacts are, fit to be shown: without who uses them."""
+    log = str(settings.data_dir.absolute())
+    if in_postgres(settings):
+        from skyulf.adapters.postgres import shown
+
+        log = shown(settings.database_url)
+    return {"log": log, "artifacts": settings.artifacts_url or str((settings.data_dir / "artifacts").absolute())}
+
+
+@contextmanager
+def reading(settings: Settings) -> Iterator[tuple[EventLog, Callable[[], ArtifactStore]]]:
+    """The log, read beside the processes that append to it, and what opens its artifacts if need be.
+
+    Raises `NotFound` when the log is to be in the data directory, and there is none.
+    """
+    directory = directory_of(settings)
+    if in_postgres(settings):
+        log = make_log(settings, directory)
+    elif directory.events.exists():
+        log = SqliteEventLog(directory.events, new_id, read_only=True)
+    else:
+        raise NotFound(f"{settings.data_dir} holds no events; name a directory with --data-dir")
+    try:
+        yield log, partial(make_artifacts, settings, directory, writing=False)
+    finally:
+        log.close()
+
+
+@contextmanager
+def restoring(settings: Settings) -> Iterator[tuple[EventLog, ArtifactStore]]:
+    """The log and the artifacts of a data directory that is to be filled, owned meanwhile."""
+    directory = directory_of(settings)
+    directory.own()
+    try:
+        log = make_log(settings, directory)
+        if log.head() == 0:
+            directory.forget_rows()
+        try:
+            yield log, make_artifacts(settings, directory)
+        finally:
+            log.close()
+    finally:
+        directory.release()
+
+
+def migrate(settings: Settings, role: str | None) -> tuple[int, int] | None:
+    """Bring the database's tables to what this code needs; from which version to which, None where there are none.
+
+    ``role`` is the user that the application will work as, when it is another than this one.
+    """
+    if not in_postgres(settings):
+        if (scheme := urlsplit(settings.database_url).scheme) not in ("", "memory"):
+            raise unknown("SKYULF_DATABASE_URL", scheme, DATABASES)
+        return None
+    from skyulf.adapters.postgres_schema import migrate_database
+
+    return migrate_database(settings.database_url, role)

@@ -1,0 +1,128 @@
+"""An append of one event to one stream on Postgres: a statement of its own, which must judge as the function does."""
+
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from typing import Any
+
+import pytest
+from builders import ANN, everything, named, renamed, writing, written
+from eventsourcing.persistence import StoredEvent
+from psycopg import Connection
+from services.postgres_logs import PostgresLogs
+
+from skyulf.adapters.postgres import connect
+from skyulf.adapters.postgres_log import PostgresEventLog
+from skyulf.adapters.postgres_prepared import BOOLEAN, BYTES, INTEGER, Statement, array, bigints, numbers_in, texts
+from skyulf.adapters.postgres_recorder import Guards
+from skyulf.errors import Unavailable, WrongVersion
+from skyulf.events.log import CommandRecorded
+
+A, B = "pipeline-a", "pipeline-b"
+
+
+@pytest.fixture
+def log(postgres_logs: PostgresLogs) -> Iterator[PostgresEventLog]:
+    with closing(postgres_logs()) as log:
+        yield log
+
+
+@contextmanager
+def undecided(log: PostgresEventLog, stream: str, version: int, command: str) -> Iterator[Connection[Any]]:
+    """An append by another process that is not yet committed."""
+    with closing(connect(log._url)) as connection:
+        connection.execute("BEGIN")
+        stored = StoredEvent(stream, version, "PipelineRevised@1", b"{}")
+        asked = Guards([stream], [version - 1], [True], [(ANN.id, command)])
+        assert log._recorder.append(connection, asked, [stored], [(ANN.id, command, 0)]).positions
+        yield connection
+
+
+def blocked(log: PostgresEventLog, future: Future[Any]) -> None:
+    """Return once somebody waits for somebody else in the database."""
+    with connect(log._url) as connection:
+        while not connection.execute("SELECT FROM pg_locks WHERE NOT granted").fetchall():
+            assert not future.done(), future.result()
+
+
+class TestWhileAnotherIsNotYetCommitted:
+    @pytest.mark.parametrize("ending", ["COMMIT", "ROLLBACK"])
+    def test_the_second_to_move_a_stream_on_waits_and_loses_if_the_first_did(
+        self, log: PostgresEventLog, ending: str
+    ) -> None:
+        written(log, A, 0, named())
+        with undecided(log, A, 2, "theirs") as first, ThreadPoolExecutor() as pool:
+            second = pool.submit(log.append, [writing(A, 1, renamed())])
+            blocked(log, second)
+            first.execute(ending)
+            (result,) = second.result()
+        if ending == "COMMIT":
+            assert isinstance(result, WrongVersion)
+            assert (result.stream, result.expected, result.actual) == (A, 1, 2)
+        else:
+            assert isinstance(result, tuple)
+            assert [recorded.version for recorded in everything(log)] == [1, 2]
+
+    @pytest.mark.parametrize("ending", ["COMMIT", "ROLLBACK"])
+    def test_a_command_sent_twice_to_different_streams_is_recorded_once(
+        self, log: PostgresEventLog, ending: str
+    ) -> None:
+        with undecided(log, A, 1, "same") as first, ThreadPoolExecutor() as pool:
+            second = pool.submit(log.append, [writing(B, 0, named(), command_id="same")])
+            blocked(log, second)
+            first.execute(ending)
+            (result,) = second.result()
+        assert isinstance(result, CommandRecorded if ending == "COMMIT" else tuple)
+
+
+def test_what_is_refused_takes_no_position_so_that_no_reader_meets_a_gap(log: PostgresEventLog) -> None:
+    written(log, A, 0, named(), command_id="first")
+    refusals = [
+        log.append([writing(A, 0, named())])[0],
+        log.append([writing(A, 2, renamed())])[0],
+        log.append([writing(B, 1, renamed())])[0],
+        log.append([writing(B, 0, named(), command_id="first")])[0],
+    ]
+    assert [type(refusal) for refusal in refusals] == [WrongVersion, WrongVersion, WrongVersion, CommandRecorded]
+    assert [(r.expected, r.actual) for r in refusals if isinstance(r, WrongVersion)] == [(0, 1), (2, 1), (1, 0)]
+    written(log, A, 1, renamed())
+    assert [recorded.position for recorded in everything(log)] == [1, 2]
+
+
+def test_a_command_id_that_postgres_cannot_hold_is_refused_whole_and_not_cut_short(log: PostgresEventLog) -> None:
+    with pytest.raises(Unavailable):
+        log.append([writing(A, 0, named(), command_id="cut\0short")])
+    assert everything(log) == []
+
+
+def test_a_url_that_asks_for_another_encoding_does_not_get_it(log: PostgresEventLog) -> None:
+    with closing(PostgresEventLog(f"{log._url}&client_encoding=latin1", iter(["0", "1"]).__next__)) as other:
+        written(other, A, 0, named("žluťoučký kůň"))
+    (recorded,) = everything(log)
+    assert "žluťoučký kůň".encode() in recorded.data
+
+
+def test_arrays_arrive_as_they_were_sent(log: PostgresEventLog) -> None:
+    words = ["", 'a "quoted" \\ word', "{braces, NULL}", None, "žluť 🐎", " "]
+    ask = Statement(
+        "arrays",
+        b"SELECT $1::text[], $2::bigint[], $3::bytea[], $4::boolean[], $5::integer[], $6::text[]",
+        6,
+    )
+    parameters = (
+        texts(words),
+        bigints([0, -1, 2**62]),
+        array(BYTES, [b"\0\xff", b""]),
+        array(BOOLEAN, [b"\1", b"\0"]),
+        array(INTEGER, [None, (7).to_bytes(4, "big")]),
+        texts([]),
+    )
+    with connect(log._url) as connection:
+        for _ in range(2):  # prepared, and as prepared before
+            found = [ask.execute(connection, parameters).get_value(0, column) for column in range(6)]
+        shown = connection.execute(
+            "SELECT %s::text[]::text, %s::bigint[]::text, %s::bytea[]::text", [words, [0, -1, 2**62], [b"\0\xff", b""]]
+        ).fetchone()
+    assert shown is not None
+    assert [value and value.decode() for value in found] == [*shown, "{t,f}", "{NULL,7}", "{}"]
+    assert [numbers_in(found[1]), numbers_in(found[5]), numbers_in(None)] == [[0, -1, 2**62], [], None]

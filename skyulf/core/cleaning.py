@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import OneToOneFeatureMixin
 
-from skyulf.core.blocks import Array, CellTransformer, cells_of
+from skyulf.core.cells import Array, CellTransformer, cells_of
 
 Cell = str | float
 

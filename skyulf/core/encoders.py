@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.preprocessing import OneHotEncoder
 from sklearn.utils.validation import column_or_1d
 
-from skyulf.core.blocks import Array, CellTransformer, cells_of
+from skyulf.core.cells import Array, CellTransformer, cells_of
 
 GAP = math.nan
 """Stands for every missing cell where categories are told apart."""

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from skyulf.core.blocks import Array, CellTransformer, cells_of
+from skyulf.core.cells import Array, CellTransformer, cells_of
 
 MANY_CELLS = 4_000_000
 """So many cells of the past are looked at at once."""

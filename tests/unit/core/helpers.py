@@ -151,6 +151,18 @@ _USES: dict[str, list[dict[str, Any]]] = {
     "clip bounds": [_use("clip", ["age"], method="bounds", minimum=10, maximum=50), *_LEFT],
     "clip z_score": [_use("clip", "numeric", method="z_score", deviations=1.5), *_LEFT],
     "clip late": [_NO_DATES, _ENCODED, _use("clip", "all", method="quantiles", low=0.1, high=0.8), _FILLED],
+    "cluster": [_FILLED, _use("scale", "numeric"), _use("cluster", "numeric", count=4), _NO_DATES, _ENCODED],
+    "cluster birch": [*_LEFT[:3], _use("cluster", "numeric", count=3, method="birch"), _ENCODED],
+    "cluster mini_batch": [
+        *_LEFT[:3],
+        _use("cluster", "numeric", method="mini_batch_k_means", give="distances"),
+        _ENCODED,
+    ],
+    "cluster mixture": [
+        *_LEFT[:3],
+        _use("cluster", ["age", "fare paid"], count=3, method="gaussian_mixture"),
+        _ENCODED,
+    ],
     "clean_text": [_use("clean_text", "categorical", accents=True, punctuation=True), *_LEFT],
     "date_parts": [_use("date_parts", "datetime"), *_LEFT],
     "date_parts late": [_ENCODED, _use("date_parts", ["day"], parts=["days", "second"]), *_LEFT],

@@ -9,6 +9,7 @@ from sklearn.utils.estimator_checks import check_estimator
 from skyulf.core import (
     boosters,
     cleaning,
+    clusters,
     encoders,
     estimators,
     formulas,
@@ -29,6 +30,9 @@ OURS = [
     encoders.HashEncoder(),
     encoders.WeightOfEvidence(),
     cleaning.Replace({}),
+    clusters.Clusters(count=3),
+    clusters.Clusters("birch", 3),
+    clusters.Clusters("gaussian_mixture", 2),
     cleaning.SetMissing(),
     estimators.CountBayes(),
     formulas.Arithmetic(places=(0, 0)),

@@ -146,8 +146,8 @@ def packaged(state: FittedState, rows: Columns) -> Packaged:
 
 
 NO_COPY = {
-    "clean_text", "geo_distance", "h3_cells", "hash_encode", "impute_iterative", "impute_knn", "lag", "rolling",
-    "text_vectors",
+    "clean_text", "cluster", "geo_distance", "h3_cells", "hash_encode", "impute_iterative", "impute_knn", "lag",
+    "rolling", "text_vectors",
 }  # fmt: skip
 """Steps that say so themselves."""
 

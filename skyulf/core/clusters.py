@@ -52,7 +52,8 @@ class Clusters(NumberTransformer):
             apart = ((numbers[:, None, :] - self.centers_[None]) ** 2).sum(axis=2)
             inside = self.clusters_[:, None] == np.arange(self.clusters_.max() + 1)[None]
             if self.give == "membership":
-                return inside[apart.argmin(axis=1)].astype(np.float64)
+                marks: Array = inside[apart.argmin(axis=1)].astype(np.float64)
+                return marks
             far = [np.sqrt(apart[:, own].min(axis=1)) for own in inside.T]
             return np.column_stack(far)
 

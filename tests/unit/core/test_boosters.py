@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers import FULL, SMALL, spec, table, trained
+from threadpoolctl import ThreadpoolController
 
 from skyulf.core.applier import Applier
 from skyulf.core.boosters import BoostedClassifier, BoostedRegressor
@@ -129,3 +130,11 @@ def test_one_class_cannot_be_learnt() -> None:
         with pytest.raises(ValueError, match="only one class"):
             BoostedClassifier(library).fit(ROWS, np.zeros(len(ROWS)))
     assert isinstance(booster("lightgbm", 0), BoostedRegressor)
+
+
+def test_no_more_threads_are_used_than_openmp_is_given() -> None:
+    model = BoostedClassifier("lightgbm", n_jobs=2)
+    with ThreadpoolController().limit(limits={"openmp": 1}):
+        assert model.threads() == 1
+    with ThreadpoolController().limit(limits={"openmp": 2}):
+        assert 1 <= model.threads() <= 2

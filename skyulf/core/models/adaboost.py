@@ -9,12 +9,14 @@ from skyulf.core.registry import BuildContext, Model
 if TYPE_CHECKING:
     from skyulf.core.graph import Graph
 
+MOST_TREES = 200
+
 
 class AdaBoost(Model):
     """Small trees one after the other, each on what those before got wrong (Freund and Schapire 1997).
 
     Builds on scikit-learn's AdaBoostClassifier and AdaBoostRegressor. Wants numeric columns without missing cells;
-    needs no scaling. Its probabilities are timid. For regression it has no ONNX copy.
+    needs no scaling. Its probabilities are timid.
     """
 
     name: ClassVar[str] = "adaboost"
@@ -45,17 +47,16 @@ class AdaBoost(Model):
 
     @classmethod
     def onnx(cls, fitted: Any, graph: "Graph", matrix: str) -> str:
-        """Let every tree vote for a class by its weight."""
+        """Let every tree vote for a class by its weight, or take the weighted median of what they say."""
         import numpy as np
 
         from skyulf.core import trees
-        from skyulf.core.graph import NoOnnx
 
-        if not hasattr(fitted, "classes_"):
-            raise NoOnnx("adaboost: a weighted median has no counterpart in ONNX")
-        count = len(fitted.classes_)
         weights = fitted.estimator_weights_[: len(fitted.estimators_)]
         numbers = trees.single_precision(graph, matrix)
+        if not hasattr(fitted, "classes_"):
+            return _median(fitted, weights, graph, numbers)
+        count = len(fitted.classes_)
 
         def votes(at: int) -> str:
             said = [
@@ -71,6 +72,27 @@ class AdaBoost(Model):
             return trees.two_classes(graph, graph.add("Sigmoid", graph.add("Mul", votes(1), 2.0)))
         scores = graph.add("Concat", *[votes(at) for at in range(count)], axis=1)
         return graph.add("Softmax", graph.add("Div", scores, float(count - 1)), axis=1)
+
+
+def _median(fitted: Any, weights: Any, graph: "Graph", numbers: str) -> str:
+    """Return what the trees say such that half of the weight says as much or less: the least such number."""
+    import numpy as np
+
+    from skyulf.core import trees
+    from skyulf.core.graph import DOUBLE, NoOnnx
+
+    if len(weights) > MOST_TREES:
+        raise NoOnnx(f"the median of more than {MOST_TREES} trees takes longer than asking them")
+    said = [
+        trees.summed(graph, numbers, [trees.of_sklearn(e.tree_, e.tree_.value[:, 0, 0])]) for e in fitted.estimators_
+    ]
+    whole = said[0] if len(said) == 1 else graph.add("Concat", *said, axis=1)
+    each, others = graph.add("Unsqueeze", whole, np.array([2])), graph.add("Unsqueeze", whole, np.array([1]))
+    below = graph.add("Sub", 1.0, graph.add("Cast", graph.add("Less", each, others), to=DOUBLE))
+    weight = graph.add("ReduceSum", graph.add("Mul", below, weights[None, None, :]), np.array([2]), keepdims=0)
+    enough = graph.add("GreaterOrEqual", weight, 0.5 * float(weights.sum()))
+    candidates = graph.add("Where", enough, graph.add("Neg", whole), -np.inf)
+    return graph.add("Neg", graph.add("ReduceMax", candidates, np.array([1]), keepdims=1))
 
 
 def _choice(tree: Any, classes: Any) -> Any:

@@ -44,7 +44,7 @@ OURS = [
     imputers.NearestImputer(),
     outliers.Limits(),
     outliers.OutlierIndicator(),
-    selectors.ByModel(),
+    selectors.ByModel(by="linear"),
     selectors.Filled(),
     selectors.Uncorrelated(),
     transformers.Clipper(),

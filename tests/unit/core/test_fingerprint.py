@@ -19,7 +19,7 @@ from skyulf.core.registry import models
 for target, task in (("string", "classification"), ("number", "regression")):
     frame, facts = table(target=target)
     for name in sorted(models(task)):
-        asked = spec(FULL, {"node": name, "params": SMALL.get(name, {})}, task)
+        asked = spec(FULL, {"node": name, "params": SMALL.get(name, {})}, task, refit=False)
         state = fit([asked], frame, facts, 3, lambda *_: None, int(sys.argv[1]))
         print(task, name, state.fingerprint)
 """

@@ -64,6 +64,7 @@ def test_arrays_say_what_the_pipeline_says(use):
 def test_nulls_go_where_the_schema_says(use):
     state = state_of(use)
     answer = Applier(state)
+    assert answer.predict(answer.validate([])).predictions == []
     nulls = {c.name: None for c in state.input_schema if c.nullable}
     assert {"void", "deck"} <= set(nulls)
     for row in ({**ROW, **nulls}, *({**ROW, name: None} for name in nulls)):
@@ -157,3 +158,21 @@ def test_a_cast_is_followed():
     number = [{"node": "cast", "columns": ["deck", SEASON], "params": {"to": "number"}}]
     faults = check_spec(spec(number, LOGISTIC), facts, len(frame))
     assert [fault.message.count(name) for fault in faults for name in ("deck", SEASON)] == [1, 1]
+
+
+@pytest.mark.parametrize("use", USES)
+def test_a_few_rows_and_a_column_of_gaps_train_or_say_why_not(use):
+    frame, facts = wide(24)
+    frame["age"] = np.nan
+    facts = facts_of(frame, {fact.name: fact.type for fact in facts})
+    asked = spec(USES[use], {"node": "decision_tree"}, split={"test_size": 0.34})
+    if check_spec(asked, facts, len(frame)):
+        return
+    try:
+        state = trained(asked, frame=frame, facts=facts)
+    except TrainingFailed as failed:
+        reason = str(failed)
+    else:
+        reason = use
+        Applier(state).predict(Applier(state).columns_of_frame(frame[:1]))
+    assert use.split()[0] in reason

@@ -15,7 +15,7 @@ from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-Array = np.ndarray[Any, Any]
+from skyulf.core.transformers import LIMIT, Array
 
 MANY_CELLS = 50_000
 """So many answers of trees are looked up at once: as many as a processor's cache holds."""
@@ -97,7 +97,7 @@ class _Boosted(BaseEstimator):  # type: ignore[misc]
     def _rows(self, X: Any) -> Array:  # noqa: N803
         check_is_fitted(self)
         rows: Array = validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan", reset=False)
-        return rows
+        return np.clip(rows, -LIMIT, LIMIT)
 
 
 class BoostedClassifier(ClassifierMixin, _Boosted):  # type: ignore[misc]
@@ -118,6 +118,7 @@ class BoostedClassifier(ClassifierMixin, _Boosted):  # type: ignore[misc]
     def fit(self, X: Any, y: Any) -> Self:  # noqa: N803
         """Grow the trees."""
         rows, y = validate_data(self, X, y, dtype=np.float64, ensure_all_finite="allow-nan")
+        rows = np.clip(rows, -LIMIT, LIMIT)
         check_classification_targets(y)
         self.classes_, codes = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
@@ -148,6 +149,7 @@ class BoostedRegressor(RegressorMixin, _Boosted):  # type: ignore[misc]
     def fit(self, X: Any, y: Any) -> Self:  # noqa: N803
         """Grow the trees."""
         rows, y = validate_data(self, X, y, dtype=np.float64, ensure_all_finite="allow-nan", y_numeric=True)
+        rows = np.clip(rows, -LIMIT, LIMIT)
         self._grow(rows, np.asarray(y, dtype=np.float64), None, 0)
         return self
 

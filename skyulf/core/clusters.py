@@ -6,6 +6,11 @@ import numpy as np
 
 from skyulf.core.transformers import Array, NumberTransformer
 
+MANY_CELLS = 1_000_000
+"""So many differences from centres are looked at at once."""
+
+MOST_SUBCLUSTERS = 1_000
+
 
 class Clusters(NumberTransformer):
     """Tells to which of the clusters of the training rows a row belongs, or how far it is from each.
@@ -31,9 +36,7 @@ class Clusters(NumberTransformer):
             self.centers_, self.clusters_ = found.means_, np.arange(count)
             self.weights_, self.whitening_ = found.weights_, found.precisions_cholesky_
         elif self.method == "birch":
-            spread = float(np.sqrt(numbers.var(axis=0).sum())) or 1.0
-            found = cluster.Birch(threshold=0.25 * spread, n_clusters=None).fit(numbers)
-            self.centers_ = found.subcluster_centers_
+            self.centers_ = _subclusters(numbers)
             few = min(count, len(self.centers_))
             merged = cluster.AgglomerativeClustering(few).fit(self.centers_).labels_ if few > 1 else None
             self.clusters_ = np.zeros(len(self.centers_), dtype=np.intp) if merged is None else merged
@@ -46,6 +49,11 @@ class Clusters(NumberTransformer):
         """Compare rows with the centres; a row with a gap is near none."""
         if np.isnan(numbers).any():
             raise ValueError("a missing cell (NaN) is near no cluster")
+        step = max(1, MANY_CELLS // max(1, self.centers_.size))
+        parts = [self._compared(numbers[at : at + step]) for at in range(0, max(len(numbers), 1), step)]
+        return np.concatenate(parts)
+
+    def _compared(self, numbers: Array) -> Array:
         with np.errstate(all="ignore"):
             if self.method == "gaussian_mixture" and self.give == "membership":
                 return self._chances(numbers)
@@ -71,3 +79,15 @@ class Clusters(NumberTransformer):
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = False
         return tags
+
+
+def _subclusters(numbers: Array) -> Array:
+    """Return the centres of Birch's subclusters: finer ones where there are not too many to be merged."""
+    from sklearn.cluster import Birch
+
+    threshold = 0.25 * (float(np.sqrt(numbers.var(axis=0).sum())) or 1.0)
+    while True:
+        centers: Array = Birch(threshold=threshold, n_clusters=None).fit(numbers).subcluster_centers_
+        if len(centers) <= MOST_SUBCLUSTERS:
+            return centers
+        threshold *= 2

@@ -7,6 +7,7 @@ other, and what is evaluated is what will be served.
 
 import math
 from abc import abstractmethod
+from bisect import bisect_left
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,6 +17,9 @@ from skyulf.core.cells import Array, CellTransformer, cells_of
 
 MANY_CELLS = 4_000_000
 """So many cells of the past are looked at at once."""
+
+FEW_ROWS = 50
+"""So many rows are looked up one by one, more in one sorting of them and the past."""
 
 
 class _History(CellTransformer):
@@ -53,17 +57,42 @@ class _History(CellTransformer):
     def _spans(self, cells: Array) -> tuple[Array, Array]:
         """Return for each row where the past of its group begins, and where its own past ends."""
         moments = cells[:, self.order].astype(np.float64)
-        places = {name: at for at, name in enumerate(self.groups_)}
-        codes = np.array([places.get(name, -1) for name in self._names(cells)], dtype=np.intp)
+        codes = self._codes(self._names(cells))
         codes[np.isnan(moments)] = -1
-        starts = np.concatenate([[0], self.ends_[:-1]]) if len(self.ends_) else self.ends_
+        known = np.flatnonzero(codes >= 0)
         begin, end = np.zeros(len(cells), dtype=np.intp), np.zeros(len(cells), dtype=np.intp)
-        for code in np.unique(codes[codes >= 0]):
-            own = codes == code
-            first, last = int(starts[code]), int(self.ends_[code])
-            begin[own] = first
-            end[own] = first + np.searchsorted(self.moments_[first:last], moments[own], side="left")
+        if not len(known):
+            return begin, end
+        starts = np.concatenate([[0], self.ends_[:-1]])
+        begin[known] = starts[codes[known]]
+        end[known] = self._counted(codes[known], moments[known], starts)
         return begin, end
+
+    def _codes(self, names: list[str]) -> Array:
+        """Return the position of each row's group among those of the training rows, -1 where it has none."""
+        found = {}
+        for name in set(names):
+            at = bisect_left(self.groups_, name)
+            found[name] = at if at < len(self.groups_) and self.groups_[at] == name else -1
+        return np.array([found[name] for name in names], dtype=np.intp)
+
+    def _counted(self, codes: Array, moments: Array, starts: Array) -> Array:
+        """Return how many of the training rows, in their order, are of a group before or of a lesser moment."""
+        if len(codes) <= FEW_ROWS:
+            spans = [(int(starts[code]), int(self.ends_[code])) for code in codes]
+            return np.array(
+                [first + np.searchsorted(self.moments_[first:last], moment, side="left")
+                 for (first, last), moment in zip(spans, moments, strict=True)],
+                dtype=np.intp,
+            )  # fmt: skip
+        sizes = self.ends_ - starts
+        past = np.concatenate([np.zeros(len(codes), dtype=bool), np.ones(len(self.moments_), dtype=bool)])
+        of_both = np.concatenate([codes, np.repeat(np.arange(len(sizes)), sizes)])
+        ordered = np.lexsort((past, np.concatenate([moments, self.moments_]), of_both))
+        counted = np.cumsum(past[ordered])
+        ends = np.empty(len(ordered), dtype=np.intp)
+        ends[ordered] = counted
+        return ends[: len(codes)]
 
     def _before(self, begin: Array, end: Array, steps: Array) -> Array:
         """Return the values so many rows before each end, NaN beyond the beginning: rows by steps by values."""

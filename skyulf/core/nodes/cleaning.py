@@ -37,6 +37,12 @@ class Replace(Step):
     values: Annotated[dict[str, str | float | None], Field(min_length=1)]
     ignore_case: bool = False
 
+    @model_validator(mode="after")
+    def _values_differ(self) -> Self:
+        if self.ignore_case and len({value.strip().casefold() for value in self.values}) < len(self.values):
+            raise ValueError("two of the values are the same without regard to case and spaces")
+        return self
+
     def after(self, kind: Kind, nullable: bool) -> tuple[Kind, bool]:
         """Tell whether it makes cells missing."""
         return kind, nullable or None in self.values.values()

@@ -195,3 +195,37 @@ def test_hashes_are_the_same_for_ever() -> None:
     assert got.sum(axis=1).tolist() == [1, 1, 0, 1]
     assert (got[0] == got[3]).all()
     assert got[:2].argmax(axis=1).tolist() == [7, 5]
+
+
+@pytest.mark.parametrize("method", ["k_means", "mini_batch_k_means", "birch", "gaussian_mixture"])
+def test_clusters_are_found(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    centres = np.repeat(np.array([[0.0, 0], [9, 0], [0, 9]]), 50, axis=0)
+    frame = pd.DataFrame(rng.normal(size=(150, 2)) + centres, columns=["x", "z"])
+    context = BuildContext(0, "classification")
+    for give in ("membership", "distances"):
+        fitted = (
+            steps()["cluster"].model_validate({"method": method, "count": 3, "give": give}).build(context).fit(frame)
+        )
+        got = fitted.transform(frame)
+        groups = (got.argmax(axis=1) if give == "membership" else got.argmin(axis=1)).reshape(3, 50)
+        assert all(len(set(group.tolist())) == 1 for group in groups)
+        assert len(set(groups[:, 0].tolist())) == 3
+        with monkeypatch.context() as patch:
+            patch.setattr("skyulf.core.clusters.MANY_CELLS", 7)
+            np.testing.assert_array_equal(fitted.transform(frame), got)
+    few = pd.DataFrame({"x": [1.0, 1, 2], "z": [0.0, 0, 0]})
+    assert steps()["cluster"].model_validate({"method": method}).build(context).fit(few).transform(few).shape == (3, 2)
+
+
+def test_a_mixture_says_what_scikit_learns_says() -> None:
+    from sklearn.mixture import GaussianMixture
+
+    rows = np.random.default_rng(1).normal(size=(200, 3)) @ np.diag([1, 5, 0.1])
+    fitted = (
+        steps()["cluster"]
+        .model_validate({"method": "gaussian_mixture", "count": 4})
+        .build(BuildContext(0, "regression"))
+    )
+    wanted = GaussianMixture(4, random_state=0).fit(rows).predict_proba(rows)
+    np.testing.assert_allclose(fitted.fit(rows).transform(rows), wanted, atol=1e-9)

@@ -70,6 +70,19 @@ def test_against_pandas_on_drawn_rows() -> None:
     np.testing.assert_array_equal(looked_back("lag", frame, order="t", groups=["g"], lags=[3])[:, 0], lagged)
 
 
+def test_few_rows_and_many_are_looked_up_alike() -> None:
+    rng = np.random.default_rng(2)
+    past, asked = (
+        pd.DataFrame(
+            {"t": rng.integers(0, 40, size) * 1.0, "g": rng.integers(0, 9, size) * 1.0, "v": rng.normal(size=size)}
+        )
+        for size in (300, 120)
+    )
+    together = looked_back("lag", past, asked, order="t", groups=["g"], lags=[1, 4])
+    parts = [looked_back("lag", past, asked[at : at + 40], order="t", groups=["g"], lags=[1, 4]) for at in (0, 40, 80)]
+    np.testing.assert_array_equal(together, np.concatenate(parts))
+
+
 def test_many_rows_and_a_long_window_are_looked_at_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     sales = SALES[["day", "sold"]]
     whole = looked_back("rolling", sales, order="day", window=3)

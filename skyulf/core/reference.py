@@ -52,8 +52,15 @@ def _section(node: dict[str, Any]) -> Iterator[str]:
         yield "| parameter | values | default |"
         yield "|---|---|---|"
         for name, schema in properties.items():
-            yield f"| `{name}` | {_values(schema)} | {_literal(schema.get('default'))} |"
+            yield f"| `{name}` | {_values(schema)} | {_default(schema, name in node['params'].get('required', ()))} |"
         yield ""
+
+
+def _default(schema: dict[str, Any], needed: bool) -> str:
+    """Say what a parameter is where it is left out."""
+    if "default" in schema:
+        return _literal(schema["default"])
+    return "needed" if needed else "as said above"
 
 
 _BOUNDS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}

@@ -82,3 +82,8 @@ class ByModel(_Selector):
         line = linear_model.LogisticRegression(max_iter=1000) if classify else linear_model.Ridge()
         sizes: Array = np.abs(np.atleast_2d(line.fit(scaled, target).coef_)).max(axis=0)
         return sizes
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = False
+        return tags

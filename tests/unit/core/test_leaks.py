@@ -1,18 +1,17 @@
-"""Nothing that is evaluated was seen: of every step, whatever it learns, and from whatever."""
+"""Steps that learn from the target score on noise like noise, and all that learn from it are known."""
 
+import warnings
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 from helpers import LOGISTIC, USES, facts_of, spec, trained, wide
-from sklearn.feature_selection import SelectKBest, f_classif
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import cross_val_score
 
-from skyulf.core.calculator import check, split
+from skyulf.core.assemble import assemble
 from skyulf.core.fingerprint import _tokens
-from skyulf.core.registry import RowStep, steps
+from skyulf.core.flow import follow
+from skyulf.core.registry import BuildContext, RowStep, steps
 
 ALL = {"columns": "all"}
 FILLED = {"node": "impute", "columns": "numeric", "params": {"strategy": "median"}}
@@ -34,7 +33,7 @@ def noise(seed: int, many: bool) -> tuple[pd.DataFrame, list[Any]]:
     """Numbers, or categories of many values, that have nothing to do with the target."""
     rng = np.random.default_rng(seed)
     if many:
-        frame = pd.DataFrame(rng.normal(size=(200, 200)), columns=[f"x{at}" for at in range(200)])
+        frame = pd.DataFrame(rng.normal(size=(200, 100)), columns=[f"x{at}" for at in range(100)])
         types: dict[str, Any] = dict.fromkeys(frame.columns, "number")
     else:
         values = np.array([f"v{at}" for at in range(80)], dtype=object)
@@ -56,53 +55,21 @@ def test_what_learns_from_the_target_scores_on_noise_like_noise(use: str) -> Non
     assert np.mean(scores) == pytest.approx(0.5, abs=0.05)
 
 
-def test_the_same_noise_seems_to_tell_much_where_columns_are_chosen_on_all_rows() -> None:
-    leaky = []
-    for seed in range(5):
-        frame, _ = noise(seed, many=True)
-        chosen = SelectKBest(f_classif, k=10).fit_transform(frame.drop(columns="y"), frame["y"])
-        leaky.append(cross_val_score(LogisticRegression(), chosen, frame["y"], scoring="roc_auc").mean())
-    assert np.mean(leaky) > 0.7
-
-
-def learnt(state: Any) -> list[bytes]:
-    """What a pipeline has learnt before its model, in the normal form of fingerprints."""
-    return list(_tokens([step for _, step in state.pipeline.steps[:-1]], ()))
+def learnt(use: str, frame: pd.DataFrame, facts: list[Any]) -> list[bytes]:
+    """What the steps of a use learn of a table, in the normal form of fingerprints."""
+    context = BuildContext(0, "classification")
+    asked = spec(USES[use], {"node": "decision_tree", "params": {"max_depth": 1}})
+    pipeline = assemble(asked, follow(asked, facts, len(frame)), context)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a fit catches what libraries warn of
+        pipeline.fit(frame.drop(columns="y"), frame["y"].to_numpy(dtype=object))
+    return list(_tokens([step for _, step in pipeline.steps[:-1]], ()))
 
 
 def test_the_list_of_steps_that_learn_from_the_target_is_whole() -> None:
     """Of two fits that differ in the target alone, those steps differ that look at it."""
     frame, facts = wide()
     other = frame.assign(y=np.random.default_rng(0).permutation(frame["y"].to_numpy()))
-    found = set()
-    for name, use in {use.split()[0]: use for use in USES if not issubclass(steps()[use.split()[0]], RowStep)}.items():
-        first, second = (
-            trained(
-                spec(USES[use], {"node": "decision_tree", "params": {"max_depth": 1}}, refit=False,
-                     split={"test_size": 0.2, "stratify": False}),
-                frame=one,
-                facts=facts,
-            )
-            for one in (frame, other)
-        )  # fmt: skip
-        if learnt(first) != learnt(second):
-            found.add(name)
+    one_of_each = {use.split()[0]: use for use in USES if not issubclass(steps()[use.split()[0]], RowStep)}
+    found = {name for name, use in one_of_each.items() if learnt(use, frame, facts) != learnt(use, other, facts)}
     assert found == {use.split()[0] for use in LEARNS_FROM_TARGET}
-
-
-@pytest.mark.parametrize("use", USES)
-def test_whatever_stands_in_held_out_rows_the_fit_that_is_evaluated_stays_the_same(use: str) -> None:
-    frame, facts = wide()
-    asked = spec(USES[use], {"node": "decision_tree", "params": {"max_depth": 3}}, refit=False)
-    before = trained(asked, frame=frame, facts=facts)
-    table = check([asked], frame, facts)
-    _, held_out = split(asked, table, 1)
-    rng = np.random.default_rng(3)
-    for name in frame.columns.drop("y"):
-        own = frame[name].to_numpy(copy=True)
-        own[held_out] = rng.permutation(own[held_out]) if own.dtype == object else rng.normal(1e4, 1e6, len(held_out))
-        frame[name] = pd.Series(own, dtype=own.dtype)
-        if own.dtype == object:
-            frame.loc[held_out[:5], name] = "nobody has seen this"
-    after = trained(asked, frame=frame, facts=facts)
-    assert after.fingerprint == before.fingerprint

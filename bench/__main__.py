@@ -26,7 +26,8 @@ BENCHES = {
     "wake": "from a job's creation to its training, through Kafka and through the log",
     "workers": "equal jobs on two workers beside one",
     "fresh": "from an append to the row that shows it",
-    "listing": "lists of 100,000 jobs",
+    "listing": "lists of 100,000 jobs, SQLite and Postgres",
+    "mlflow": "jobs and lists of them beside MLflow's runs, on Postgres",
     "chaos": "two of each role, Postgres and Kafka killed 200 times: what is lost or doubled",
     "soak": "four of each role together for ten minutes",
 }

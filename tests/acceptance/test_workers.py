@@ -13,7 +13,7 @@ import httpx
 import pytest
 from command_line import answered
 from services.postgres import CannotRun, Postgres
-from system import QUICK, System, eventually, forest, gone, kinds
+from system import INSISTS, QUICK, System, eventually, forest, gone, kinds
 
 LEASE = 2.0
 """Seconds that a job stays with a worker that gives no sign."""
@@ -47,6 +47,7 @@ class Production:
             "artifacts_url": f"file://{self._root}/artifacts",
             "lease_seconds": LEASE,
             "training_threads": 1,
+            "drain_seconds": 60,
             "role": role,
         }
         root = self._root / f"{number}-{role}"
@@ -152,7 +153,7 @@ def test_a_worker_that_is_asked_to_end_finishes_what_it_has_begun_and_nothing_el
     ending.server.process.send_signal(signal.SIGTERM)
     next_one = production.submit(QUICK)
     assert production.api.wait(next_one)["status"] == "succeeded"
-    assert ending.server.process.wait(30) == 0
+    assert ending.server.process.wait(90) == 0
     eventually(lambda: not ending.server.processes(), seconds=2.0)
     check_trained_once(production, job, attempts=1)
     first, second = (production.api.stream(each)[1]["data"]["worker"] for each in (job, next_one))
@@ -169,15 +170,16 @@ def test_a_second_signal_hands_the_job_back_at_once_and_a_cancel_reaches_whoever
     ending, _ = production.at_it(job)
     ending.server.process.send_signal(signal.SIGTERM)
     eventually(lambda: refuses(ending))
+    time.sleep(INSISTS)
     ending.server.process.send_signal(signal.SIGTERM)
-    assert ending.server.process.wait(10) == 0
+    assert ending.server.process.wait(30) == 0
     events = production.api.stream(job)
     assert next(e for e in events if e["type"] == "skyulf.JobReclaimed")["data"]["cause"] == "handed_back"
     production.again(ending)
     production.api.wait(job, "running", attempt=2)
     production.api.cancel(job)
     production.api.wait(job, "cancelled")
-    assert between(production.api.stream(job), "JobCancelRequested", "JobCancelled") < 2.0
+    assert between(production.api.stream(job), "JobCancelRequested", "JobCancelled") < 5.0
     production.all_ready()
 
 

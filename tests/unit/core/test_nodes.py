@@ -15,6 +15,7 @@ from skyulf.core.calculator import check, split
 from skyulf.core.candidates import check_spec
 from skyulf.core.fingerprint import fingerprint
 from skyulf.core.formats import load_model, save_model
+from skyulf.core.plan import plan
 from skyulf.core.registry import BuildContext, steps
 from skyulf.errors import TrainingFailed
 
@@ -209,3 +210,14 @@ def test_every_step_has_one_fingerprint_in_every_process():
     here = [f"{use} {state_of(use).fingerprint}" for use in USES]
     assert marks(1, 2, STEPS_PROGRAM) == here
     assert len({line.split()[-1] for line in here}) == len(here)
+
+
+@pytest.mark.parametrize("use", USES)
+def test_as_many_columns_are_made_as_the_plan_says(use):
+    frame, facts = wide()
+    columns = plan(spec(USES[use], LOGISTIC), facts, len(frame)).candidates[0].steps[-1].columns
+    made = state_of(use).pipeline[-1].n_features_in_
+    if all(column.count is not None for column in columns):
+        assert made == sum(column.count for column in columns)
+    if all(column.most is not None for column in columns):
+        assert made <= sum(column.most for column in columns)

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from helpers import LOGISTIC, USES, facts_of, spec, trained, wide
+from sklearn.metrics import roc_auc_score
 
 from skyulf.core.assemble import assemble
 from skyulf.core.fingerprint import _tokens
@@ -73,3 +74,17 @@ def test_the_list_of_steps_that_learn_from_the_target_is_whole() -> None:
     one_of_each = {use.split()[0]: use for use in USES if not issubclass(steps()[use.split()[0]], RowStep)}
     found = {name for name, use in one_of_each.items() if learnt(use, frame, facts) != learnt(use, other, facts)}
     assert found == {use.split()[0] for use in LEARNS_FROM_TARGET}
+
+
+@pytest.mark.parametrize("node", ["target_encode", "weight_of_evidence"])
+def test_training_rows_are_encoded_without_their_own_target(node: str) -> None:
+    """Encoded by themselves, categories of pure noise would tell the model everything; by the others, nothing."""
+    by_others, by_themselves = [], []
+    for seed in range(10):
+        frame, _ = noise(seed, many=False)
+        target = frame["y"].to_numpy()
+        step = steps()[node].model_validate({}).build(BuildContext(seed, "classification"))
+        by_others.append(roc_auc_score(target, step.fit_transform(frame[["c"]], target)[:, 0]))
+        by_themselves.append(roc_auc_score(target, step.transform(frame[["c"]])[:, 0]))
+    assert np.mean(by_others) == pytest.approx(0.5, abs=0.06)
+    assert np.mean(by_themselves) > 0.8

@@ -9,7 +9,7 @@ import psycopg
 from psycopg import IsolationLevel
 from sqlalchemy import Connection, Engine, create_engine, event
 
-from skyulf.adapters.postgres import IDLE_TIMEOUT, conninfo
+from skyulf.adapters.postgres import IDLE_TIMEOUT, conninfo, prepare_session
 
 OVERFLOW = 8
 WAIT = 3.0
@@ -49,6 +49,21 @@ def postgres_engine(url: str, *, writes: bool, pool_size: int) -> Engine:
             connection.exec_driver_sql(ALONE)
 
     return engine
+
+
+def durable_engine(url: str, *, pool_size: int) -> Engine:
+    """An engine for what no other database holds: what is committed survives a crash, and writers do not queue up."""
+    address = conninfo(url)
+
+    def connected() -> psycopg.Connection[Any]:
+        connection = psycopg.connect(address, autocommit=True)
+        prepare_session(connection)
+        connection.autocommit = False
+        return connection
+
+    return create_engine(
+        "postgresql+psycopg://", creator=connected, pool_size=pool_size, max_overflow=OVERFLOW, pool_timeout=WAIT
+    )
 
 
 LOOK = 1.0

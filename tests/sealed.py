@@ -1,4 +1,4 @@
-"""Logs that are sealed, to be tampered with: events of many streams with gaps between their positions, and their ledger."""
+"""Logs that are sealed, to be tampered with: many streams, gaps between positions, and the ledger."""
 
 import random
 from base64 import b64encode

@@ -254,9 +254,7 @@ WAYS = (
 )
 
 
-def test_each_of_a_thousand_tamperings_is_found_and_named(
-    original: Original, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_each_of_a_thousand_tamperings_is_found_and_named(original: Original, monkeypatch: pytest.MonkeyPatch) -> None:
     """The verifier that stands alone agrees on where; of what cannot be an event, there is no export to show it."""
     peaks = Peaks()
     for _, each in original.leaves:

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from api import problems
 from api.bodies import Limits
 from api.front import Front
+from api.observed import Observed
 from api.predicting import Predicting
 from api.probes import PROBES
 from api.routes import access, audit, dataset, deployment, job, model, pipeline, projection, stream
@@ -70,7 +71,7 @@ def create_app(runtime: Runtime, *, guarded: bool = True) -> App:
     settings = runtime.settings
     gate = Guard(runtime.keyring, settings.key_requests_per_second, denials) if guarded else Trusted()
     limits = Limits(settings.upload_bytes, settings.body_bytes)
-    return Front(app, gate, limits, Predicting(runtime.predictions))
+    return Observed(Front(app, gate, limits, Predicting(runtime.predictions)), runtime.metrics, runtime.new_id)
 
 
 async def end(tail: EventTail, stopping: anyio.Event) -> None:

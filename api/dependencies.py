@@ -8,6 +8,7 @@ from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Header, Query, Request
 
+from api.observed import Asked
 from api.schemas.base import Whole
 from skyulf.commands.base import Command, Context
 from skyulf.commands.bus import Answer
@@ -16,9 +17,6 @@ from skyulf.projections import PROJECTIONS
 from skyulf.projections.base import Row
 from skyulf.queries.base import LARGEST_PAGE, PageRequest, Repository
 from skyulf.runtime import Runtime
-
-TRACEPARENT = re.compile(r"^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$")
-"""W3C Trace Context, version 00; what does not fit is left out, and the trace begins anew."""
 
 KEY_LENGTH = 255
 
@@ -45,13 +43,14 @@ async def get_context(
         ),
     ] = None,
     if_match: Annotated[str | None, Header(description="The ETag that the thing must still have.")] = None,
-    traceparent: Annotated[str | None, Header(include_in_schema=False)] = None,
 ) -> Context:
     """Who sends a command, and the circumstances; the reason is added by routes that take one."""
+    asked: Asked = request.scope["asked"]
     return Context(
         actor=request.scope["actor"],
         command_id=_command_id(idempotency_key),
-        traceparent=traceparent if traceparent and TRACEPARENT.match(traceparent) else None,
+        correlation_id=asked.correlation_id,
+        traceparent=asked.traceparent(),
         if_match=_version(if_match),
     )
 

@@ -40,6 +40,7 @@ class Front:
         if is_over(limit, headers):
             await refuse(limit, scope, receive, send)
         elif (name := deployment_asked(scope)) is not None:
+            scope["deployment"] = name
             await self._predicting(name, headers, limit, scope, receive, send)
         else:
             await limited(self._app, limit, scope, receive, send)

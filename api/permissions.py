@@ -74,6 +74,7 @@ PERMISSIONS: Mapping[str, Roles] = {
     "DELETE /v1/keys/{key_id}": ADMIN,
     "PUT /v1/keys/{key_id}/roles/{role}": ADMIN,
     "DELETE /v1/keys/{key_id}/roles/{role}": ADMIN,
+    "GET /metrics": READERS,
     "GET /openapi.json": EVERYONE,
 }
 """Every operation, and the roles that may do it. What values of data it shows, auditors and viewers do not see."""

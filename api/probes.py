@@ -1,13 +1,14 @@
-"""What a process without the API answers: whether its role lives and is ready, to whoever watches over it."""
+"""What a process without the API answers: whether its role lives and is ready, and what is measured of it."""
 
 from fastapi import FastAPI
 
 from api import problems
-from api.routes import health
+from api.observed import Observed
+from api.routes import health, metrics
 from api.security import App, Denials, Guard, Receive, Scope, Send
 from skyulf.runtime import Runtime
 
-PROBES = (health,)
+PROBES = (health, metrics)
 """The routes that every process serves, whatever its role."""
 
 
@@ -18,7 +19,8 @@ def create_probes(runtime: Runtime) -> App:
     for noun in PROBES:
         app.include_router(noun.routes)
     problems.install(app)
-    return Watched(app, Guard(runtime.keyring, runtime.settings.key_requests_per_second, Denials()))
+    guard = Guard(runtime.keyring, runtime.settings.key_requests_per_second, Denials())
+    return Observed(Watched(app, guard), runtime.metrics, runtime.new_id)
 
 
 class Watched:

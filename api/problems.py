@@ -14,6 +14,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 
 from skyulf import errors
+from skyulf.logs import circumstances
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -41,7 +42,9 @@ PROBLEMS: Mapping[type[errors.SkyulfError], tuple[int, str, str]] = {
 def problem(
     status: int, slug: str, title: str, detail: str, headers: Mapping[str, str] | None = None, **more: Any
 ) -> JSONResponse:
-    """A problem as a response; ``more`` are its extension members."""
+    """A problem as a response; ``more`` are its extension members. It names the request, to be found in the log."""
+    if (correlation_id := circumstances().get("correlation_id")) is not None:
+        more["correlation_id"] = correlation_id
     content = {"type": f"urn:skyulf:problem:{slug}", "title": title, "status": status, "detail": detail, **more}
     return JSONResponse(content, status, headers=headers, media_type=MEDIA_TYPE)
 

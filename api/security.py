@@ -4,6 +4,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from functools import lru_cache
 from typing import Any
 
 from api.permissions import OPEN, PERMISSIONS, UNKNOWN, methods_of, operation_of
@@ -35,6 +36,13 @@ def is_loopback(host: str) -> bool:
     return host in LOOPBACK
 
 
+@lru_cache(64)
+def means_this_machine(host: bytes) -> bool:
+    """Whether a ``Host`` header names this machine."""
+    match = HOST.fullmatch(host.decode("latin-1").lower())
+    return match is not None and is_loopback(match["name"].strip("[]"))
+
+
 class Guard:
     """Lets a request through with its actor in ``scope["actor"]``, or says what turns it away, and counts that.
 
@@ -58,12 +66,12 @@ class Guard:
 
     @staticmethod
     def _stranger(host: bytes, origin: bytes | None) -> App | None:
-        name = host.decode("latin-1").lower()
-        match = HOST.fullmatch(name)
-        if match is None or not is_loopback(match["name"].strip("[]")):
+        if not means_this_machine(host):
             return forbidden("without keys the server answers only to localhost; call it as http://localhost")
-        if origin is not None and origin.decode("latin-1").lower() not in (f"http://{name}", f"https://{name}"):
-            return forbidden("a page of another origin may not call this server")
+        if origin is not None:
+            name = host.decode("latin-1").lower()
+            if origin.decode("latin-1").lower() not in (f"http://{name}", f"https://{name}"):
+                return forbidden("a page of another origin may not call this server")
         return None
 
     @staticmethod

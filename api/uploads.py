@@ -128,7 +128,7 @@ async def ingest(
     if earlier := await asyncio.to_thread(runtime.bus.earlier, draft, context):
         return earlier
     place = runtime.ingest.uris.allowed(sent.uri)
-    asked = Asked(dict(sent.types), sent.delimiter, sent.decimal, sent.header)
+    asked = Asked(dict(sent.types), sent.delimiter, sent.decimal, sent.header, sent.unfit)
     try:
         taken = await loop.run_in_executor(threads, runtime.ingest.take_in_from, place, asked)
     except Invalid as error:
@@ -155,11 +155,11 @@ def _asked(form: FormData) -> Asked:
         read = HowToRead.model_validate({name: _member(name, str(value)) for name, value in given.items()})
     except ValidationError as error:
         raise Invalid("the file cannot be read as asked", _faults(error)) from error
-    return Asked(dict(read.types), read.delimiter, read.decimal, read.header)
+    return Asked(dict(read.types), read.delimiter, read.decimal, read.header, read.unfit)
 
 
 def _member(name: str, text: str) -> Any:
-    if name in ("delimiter", "decimal"):
+    if name in ("delimiter", "decimal", "unfit"):
         return {"\\t": "\t", "tab": "\t"}.get(text, text)
     try:
         return orjson.loads(text)

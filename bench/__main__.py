@@ -15,16 +15,25 @@ from bench.measure import Report
 BENCHES = {
     "append": "append on SQLite, durable, idempotency included",
     "postgres": "append on Postgres beside pgbench, durable, idempotency included",
+    "jobs": "POST /v1/jobs, durable on Postgres, beside the same insert behind a bare route",
     "following": "what followers miss of 16 writers on Postgres, some of them killed",
-    "rebuild": "read models from 10,000 and 1,000,000 events",
+    "rebuild": "read models from 10,000 and 1,000,000 events, SQLite",
+    "catchup": "read models from 10,000 and 1,000,000 events, Postgres, beside the library's runner",
     "training": "training through the whole system",
     "predict": "predictions over HTTP",
     "start": "start to ready, and idle memory",
+    "roles": "each role in a process of its own, and two API processes on one port",
     "wake": "from a job's creation to its training, through Kafka and through the log",
+    "workers": "equal jobs on two workers beside one",
     "fresh": "from an append to the row that shows it",
     "listing": "lists of 100,000 jobs",
+    "chaos": "two of each role, Postgres and Kafka killed 200 times: what is lost or doubled",
+    "soak": "four of each role together for ten minutes",
 }
 """Every benchmark: the module under bench/ whose ``run()`` answers a report, and what it measures."""
+
+LONG = frozenset({"chaos", "soak"})
+"""Those that take a quarter of an hour each, and are run only when they are named."""
 
 WIDTH = 150
 """Columns of a report that goes into a file or a pipe."""
@@ -36,7 +45,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="python -m bench", description=listed, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("names", nargs="*", metavar="NAME", help="what to measure; everything by default")
+    parser.add_argument(
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help="what to measure; everything but " + " and ".join(sorted(LONG)) + " by default",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON document instead of tables")
     options = parser.parse_args()
     if unknown := [name for name in options.names if name not in BENCHES]:
@@ -47,7 +61,7 @@ def main() -> int:
     if not options.json:
         console.print(f"{machine}\n", style="dim", highlight=False)
     reports: dict[str, Report] = {}
-    for name in options.names or BENCHES:
+    for name in options.names or (name for name in BENCHES if name not in LONG):
         begun = time.perf_counter()
         with progress.status(f"{name}: {BENCHES[name]} …"):
             reports[name] = importlib.import_module(f"bench.{name}").run()

@@ -72,10 +72,15 @@ class Direct:
 
 
 @contextlib.contextmanager
-def direct(*frames: Path) -> Iterator[Direct]:
-    """A process that learns with scikit-learn directly on these frames, which it has read."""
+def direct(*frames: Path, spinning: bool = False) -> Iterator[Direct]:
+    """A process that learns with scikit-learn directly on these frames, which it has read.
+
+    Its threads sleep while they wait, as ours do; ``spinning``, they wait as OpenMP comes, which takes the processor.
+    """
     command = [sys.executable, "-m", "bench.direct", *(str(frame) for frame in frames)]
     # As in the sandbox: threads that spin while they wait would measure the other programs of the machine.
     environment = {**os.environ, "OMP_WAIT_POLICY": "PASSIVE"}
+    if spinning:
+        del environment["OMP_WAIT_POLICY"]
     with process(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment) as child:
         yield Direct(child)

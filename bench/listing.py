@@ -1,22 +1,31 @@
-"""Listing 100 of 100,000 jobs over HTTP, filtered and ordered, the first page and the last."""
+"""Listing 100 of 100,000 jobs over HTTP, filtered and ordered, the first page and the last: SQLite and Postgres."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+from typing import Any
 from urllib.parse import quote
+
+import psycopg
 
 from bench.events import History
 from bench.measure import Line, Report, Target, interleaved, ratio_of, scratch, seconds_of
+from bench.postgres import migrated
 from bench.servers import Server, latencies, request_of, skyulf
+from skyulf.adapters.postgres_log import PostgresEventLog
 from skyulf.adapters.read_store import SqlReadStore
 from skyulf.adapters.sqlite_log import SqliteEventLog
 from skyulf.adapters.system import new_id
 from skyulf.events.base import Recorded
+from skyulf.events.log import EventLog
 from skyulf.projections import PROJECTIONS
 from skyulf.projections.projector import Projector
 from skyulf.queries.base import PageRequest
 from skyulf.queries.job import JobRepository
+from tests.services.postgres import databases
 
 JOBS = 100_000
 LIST = "/v1/jobs?status=succeeded&order=-created_at"
@@ -38,17 +47,49 @@ def without_progress() -> Iterator[Recorded]:
         )  # fmt: skip
 
 
-def fill(folder: Path) -> None:
-    """Make a data directory as a system that has trained so many jobs would leave it."""
-    folder.mkdir()
-    log = SqliteEventLog(folder / "events.db", new_id)
-    log.restore(without_progress())
-    store = SqlReadStore(f"sqlite:///{folder / 'rows.db'}")
-    projector = Projector(log, store, PROJECTIONS)
-    projector.prepare()
-    projector.catch_up()
-    store.close()
-    log.close()
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A database: where log and rows are kept, how a server is told, and what reads its rows without us."""
+
+    name: str
+    log: Callable[[], EventLog]
+    rows: str
+    settings: dict[str, str]
+    raw: Callable[[], Any]
+    tables: str
+
+
+def sqlite(data: Path) -> Place:
+    """The files of a data directory."""
+    return Place(
+        "SQLite",
+        lambda: SqliteEventLog(data / "events.db", new_id),
+        f"sqlite:///{data / 'rows.db'}",
+        {},
+        lambda: sqlite3.connect(data / "rows.db"),
+        "SELECT name FROM sqlite_master WHERE name GLOB 'jobs_[0-9]*' AND type='table'",
+    )
+
+
+def postgres(url: str) -> Place:
+    """A database on a server."""
+    return Place(
+        "Postgres",
+        lambda: PostgresEventLog(url, new_id),
+        url,
+        {"database_url": url},
+        lambda: psycopg.connect(url, autocommit=True, prepare_threshold=0),
+        "SELECT tablename FROM pg_tables WHERE tablename ~ '^jobs_[0-9]+$'",
+    )
+
+
+def fill(place: Place) -> None:
+    """Leave behind what a system that has trained so many jobs would."""
+    with closing(place.log()) as log, closing(SqlReadStore(place.rows)) as store:
+        log.restore(without_progress())
+        projector = Projector(log, store, PROJECTIONS)
+        projector.prepare()
+        projector.catch_up()
 
 
 def last_cursor(server: Server) -> str:
@@ -67,48 +108,56 @@ def last_cursor(server: Server) -> str:
 
 
 def run() -> Report:
-    """Ask for the pages over HTTP, of the repository, and of sqlite3, in turn."""
-    with scratch() as folder:
-        data = folder / "data"
-        fill(data)
-        with skyulf(data) as server:
-            first = request_of(server.port, "GET", f"{LIST}&limit=100")
-            cursor = last_cursor(server)
-            last = request_of(server.port, "GET", f"{LIST}&limit=100&cursor={quote(cursor)}")
-            one = request_of(server.port, "GET", "/health/live")
-            store = SqlReadStore(f"sqlite:///{data / 'rows.db'}")
-            repository = JobRepository(store)
-            raw = sqlite3.connect(data / "rows.db")
-            table = raw.execute("SELECT name FROM sqlite_master WHERE name GLOB 'jobs_[0-9]*' AND type='table'")
-            statement = (
-                f"SELECT key, row FROM {table.fetchone()[0]} WHERE status='succeeded' "
-                "ORDER BY created_position DESC, key DESC LIMIT 101"
-            )
-            sides = interleaved(
-                [
-                    lambda: median(latencies(server.port, first, 20)),
-                    lambda: median(latencies(server.port, last, 20)),
-                    lambda: median_ms(lambda: repository.page(PageRequest(order="-created_at"), FILTER)),
-                    lambda: median_ms(lambda: raw.execute(statement).fetchall()),
-                    lambda: median(latencies(server.port, one, 50)),
-                ],
-                ROUNDS,
-            )
-            raw.close()
-            store.close()
-    first_page, last_page, called, raw_page, live = sides
-    target = Target("at most", 6, of="ours")
-    raw_is = "raw sqlite3, the same 100 rows, as text"
+    """Measure each database in turn."""
+    with scratch() as folder, databases() as made:
+        (folder / "sqlite").mkdir()
+        lines = [
+            *measured(sqlite(folder / "sqlite"), folder / "sqlite"),
+            *measured(postgres(migrated(made)), folder / "postgres"),
+        ]
     return Report(
         f"List 100 of {JOBS:,} jobs, status=succeeded, newest first, p50",
-        [
-            line("GET, first page", first_page, raw_is, raw_page, target),
-            line("GET, last page", last_page, "first page", first_page, target),
-            line("  the repository alone, in process", called, raw_is, raw_page),
-            line("  GET /health/live", live, "", None),
-        ],
+        lines,
         ["A page over HTTP is 100 whole jobs with their specs and metrics, encoded as JSON."],
     )
+
+
+def measured(place: Place, data: Path) -> list[Line]:
+    """Ask for the pages over HTTP, of the repository, and of the database's own driver, in turn."""
+    fill(place)
+    with (
+        skyulf(data, **place.settings) as server,
+        closing(SqlReadStore(place.rows)) as store,
+        closing(place.raw()) as raw,
+    ):
+        first = request_of(server.port, "GET", f"{LIST}&limit=100")
+        cursor = last_cursor(server)
+        last = request_of(server.port, "GET", f"{LIST}&limit=100&cursor={quote(cursor)}")
+        one = request_of(server.port, "GET", "/health/live")
+        repository = JobRepository(store)
+        statement = (
+            f"SELECT key, row FROM {raw.execute(place.tables).fetchone()[0]} WHERE status='succeeded' "
+            "ORDER BY created_position DESC, key DESC LIMIT 101"
+        )
+        sides = interleaved(
+            [
+                lambda: median(latencies(server.port, first, 20)),
+                lambda: median(latencies(server.port, last, 20)),
+                lambda: median_ms(lambda: repository.page(PageRequest(order="-created_at"), FILTER)),
+                lambda: median_ms(lambda: raw.execute(statement).fetchall()),
+                lambda: median(latencies(server.port, one, 50)),
+            ],
+            ROUNDS,
+        )
+    first_page, last_page, called, raw_page, live = sides
+    target = Target("at most", 6, of="ours")
+    raw_is = "the driver alone, the same 100 rows, as text"
+    return [
+        line(f"GET, first page, {place.name}", first_page, raw_is, raw_page, target),
+        line(f"GET, last page, {place.name}", last_page, "first page", first_page, target),
+        line("  the repository alone, in process", called, raw_is, raw_page),
+        line("  GET /health/live", live, "", None),
+    ]
 
 
 def line(what: str, ours: list[float], beside: str, peer: list[float] | None, target: Target | None = None) -> Line:

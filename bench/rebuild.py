@@ -59,7 +59,7 @@ def run() -> Report:
             ),
         ],
         [
-            "Garbage is collected as in the server, on all sides: what was imported is spared (skyulf/runtime/system.py).",
+            "Garbage is collected as in the server, on all sides: what was imported is spared (skyulf/runtime).",
             "93 events of 100 are jobs'. All seven: one projection after another, of all events in the log.",
             "Raw decodes with orjson, folds into dicts, and upserts key and document, a page of 2,000 to a commit.",
             "The library's runner follows a log in memory, its rows and its tracking are in SQLite (synchronous=FULL).",

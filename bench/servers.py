@@ -207,7 +207,7 @@ class Kept:
         return body
 
     def receive(self) -> bytes | None:
-        """Take what has come; the body once it is whole. Raises on any status but 200."""
+        """Take what has come; the body once it is whole. Raises on any status but 2xx."""
         data = self.socket.recv(1 << 18)
         if not data:
             raise RuntimeError("the server closed the connection")
@@ -216,7 +216,7 @@ class Kept:
         if end < 0:
             return None
         head = bytes(self._answer[:end]).lower()
-        if not head.startswith(b"http/1.1 200"):
+        if not head.startswith(b"http/1.1 2"):
             raise RuntimeError(f"not answered: {bytes(self._answer[:500]).decode(errors='replace')}")
         length = int(head.split(b"content-length:")[1].split(b"\r\n")[0])
         if len(self._answer) < end + 4 + length:
@@ -240,6 +240,31 @@ def latencies(port: int, request: bytes, count: int) -> list[float]:
             begun = time.perf_counter()
             kept.ask(request)
             taken.append((time.perf_counter() - begun) * 1e3)
+    return taken
+
+
+def concurrent_latencies(port: int, request: bytes, clients: int, count: int) -> list[float]:
+    """Milliseconds of each of ``count`` requests of clients that each send the next when the last is answered."""
+    with selectors.DefaultSelector() as selector:
+        every = [Kept(port) for _ in range(clients)]
+        sent: dict[int, float] = {}
+        for kept in every:
+            kept.ask(request)
+            selector.register(kept.socket, selectors.EVENT_READ, kept)
+        for kept in every:
+            sent[kept.socket.fileno()] = time.perf_counter()
+            kept.socket.sendall(request)
+        taken: list[float] = []
+        while sent:
+            for key, _ in selector.select():
+                if key.data.receive() is None:
+                    continue
+                taken.append((time.perf_counter() - sent.pop(key.fd)) * 1e3)
+                if len(taken) + len(sent) < count:
+                    sent[key.fd] = time.perf_counter()
+                    key.data.socket.sendall(request)
+        for kept in every:
+            kept.close()
     return taken
 
 

@@ -43,6 +43,11 @@ class Settings(BaseSettings):
     predict_seconds: Annotated[float, Field(gt=0)] = 10.0
     key_requests_per_second: Annotated[float, Field(ge=1)] = 1000.0
     """How often one access key may be used; as many requests may come at once after a pause."""
+    log_format: Literal["text", "json"] = "text"
+    """How the server writes its log on stderr: for people, or one JSON object a line (docs/production.md)."""
+    log_level: Literal["debug", "info", "warning", "error"] = "warning"
+    queue_length: Annotated[int, Field(ge=1)] = 10_000
+    """So many jobs may wait; one more is refused with 503."""
     api_key: SecretStr = SecretStr("")
     """The key that the command line sends to a server which demands one."""
     position_seconds: Annotated[float, Field(gt=0)] = 5.0

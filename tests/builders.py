@@ -30,7 +30,7 @@ SPEC: dict[str, Any] = {
 }
 
 COLUMNS = (
-    Column(name="x", type="number", nulls=3, distinct=90, commonest=2, rarest=1, skewness=0.25),
+    Column(name="x", type="number", nulls=3, distinct=90, commonest=2, rarest=1, skewness=0.25, unfit=2),
     Column(name="y", type="string", nulls=0, distinct=2, commonest=60, rarest=40, mean_words=1.25),
 )
 

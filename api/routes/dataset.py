@@ -25,8 +25,9 @@ from api.uploads import check, documented, ingest, name_of, sent_as
 from skyulf.commands.bus import Answer
 from skyulf.commands.dataset import AddDatasetVersion, CreateDataset
 from skyulf.errors import NotFound
-from skyulf.events.dataset import DatasetVersionAdded
+from skyulf.events.dataset import Column, DatasetVersionAdded
 from skyulf.events.registry import decode
+from skyulf.ingest.remarks import warnings
 from skyulf.projections.dataset import DatasetVersionRow
 from skyulf.queries.base import LARGEST_PAGE
 from skyulf.runtime import Runtime
@@ -84,6 +85,7 @@ def _shown(answer: Answer, response: Response) -> dict[str, Any]:
         "digest": added.digest,
         "rows": added.rows,
         "columns": [column.model_dump() for column in added.columns],
+        "warnings": warnings(added.columns, added.rows, added.source.types),
     }
 
 
@@ -107,7 +109,9 @@ async def show_dataset(
         return Response(status_code=304, headers=dict(response.headers))
     newest = await _version(runtime, min_position, dataset_id, row.dataset_version)
     listed = DatasetListed.model_validate(row).model_dump()
-    return {**listed, "filename": newest.filename, "size": newest.size, "columns": newest.columns}
+    columns = [Column.model_validate(column) for column in newest.columns]
+    told = warnings(columns, newest.rows, newest.source["types"])
+    return {**listed, "filename": newest.filename, "size": newest.size, "columns": newest.columns, "warnings": told}
 
 
 @routes.get("/datasets/{dataset_id}/versions", response_model=Page[DatasetVersionOut])

@@ -1,5 +1,6 @@
 """Jobs: submit, cancel, retry, watch, evaluate."""
 
+import asyncio
 from typing import Any
 
 from fastapi import Request, Response
@@ -11,6 +12,7 @@ from api.schemas.base import CommandAnswer, Page, answered
 from api.schemas.job import CancelIn, EvaluationOut, JobIn, JobOut
 from skyulf.commands.base import Command, Context
 from skyulf.commands.job import CancelJob, CreateJob, RetryJob
+from skyulf.errors import SkyulfError
 from skyulf.events.job import JobStatus, Limits
 from skyulf.runtime import Runtime
 
@@ -24,11 +26,28 @@ async def _sent(runtime: Runtime, command: Command, context: Context, response: 
     return answered(answer)
 
 
+async def _queued(runtime: Runtime, command: Command, context: Context, response: Response) -> dict[str, Any]:
+    """Send a command that lets a job wait, if the queue is not full; one that was taken before has its answer still."""
+    limit = runtime.queue_limit
+    if not await limit.let_in():
+        if await asyncio.to_thread(runtime.bus.earlier, command, context) is None:
+            raise limit.refusal()
+        return await _sent(runtime, command, context, response)
+    try:
+        return await _sent(runtime, command, context, response)
+    except SkyulfError:
+        limit.give_back()
+        raise
+
+
 @routes.post("/jobs", status_code=202, response_model=CommandAnswer, responses=problems(409, 412, 415))
 async def create_job(body: JobIn, runtime: RuntimeDep, context: ContextDep, response: Response) -> Any:
-    """Ask for a training. The spec is checked against the dataset's columns before anything is queued."""
+    """Ask for a training. The spec is checked against the dataset's columns before anything is queued.
+
+    503 with Retry-After when as many jobs wait as may (SKYULF_QUEUE_LENGTH).
+    """
     limits = Limits(seconds=runtime.settings.job_seconds, memory_bytes=runtime.settings.job_memory_bytes)
-    return await _sent(runtime, CreateJob(**body.model_dump(), limits=limits), context, response)
+    return await _queued(runtime, CreateJob(**body.model_dump(), limits=limits), context, response)
 
 
 @routes.post("/jobs/{job_id}/cancel", status_code=202, response_model=CommandAnswer, responses=problems(412, 415))
@@ -42,8 +61,8 @@ async def cancel_job(
 
 @routes.post("/jobs/{job_id}/retry", status_code=202, response_model=CommandAnswer, responses=problems(409, 412))
 async def retry_job(job_id: str, runtime: RuntimeDep, context: ContextDep, response: Response) -> Any:
-    """Let a failed or cancelled job wait again."""
-    return await _sent(runtime, RetryJob(id=job_id), context, response)
+    """Let a failed or cancelled job wait again; 503 with Retry-After when as many jobs wait as may."""
+    return await _queued(runtime, RetryJob(id=job_id), context, response)
 
 
 @routes.get("/jobs", response_model=Page[JobOut])

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from fastapi import Path
 
-from api.dependencies import MinPositionDep, RuntimeDep, read_fresh_all
+from api.dependencies import MinPositionDep, PageDep, RuntimeDep, read_fresh_all
 from api.routes.base import router
 from api.schemas.base import Page
 from api.schemas.projection import ForgetAnswer, ProjectionOut, ReactionOut, RebuildAnswer, ReleaseAnswer
@@ -18,10 +18,11 @@ ProjectionName = Annotated[str, Path(max_length=100)]
 
 
 @routes.get("/projections", response_model=Page[ProjectionOut])
-async def list_projections(runtime: RuntimeDep, min_position: MinPositionDep) -> Any:
-    """List the projections, all on one page: how far each is, and what is parked."""
+async def list_projections(runtime: RuntimeDep, page: PageDep, min_position: MinPositionDep) -> Any:
+    """List the projections: how far each is, and what is parked."""
     await read_fresh_all(runtime, min_position)
-    return {"items": await asyncio.to_thread(runtime.queries.projections.all), "next_cursor": None}
+    items, next_cursor = await asyncio.to_thread(runtime.queries.projections.page, page)
+    return {"items": items, "next_cursor": next_cursor}
 
 
 @routes.get("/projections/{name}", response_model=ProjectionOut)

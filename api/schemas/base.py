@@ -70,6 +70,7 @@ class Problem(BaseModel):
     detail: str
     errors: list[FaultOut] | None = None
     current_version: int | None = None
+    correlation_id: str | None = None
 
 
 def answered(answer: Answer) -> dict[str, Any]:

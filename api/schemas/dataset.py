@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field
 
 from api.schemas.base import CommandAnswer, Request, Response
-from skyulf.events.dataset import ColumnType
+from skyulf.events.dataset import ColumnType, Unfit
 
 
 class HowToRead(Request):
@@ -18,6 +18,10 @@ class HowToRead(Request):
     delimiter: Literal[",", ";", "\t", "|"] | None = Field(default=None, description="Of CSV; found by itself.")
     decimal: Literal[",", "."] | None = Field(default=None, description="The decimal mark of CSV; found by itself.")
     header: bool = Field(default=True, description="Without one, the columns of CSV are column_1 and on.")
+    unfit: Unfit = Field(
+        default="refuse",
+        description="What becomes of cells that are not of the types asked for: missing takes them so.",
+    )
 
 
 class VersionFromUri(HowToRead):
@@ -38,7 +42,11 @@ class DatasetFromUri(VersionFromUri):
 
 
 class ColumnOut(Response):
-    """Facts about a column; counts only."""
+    """Facts about a column; counts only.
+
+    ``unfit`` counts, of a text column of which most cells are numbers, those that are none; of one whose type was asked
+    for, those that are missing because they are not of it.
+    """
 
     name: str
     type: str
@@ -48,15 +56,17 @@ class ColumnOut(Response):
     rarest: int
     skewness: float | None
     mean_words: float | None = None
+    unfit: int = 0
 
 
 class DatasetAnswer(CommandAnswer):
-    """A dataset version was added."""
+    """A dataset version was added; ``warnings`` say what in it was perhaps not meant so, and the way out."""
 
     dataset_version: int
     digest: str
     rows: int
     columns: list[ColumnOut]
+    warnings: list[str]
 
 
 class DatasetListed(Response):
@@ -73,11 +83,12 @@ class DatasetListed(Response):
 
 
 class DatasetOut(DatasetListed):
-    """A dataset with the columns of its newest version."""
+    """A dataset with the columns of its newest version; ``warnings`` as when it was added."""
 
     filename: str
     size: int
     columns: list[ColumnOut]
+    warnings: list[str]
 
 
 class SourceOut(Response):
@@ -91,6 +102,7 @@ class SourceOut(Response):
     decimal: str | None
     header: bool
     types: dict[str, str]
+    unfit: str = "refuse"
     uri: str | None
 
 

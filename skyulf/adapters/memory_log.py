@@ -14,7 +14,7 @@ from skyulf.adapters.wakeups import Wakeups
 from skyulf.errors import NotAllowed
 from skyulf.events.base import Recorded
 from skyulf.events.examination import Examined
-from skyulf.events.log import Append, AppendResult, CommandRecorded, Page
+from skyulf.events.log import Append, AppendResult, CommandRecorded, Page, unfounded
 
 
 class MemoryEventLog:
@@ -33,7 +33,10 @@ class MemoryEventLog:
     def append(self, appends: Sequence[Append]) -> list[AppendResult]:
         """See `EventLog.append`."""
         with self._lock:
-            results = [self._append_one(append) for append in appends]
+            results: list[AppendResult] = []
+            for append in appends:
+                refused = unfounded(append, lambda number: not isinstance(results[number], tuple))
+                results.append(refused or self._append_one(append))
         self._mark = object()
         self._wakeups.wake_all()
         return results

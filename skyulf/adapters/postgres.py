@@ -1,5 +1,6 @@
 """Connections to Postgres: what every one of ours is set to, and what its errors mean to whoever runs the system."""
 
+import logging
 from typing import Any
 
 import psycopg
@@ -8,6 +9,8 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg_pool import PoolTimeout
 
 from skyulf.errors import Misconfigured, SkyulfError, Unavailable
+
+logger = logging.getLogger(__name__)
 
 SETTING = "SKYULF_DATABASE_URL"
 
@@ -40,6 +43,7 @@ SESSION = {
     "idle_in_transaction_session_timeout": IDLE_TIMEOUT,
     "default_transaction_isolation": "read committed",
     "jit": "off",
+    "max_parallel_workers_per_gather": 0,
 }
 """What sessions that append and read are set to. Readers wait for appenders that hold positions, so that none may
 hold them for long; the guard of an append looks at what was committed while it waited for its locks."""
@@ -73,6 +77,20 @@ def connect(url: str, **options: Any) -> Connection[Any]:
     except psycopg.Error as error:
         why = first_line(error).removeprefix("connection failed: ")
         raise Misconfigured(f"{SETTING}: the database cannot be connected to: {why}") from None
+
+
+def warn_of_loss(connection: Connection[Any]) -> None:
+    """Say so where the server is set to lose what it has acknowledged: that cannot be mended from here."""
+    statement = (
+        "SELECT name FROM pg_settings WHERE name IN ('fsync', 'full_page_writes') AND setting = 'off' ORDER BY 1"
+    )
+    for (name,) in connection.execute(statement):
+        logger.warning(
+            "the Postgres server runs with %s=off: if its machine goes down, commands that were acknowledged may be "
+            "lost; set %s = on in its postgresql.conf",
+            name,
+            name,
+        )
 
 
 def prepare_session(connection: Connection[Any]) -> None:

@@ -9,7 +9,7 @@ from skyulf.adapters.postgres_recorder import CommandKey, Guards
 from skyulf.adapters.stored import data_of, state_of
 from skyulf.errors import WrongVersion
 from skyulf.events.base import Recorded
-from skyulf.events.log import Append, CommandRecorded
+from skyulf.events.log import Append, CommandRecorded, Unfounded, unfounded
 
 Command = tuple[str, str]
 """(actor, command id)."""
@@ -67,8 +67,10 @@ class Facts:
 class Plan:
     """Those appends of a batch that can be written together, each judged after those before it."""
 
-    def __init__(self, facts: Facts) -> None:
+    def __init__(self, facts: Facts, refused: Sequence[bool] = ()) -> None:
+        """``refused`` tells of those of the same call that were judged and written before this plan."""
         self.accepted: list[Prepared] = []
+        self._refused = list(refused)
         self._facts = facts
         self._first: dict[str, int] = {}
         self._now: dict[str, int] = {}
@@ -76,11 +78,16 @@ class Plan:
         self._commands: dict[Command, None] = {}
         self._writing: set[Command] = set()
 
-    def judge(self, candidate: Prepared) -> WrongVersion | CommandRecorded | None:
+    def judge(self, candidate: Prepared) -> WrongVersion | CommandRecorded | Unfounded | None:
         """Take an append into the plan, or say why not.
 
         What the verdict rests on is asked of the database, whatever the verdict is.
         """
+        verdict = unfounded(candidate.append, self._refused.__getitem__) or self._judged(candidate)
+        self._refused.append(verdict is not None)
+        return verdict
+
+    def _judged(self, candidate: Prepared) -> WrongVersion | CommandRecorded | None:
         command = candidate.command
         if self._facts.recorded.get(command) or command in self._writing:
             return CommandRecorded(command[1])

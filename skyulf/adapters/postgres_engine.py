@@ -6,17 +6,20 @@ from contextlib import suppress
 from typing import Any
 
 import psycopg
-from psycopg import IsolationLevel
 from sqlalchemy import Connection, Engine, create_engine, event
 
 from skyulf.adapters.postgres import IDLE_TIMEOUT, conninfo, prepare_session
+from skyulf.adapters.read_engines import SINGLE
 
 OVERFLOW = 8
 WAIT = 3.0
 """Seconds that a caller waits for one of the connections that others use."""
 
-ALONE = "SELECT pg_advisory_xact_lock(hashtextextended('skyulf read models ' || current_schema(), 0))"
+ALONE = "BEGIN; SELECT pg_advisory_xact_lock(hashtextextended('skyulf read models ' || current_schema(), 0))"
 """What lets one writer in at a time, as SQLite does: what it reads stays true until it commits."""
+
+OF_ONE_MOMENT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+"""What shows a reader rows and pointers as they were together."""
 
 
 def postgres_engine(url: str, *, writes: bool, pool_size: int) -> Engine:
@@ -34,19 +37,18 @@ def postgres_engine(url: str, *, writes: bool, pool_size: int) -> Engine:
             "set_config('synchronous_commit', 'off', false)",
             [str(IDLE_TIMEOUT)],
         )
-        connection.autocommit = False
-        connection.isolation_level = IsolationLevel.READ_COMMITTED if writes else IsolationLevel.REPEATABLE_READ
-        connection.read_only = not writes
         return connection
 
     engine = create_engine(
         "postgresql+psycopg://", creator=connected, pool_size=pool_size, max_overflow=OVERFLOW, pool_timeout=WAIT
     )
-    if writes:
+    begin = ALONE if writes else OF_ONE_MOMENT
 
-        @event.listens_for(engine, "begin")
-        def begun(connection: Connection) -> None:
-            connection.exec_driver_sql(ALONE)
+    @event.listens_for(engine, "begin")
+    def begun(connection: Connection) -> None:
+        # The driver would begin by itself, in a round trip of its own.
+        if SINGLE not in connection.get_execution_options():
+            connection.exec_driver_sql(begin)
 
     return engine
 
@@ -123,4 +125,7 @@ class PostgresLead:
     def give_up(self) -> None:
         """See `Lead.give_up`."""
         with self._lock:
+            if self._held and self._connection is not None:
+                with suppress(psycopg.Error):  # the server notices the end of a connection only after it
+                    self._connection.execute("SELECT pg_advisory_unlock_all()")
             self._let_go()

@@ -12,7 +12,7 @@ from psycopg import Connection, Cursor, errors, sql
 from psycopg.rows import tuple_row
 from psycopg_pool import PoolClosed, PoolTimeout
 
-from skyulf.adapters.postgres import connect, conninfo, lost, refused
+from skyulf.adapters.postgres import connect, conninfo, lost, refused, warn_of_loss
 from skyulf.adapters.postgres_batch import Facts, Plan, Prepared, prepared
 from skyulf.adapters.postgres_order import StableHead
 from skyulf.adapters.postgres_recorder import EnvelopeDatastore, EnvelopeRecorder, Outcome
@@ -53,6 +53,7 @@ class PostgresEventLog:
         self._new_id = new_id
         with connect(url) as connection:
             schema = check(connection)
+            warn_of_loss(connection)
             table = connection.execute("SELECT 'events'::regclass::oid").fetchone()
         channel = f"skyulf_{table[0]}" if table else ""
         self._datastore = EnvelopeDatastore(conninfo(url), schema)
@@ -75,23 +76,25 @@ class PostgresEventLog:
         self._wakeups.wake_all()
         return results
 
-    def _append(self, batch: Sequence[Prepared]) -> list[AppendResult]:
+    def _append(self, batch: Sequence[Prepared], before: Sequence[AppendResult] = ()) -> list[AppendResult]:
+        """What becomes of a batch; ``before`` is what became of those before it in the same call."""
         try:
-            return self._settled(batch)
+            return self._settled(batch, [not isinstance(result, tuple) for result in before])
         except errors.OutOfMemory as error:  # of the server's memory for locks, which the whole batch wants too many of
             if len(batch) == 1:
                 raise refused(error) from error
             middle = len(batch) // 2
-            return self._append(batch[:middle]) + self._append(batch[middle:])
+            first = self._append(batch[:middle], before)
+            return first + self._append(batch[middle:], [*before, *first])
 
-    def _settled(self, batch: Sequence[Prepared]) -> list[AppendResult]:
+    def _settled(self, batch: Sequence[Prepared], refused: Sequence[bool]) -> list[AppendResult]:
         """Write what can be written together; where the database says otherwise, judge anew by what it says.
 
         Each time it does, an append is refused for good: versions only rise, and commands stay.
         """
         facts = Facts()
         while True:
-            plan = Plan(facts)
+            plan = Plan(facts, refused)
             verdicts = [plan.judge(candidate) for candidate in batch]
             written = [] if plan.settled else self._written(plan)
             if written is not None:
@@ -168,12 +171,12 @@ class PostgresEventLog:
         self._datastore.pool.check()  # the others are gone too, as a rule
         return question()
 
-    def _found(self, statement: bytes, parameters: Sequence[Any]) -> tuple[Recorded, ...]:
-        """The events that a statement selects."""
+    def _found(self, statement: bytes, parameters: Sequence[Any], *, keep: bool = True) -> tuple[Recorded, ...]:
+        """The events that a statement selects; ``keep`` lets the server keep its plan."""
 
         def select() -> list[tuple[Any, ...]]:
             with self._reading() as cursor:
-                return cursor.execute(statement, parameters, prepare=True).fetchall()
+                return cursor.execute(statement, parameters, prepare=keep).fetchall()
 
         return tuple(recorded_from(*row) for row in self._asked(select))
 
@@ -196,7 +199,8 @@ class PostgresEventLog:
             stop = stop if until is None else min(stop, until)
         if stop <= after:
             return Page((), after)
-        found = self._found(*self._selects.page(after, stop, limit, tuple(dict.fromkeys(types)), stream))
+        page = self._selects.page(after, stop, limit, tuple(dict.fromkeys(types)), stream)
+        found = self._found(*page, keep=not types or stream is not None)
         return Page(found, found[-1].position if len(found) == limit else stop)
 
     def examine(self, after: int, limit: int, until: int | None = None) -> tuple[Examined, ...]:
@@ -238,6 +242,7 @@ class PostgresEventLog:
                         count, last = count + len(some), some[-1].position
                     if count:
                         cursor.execute("SELECT setval(pg_get_serial_sequence('events', 'notification_id'), %s)", [last])
+                        cursor.execute("ANALYZE events")
             except psycopg.Error as error:
                 raise refused(error) from error
         self._notifier.tell()

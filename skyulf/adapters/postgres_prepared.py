@@ -20,6 +20,8 @@ BINARY = 1
 TEXT, BYTES, BIGINT, INTEGER, BOOLEAN = 25, 17, 20, 23, 16
 """Object ids of the elements of arrays: Postgres' catalogue ``pg_type``, the same in every database."""
 
+TRUE, FALSE = b"\x01", b"\x00"
+
 DONE = (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK)
 
 

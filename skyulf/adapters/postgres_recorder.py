@@ -15,7 +15,9 @@ from skyulf.adapters.postgres import prepare_session
 from skyulf.adapters.postgres_prepared import (
     BOOLEAN,
     BYTES,
+    FALSE,
     INTEGER,
+    TRUE,
     Statement,
     array,
     bigint,
@@ -58,8 +60,6 @@ committed while it waited for the lock it does not see, and then the table's uni
 nothing, or they do, the function judges. The lock of the command is spared, since the key of commands does the same
 for a row that is inserted.
 """
-
-TRUE, FALSE = b"\x01", b"\x00"
 
 
 class Text(Loader):

@@ -38,25 +38,21 @@ class Selects:
         self, after: int, stop: int, limit: int, types: tuple[str, ...], stream: str | None
     ) -> tuple[bytes, list[Any]]:
         """The statement for a page, and its parameters."""
-        statement = self._page(len(types), stream is not None)
+        statement = self._page(bool(types), stream is not None)
         if stream is not None:
             return statement, [stream, after, stop, *([list(types)] if types else []), limit]
-        if not types:
-            return statement, [after, stop, limit]
-        return statement, [*(parameter for name in types for parameter in (name, after, stop)), limit]
+        return statement, [after, stop, *([list(types)] if types else []), limit]
 
-    def _made(self, types: int, of_stream: bool) -> bytes:
-        """Each type is its own range of an index, and the ranges are merged as far as the page goes.
+    def _made(self, types: bool, of_stream: bool) -> bytes:
+        """Of some types: by position past the others where they are many, by the index on types where they are few.
 
-        A stream's versions are in the order of their positions; asked for by them, it is found by its own index
-        whatever the statistics say.
+        Which, the server tells by its statistics and by the parameters, so that it must plan each page anew: a plan
+        that is kept would read to the end of the log for every page. A stream's versions are in the order of their
+        positions; asked for by them, it is found by its own index whatever the statistics say.
         """
+        among = sql.SQL("AND {} = ANY(%s) ").format(TYPE) if types else sql.SQL("")
         if of_stream:
-            among = sql.SQL("AND {} = ANY(%s) ").format(TYPE) if types else sql.SQL("")
             where = sql.SQL("WHERE originator_id = %s AND {} {}ORDER BY originator_version LIMIT %s")
             return (self._events + where.format(BETWEEN, among)).as_bytes()
-        if not types:
-            return (self._events + sql.SQL("WHERE {} ORDER BY notification_id LIMIT %s").format(BETWEEN)).as_bytes()
-        part = sql.SQL("({}WHERE {} = %s AND {})").format(self._events, TYPE, BETWEEN)
-        merged = sql.SQL(" UNION ALL ").join([part] * types)
-        return (merged + sql.SQL(" ORDER BY notification_id LIMIT %s")).as_bytes()
+        where = sql.SQL("WHERE {} {}ORDER BY notification_id LIMIT %s")
+        return (self._events + where.format(BETWEEN, among)).as_bytes()

@@ -95,12 +95,14 @@ class SqlBatch:
         """See `BuildBatch.advance`."""
         self.advanced_to = position
 
-    def move(self) -> dict[str, Any] | None:
+    def move(self) -> tuple[int, int] | None:
         """From where to where the checkpoint is to be moved, if it is."""
-        if self.advanced_to is None:
-            return None
-        build = self._build
-        return {"name": build.projection, "build": build.number, "before": build.position, "after": self.advanced_to}
+        return None if self.advanced_to is None else (self._build.position, self.advanced_to)
+
+    @property
+    def name(self) -> tuple[str, int]:
+        """The projection, and the build's number."""
+        return self._build.projection, self._build.number
 
 
 class SqlTransaction:
@@ -122,10 +124,15 @@ class SqlTransaction:
 
     def finish(self) -> None:
         """Move the checkpoints, all or none."""
-        moves = [move for batch in self._batches if (move := batch.move()) is not None]
-        if moves and self._connection.execute(MOVE, moves).rowcount != len(moves):
-            names = ", ".join(move["name"] for move in moves)
-            raise CheckpointMoved(f"another projector has taken one of {names} further")
+        moves: dict[tuple[int, int], list[tuple[str, int]]] = {}
+        for batch in self._batches:
+            if (move := batch.move()) is not None:
+                moves.setdefault(move, []).append(batch.name)
+        for (before, after), builds in moves.items():
+            moved = self._connection.execute(MOVE, {"builds": builds, "before": before, "after": after})
+            if moved.rowcount != len(builds):
+                names = ", ".join(name for name, _ in builds)
+                raise CheckpointMoved(f"another projector has taken one of {names} further")
 
 
 def read_parked(connection: Connection, build: Build) -> tuple[Parked, ...]:

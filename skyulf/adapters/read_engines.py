@@ -27,6 +27,9 @@ PAGE_SIZE = 8_192
 INSUFFICIENT_PRIVILEGE = "42501"
 """An error's class in Postgres: its manual, "PostgreSQL Error Codes"."""
 
+SINGLE = "skyulf_single"
+"""The option of a connection on which each statement is a transaction."""
+
 
 def again(read: Callable[P, T]) -> Callable[P, T]:
     """Read anew when a build was found and then dropped for the one that takes its place: it had been read too late."""
@@ -58,6 +61,15 @@ class Transactions:
         try:
             with self.engine.begin() as connection:
                 yield connection
+        except (OperationalError, InterfaceError, PoolTimeout) as error:
+            raise Unavailable(f"the read models cannot be used now ({type(error).__name__})") from error
+
+    @contextmanager
+    def single(self) -> Iterator[Connection]:
+        """A connection on which each statement is a transaction: for one that only reads, and is the only one."""
+        try:
+            with self.engine.connect() as connection:
+                yield connection.execution_options(**{SINGLE: True})
         except (OperationalError, InterfaceError, PoolTimeout) as error:
             raise Unavailable(f"the read models cannot be used now ({type(error).__name__})") from error
 
@@ -126,6 +138,7 @@ def sqlite_engine(url: str, *, begin: str, pool_size: int, synchronous: str = "N
 
     @event.listens_for(engine, "begin")
     def begun(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
+        if SINGLE not in connection.get_execution_options():
+            connection.exec_driver_sql(begin)
 
     return engine

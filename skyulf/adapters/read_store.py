@@ -53,7 +53,7 @@ class SqlReadStore:
 
     def builds(self, projection: str) -> tuple[Build, ...]:
         """See `ReadStore.builds`."""
-        with self._reader.begin() as connection:
+        with self._reader.single() as connection:
             return tuple(build_of(row) for row in connection.execute(BUILDS_OF, {"name": projection}))
 
     def create_build(self, projection: Projection[Any]) -> Build:
@@ -109,7 +109,7 @@ class SqlReadStore:
 
     def live(self) -> tuple[Build, ...]:
         """See `ReadStore.live`."""
-        with self._reader.begin() as connection:
+        with self._reader.single() as connection:
             return tuple(build_of(row) for row in connection.execute(LIVE))
 
     def leads(self) -> bool:
@@ -137,7 +137,7 @@ class SqlReadStore:
 
     def position(self, projection: Projection[Any]) -> int:
         """See `ReadStore.position`."""
-        with self._reader.begin() as connection:
+        with self._reader.single() as connection:
             return self._live(connection, projection).position
 
     @again

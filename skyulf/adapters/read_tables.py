@@ -25,6 +25,7 @@ from sqlalchemy import (
     delete,
     exists,
     select,
+    tuple_,
     update,
 )
 from sqlalchemy.sql.dml import Insert
@@ -151,13 +152,12 @@ def upsert(table: Table, dialect: str, *, keep: bool = False) -> Insert:
 MOVE = (
     update(BUILDS)
     .where(
-        BUILDS.c.projection == bindparam("name"),
-        BUILDS.c.number == bindparam("build"),
+        tuple_(BUILDS.c.projection, BUILDS.c.number).in_(bindparam("builds", expanding=True)),
         BUILDS.c.position == bindparam("before"),
     )
     .values(position=bindparam("after"))
 )
-"""Move a checkpoint, if it is where it was."""
+"""Move the checkpoints of builds that are at one place, if they are there."""
 
 BUILDS_OF = select(BUILDS).where(BUILDS.c.projection == bindparam("name")).order_by(BUILDS.c.number)
 """Every build of a projection."""

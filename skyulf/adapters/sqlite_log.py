@@ -32,7 +32,7 @@ from skyulf.adapters.wakeups import Wakeups
 from skyulf.errors import Damaged, NotAllowed, Unavailable
 from skyulf.events.base import Metadata, Recorded
 from skyulf.events.examination import Examined
-from skyulf.events.log import Append, AppendResult, CommandRecorded, Page
+from skyulf.events.log import Append, AppendResult, CommandRecorded, Page, unfounded
 
 LOCK_TIMEOUT = 10
 """Seconds to wait for another process's write transaction."""
@@ -244,7 +244,10 @@ class SqliteEventLog:
         """See `EventLog.append`. The write lock is held throughout, so what is checked stays true."""
         try:
             with self._transaction(commit=True) as cursor:
-                results = [self._append_one(cursor, append) for append in appends]
+                results: list[AppendResult] = []
+                for append in appends:
+                    refused = unfounded(append, lambda number: not isinstance(results[number], tuple))
+                    results.append(refused or self._append_one(cursor, append))
         finally:
             self._mark = object()
         self._wakeups.wake_all()

@@ -34,6 +34,13 @@ class Task(StrEnum):
     regression = "regression"
 
 
+class Unfit(StrEnum):
+    """What becomes of cells that are not of the type asked for."""
+
+    refuse = "refuse"
+    missing = "missing"
+
+
 def _version(asked: bool) -> None:
     if asked:
         from importlib.metadata import version
@@ -130,6 +137,11 @@ def train(
         typer.Option(exists=True, dir_okay=False, readable=True, metavar="FILE.json", help="A pipeline spec."),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Rules every random choice.")] = 0,
+    type_: Annotated[
+        list[str] | None,
+        typer.Option("--type", metavar="COLUMN=TYPE", help="A column's type, in place of what the file shows."),
+    ] = None,
+    unfit: Annotated[Unfit, typer.Option(help="What becomes of cells that are not of such a type.")] = Unfit.refuse,
     deploy: Annotated[
         bool | None,
         typer.Option(
@@ -146,7 +158,8 @@ def train(
     from skyulf.cli.train import Order, run
     from skyulf.settings import load_settings
 
-    order = Order(file, target, task.value if task else None, name, spec, seed, deploy)
+    types = tuple(type_ or ())
+    order = Order(file, target, task.value if task else None, name, spec, seed, deploy, types, unfit.value)
     with speaking(as_json) as screen:
         run(screen, load_settings(data_dir=data_dir), order)
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from skyulf.cli.reader import Part, looking, moment, show_page, shown_id
 from skyulf.cli.screen import Screen, number, table
-from skyulf.cli.train_view import labelled
+from skyulf.cli.train_view import cautions, labelled
 from skyulf.settings import Settings
 
 
@@ -39,6 +39,7 @@ def show_one(screen: Screen, settings: Settings, text: str) -> None:
         labelled("digest", dataset["digest"]),
         _columns(dataset["columns"], rows),
     )
+    cautions(screen, dataset)
 
 
 def _columns(columns: list[dict[str, Any]], rows: int) -> Any:

@@ -1,7 +1,6 @@
 """``skyulf serve``: a listener of our own, a role behind it, and an end that leaves nothing behind."""
 
 import errno
-import logging
 import os
 import signal
 import socket
@@ -15,6 +14,7 @@ import uvicorn
 from rich.text import Text
 
 from api.security import LOOPBACK, is_loopback
+from skyulf import logs
 from skyulf.cli.owner import owner_of
 from skyulf.cli.screen import Occupied, Screen
 from skyulf.errors import Misconfigured, NotFound, Unavailable
@@ -104,7 +104,7 @@ def run(screen: Screen, settings: Settings) -> None:
     role = ROLES[settings.role]
     _refuse_strangers(settings)
     _refuse_second(settings)
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logs.configure(settings.log_format, settings.log_level, role.name)
     signals = Signals()
     signals.take()
     with closing(listen(settings.host, settings.port, shared=role.name == "api")) as listener:
@@ -115,7 +115,7 @@ def run(screen: Screen, settings: Settings) -> None:
             config = uvicorn.Config(
                 _app(runtime),
                 log_config=None,
-                log_level="warning",
+                proxy_headers=False,  # who calls is known by key alone, and no address is built from what was asked
                 access_log=False,
                 lifespan="on",
                 ws="none",
@@ -130,15 +130,18 @@ def run(screen: Screen, settings: Settings) -> None:
                     runtime.directory.announce(url)
                 _tell(screen, settings, url)
 
+            seconds = role.drain_seconds if settings.drain_seconds is None else settings.drain_seconds
+
             def closed() -> None:
-                runtime.claim_no_more()
+                if runtime.claim_no_more() and seconds:
+                    signals.give_time()
                 if role.answers:
                     runtime.directory.announce(None)
 
             server = Server(config, opened, closed)
             signals.stop(server)
             server.run(sockets=[listener])
-            _drain(screen, settings, runtime, signals)
+            _drain(screen, runtime, seconds, signals.hurried)
         finally:
             runtime.close()
     if not server.started:
@@ -146,14 +149,12 @@ def run(screen: Screen, settings: Settings) -> None:
     screen.note("stopped")
 
 
-def _drain(screen: Screen, settings: Settings, runtime: Runtime, signals: Signals) -> None:
+def _drain(screen: Screen, runtime: Runtime, seconds: float, hurried: Callable[[], bool]) -> None:
     """Let jobs that run here end, for as long as they may."""
-    seconds = runtime.role.drain_seconds if settings.drain_seconds is None else settings.drain_seconds
     jobs = runtime.claim_no_more()
     if jobs and seconds:
-        signals.give_time()
         screen.note(f"waiting up to {seconds:g} s for {', '.join(jobs)} to end; another signal hands back what runs")
-        runtime.drain(seconds, signals.hurried)
+        runtime.drain(seconds, hurried)
 
 
 def _app(runtime: Runtime) -> Any:

@@ -36,6 +36,9 @@ class Order:
     spec: Path | None
     seed: int
     deploy: bool | None
+    types: tuple[str, ...] = ()
+    """Columns and their types, as in ``age=number``."""
+    unfit: str = "refuse"
 
 
 def run(screen: Screen, settings: Settings, order: Order) -> None:
@@ -44,7 +47,8 @@ def run(screen: Screen, settings: Settings, order: Order) -> None:
     spec = read_spec(order)
     with connected(screen, settings, Runtime.start) as client:
         with screen.busy(f"reading {order.file.name}"):
-            dataset = client.upload("/v1/datasets", order.file, name=order.file.stem or order.file.name)
+            fields = {"name": order.file.stem or order.file.name, **how_to_read(order)}
+            dataset = client.upload("/v1/datasets", order.file, **fields)
         view.dataset(screen, order.file, dataset)
         if "task" not in spec:
             spec["task"], because = guess_task(target_of(dataset, order.target), dataset["rows"])
@@ -56,6 +60,18 @@ def run(screen: Screen, settings: Settings, order: Order) -> None:
         screen.document({"dataset": dataset, "job": job, "deployment": deployment})
         view.result(screen, job)
         view.ending(screen, settings, job, served if deployment is None else None, order.deploy)
+
+
+def how_to_read(order: Order) -> dict[str, str]:
+    """What the upload says of how the file is to be read; nothing where nothing was asked for."""
+    types = {}
+    for words in order.types:
+        name, equals, kind = words.rpartition("=")
+        if not (name and equals and kind):
+            raise UsageError(f"--type takes COLUMN=TYPE, such as age=number, and not {words}")
+        types[name] = kind
+    told = {"types": json.dumps(types)} if types else {}
+    return told if order.unfit == "refuse" else {**told, "unfit": order.unfit}
 
 
 def read_spec(order: Order) -> dict[str, Any]:

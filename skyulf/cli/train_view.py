@@ -38,6 +38,15 @@ def dataset(screen: Screen, file: Path, answer: dict[str, Any]) -> None:
     missing = f", {gaps} with missing values" if gaps else ""
     size = f"{counted(answer['rows'], 'row')}, {counted(len(answer['columns']), 'column')}{missing}"
     screen.show(labelled("dataset", (file.name, "bold"), f"  {size}"))
+    cautions(screen, answer)
+    if any(column["type"] == "string" and column["unfit"] for column in answer["columns"]) and answer["warnings"]:
+        screen.show(labelled("try", ("--type COLUMN=number --unfit missing", "bold")))
+
+
+def cautions(screen: Screen, answer: dict[str, Any]) -> None:
+    """Tell what in a dataset was perhaps not meant so."""
+    for warning in answer["warnings"]:
+        screen.show(Text(f"warning  {warning}", style="yellow"))
 
 
 def guess(screen: Screen, target: str, task: str, because: str) -> None:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from skyulf.errors import NotFound
 from skyulf.events.access import AccessState
-from skyulf.events.base import Actor, DomainEvent
+from skyulf.events.base import Actor, DomainEvent, Recorded
 from skyulf.events.dataset import DatasetState
 from skyulf.events.deployment import DeploymentState
 from skyulf.events.job import JobState
@@ -64,6 +64,12 @@ class Context:
     reason: str | None = None
     traceparent: str | None = None
     if_match: int | None = None
+
+    @classmethod
+    def following(cls, actor: Actor, cause: Recorded) -> "Context":
+        """The circumstances of what ``actor`` does because of an event: the same conversation, and the same trace."""
+        told = cause.metadata
+        return cls(actor=actor, correlation_id=told.correlation_id, causation_id=cause.id, traceparent=told.traceparent)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,17 @@
 One thread takes whatever commands are waiting, decides them one after the other, and appends the events of all of
 them in one transaction (group commit): callers share the price of a disk flush. A command sees the events of those
 before it in the same batch. If any append of the batch is refused, whatever rested on it is decided anew, alone.
+
+Streams are remembered as they were when last seen, and a command is decided on that at first: if somebody else has
+moved one on meanwhile, the append is refused, since it names every version that was read. Nobody is told no, nor that
+there is nothing to do, by what is remembered: the streams are read then, and the command decided anew.
 """
 
 import logging
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -20,9 +24,9 @@ from eventsourcing.application import LRUCache
 
 from skyulf.commands.base import Command, Context, Handler, Streams
 from skyulf.commands.settled import Settled, tell
-from skyulf.errors import CommandReused, PreconditionFailed, Unavailable, WrongVersion
+from skyulf.errors import CommandReused, PreconditionFailed, SkyulfError, Unavailable, WrongVersion
 from skyulf.events.base import DomainEvent, Metadata, Recorded, noun_of
-from skyulf.events.log import Append, AppendResult, CommandRecorded, EventLog, Write
+from skyulf.events.log import Append, AppendResult, CommandRecorded, EventLog, Unfounded, Write
 from skyulf.events.registry import EVOLVE, replay
 
 BATCH = 256
@@ -63,7 +67,11 @@ class Folded:
 
 @dataclass(slots=True)
 class Sent:
-    """A command on its way: ``answer`` is given once it is settled."""
+    """A command on its way: ``answer`` is given once it is settled.
+
+    ``creates`` tells that the bus has made its id, so that no stream has it yet; ``anew``, that its streams are to be
+    read whatever is remembered of them.
+    """
 
     command: Command
     context: Context
@@ -71,8 +79,16 @@ class Sent:
     fingerprint: str
     answer: Future[Answer]
     begun: float
+    creates: bool = False
+    anew: bool = False
     conflicts: int = 0
     settled: bool = False
+
+    @property
+    def key(self) -> tuple[str, str] | None:
+        """What the caller's command is known by: who sent it, under which id; None where it has none."""
+        context = self.context
+        return None if context.command_id is None else (context.actor.id, context.command_id)
 
 
 @dataclass(slots=True)
@@ -80,11 +96,15 @@ class Batch:
     """The states that the commands of one batch have led to so far, and what they would write.
 
     ``unread`` are the streams that cannot be decoded: they stop the commands that read them, and no others.
-    ``positions`` are those of the events that the batch appended, by stream and version.
+    ``certain`` are the streams whose states hold if the batch is appended whole: they were read for it, or it writes
+    them. ``writers`` are the numbers of the appends that write streams last. ``positions`` are those of the events that
+    the batch appended, by stream and version.
     """
 
     streams: dict[str, Folded] = field(default_factory=dict)
     unread: dict[str, Exception] = field(default_factory=dict)
+    certain: set[str] = field(default_factory=set)
+    writers: dict[str, int] = field(default_factory=dict)
     positions: dict[tuple[str, int], int] = field(default_factory=dict)
     commands: set[tuple[str, str]] = field(default_factory=set)
     appends: list[tuple[Sent, Append]] = field(default_factory=list)
@@ -125,7 +145,8 @@ class CommandBus:
         """
         handler = self._handlers[type(command)]
         fingerprint = command.fingerprint(context.reason)
-        sent = Sent(self._identified(command), context, handler, fingerprint, Future(), time.perf_counter())
+        identified = self._identified(command)
+        sent = Sent(identified, context, handler, fingerprint, Future(), time.perf_counter(), identified is not command)
         with self._gate:
             if self._closed:
                 raise Unavailable("the server is stopping; send the command again")
@@ -180,13 +201,14 @@ class CommandBus:
             return []
 
     def _attempt(self, commands: list[Sent]) -> list[Sent]:
-        batch = self._load({stream for sent in commands for stream in sent.handler.reads(sent.command)})
+        batch = self._begin(commands)
         for sent in commands:
             self._decide_one(sent, batch)
         results = self._log.append([append for _, append in batch.appends]) if batch.appends else []
         if not self._keep(batch, results):
             # A refusal or an empty answer may rest on the state after an append that did not come to be.
-            return [*batch.again, *(sent for sent, _ in batch.settled)]
+            left = {id(sent) for sent in (*batch.again, *(sent for sent, _ in batch.settled))}
+            return [sent for sent in commands if id(sent) in left]
         for sent, outcome in batch.settled:
             if isinstance(outcome, Answer):
                 position = batch.positions.get((outcome.id, outcome.version), outcome.position)
@@ -194,16 +216,28 @@ class CommandBus:
             self._resolve(sent, outcome)
         return batch.again
 
-    def _load(self, streams: Iterable[str]) -> Batch:
-        known = {stream: self._cached(stream) for stream in streams}
-        news = self._log.load({stream: folded.version for stream, folded in known.items()})
-        batch = Batch()
-        for stream, events in news.items():
-            try:
-                batch.streams[stream] = fold(stream, known[stream], events)
-            except Exception as error:  # noqa: BLE001 - whatever a stored event holds, other streams go on
-                batch.unread[stream] = error
+    def _begin(self, commands: Sequence[Sent]) -> Batch:
+        """A batch with the streams that the commands read: as they are remembered, else as they are now."""
+        batch, unknown = Batch(), set[str]()
+        for sent in commands:
+            for stream in sent.handler.reads(sent.command):
+                folded = batch.streams.setdefault(stream, self._cached(stream))
+                if sent.anew or (not folded.version and not (sent.creates and stream == sent.command.id)):
+                    unknown.add(stream)
+        self._read(unknown, batch)
         return batch
+
+    def _read(self, streams: Set[str], batch: Batch) -> None:
+        """Bring streams of the batch up to now."""
+        if not streams:
+            return
+        batch.certain |= streams
+        for stream, events in self._log.load({stream: batch.streams[stream].version for stream in streams}).items():
+            try:
+                batch.streams[stream] = fold(stream, batch.streams[stream], events)
+            except Exception as error:  # noqa: BLE001 - whatever a stored event holds, other streams go on
+                del batch.streams[stream]
+                batch.unread[stream] = error
 
     def _cached(self, stream: str) -> Folded:
         try:
@@ -212,39 +246,46 @@ class CommandBus:
             return Folded()
 
     def _decide_one(self, sent: Sent, batch: Batch) -> None:
-        outcome: Answer | Exception | None
-        try:
-            outcome = self._decided(sent, batch)
-        except Exception as error:  # noqa: BLE001 - one command's fault is not the batch's
-            outcome = error
+        """Add the command's append to the batch, or what it is answered at once."""
+        if sent.key is not None:
+            if sent.key in batch.commands:
+                batch.again.append(sent)
+                return
+            batch.commands.add(sent.key)
+        outcome = self._outcome(sent, batch)
+        if outcome is None:
+            return
+        if doubtful := set(sent.handler.reads(sent.command)) - batch.certain:
+            try:
+                self._read(doubtful, batch)
+            except SkyulfError as error:
+                outcome = error
+            else:
+                outcome = self._outcome(sent, batch)
         if outcome is not None:
-            batch.settled.append((sent, outcome))
+            batch.settled.append((sent, self._first_answer(sent) or outcome))
+
+    def _outcome(self, sent: Sent, batch: Batch) -> Answer | Exception | None:
+        """What is answered at once; nothing where the command's append was added to the batch."""
+        try:
+            return self._decided(sent, batch)
+        except Exception as error:  # noqa: BLE001 - one command's fault is not the batch's
+            return error
+
+    def _first_answer(self, sent: Sent) -> Answer | Exception | None:
+        """The answer to a command that was sent before.
+
+        Looked up only where it would be refused or has nothing to do: else the log says so when it is appended, and
+        most commands are new.
+        """
+        try:
+            earlier = self._log.command(*sent.key) if sent.key is not None else ()
+            return same_answer(sent.fingerprint, earlier) if earlier else None
+        except SkyulfError as error:
+            return error
 
     def _decided(self, sent: Sent, batch: Batch) -> Answer | None:
-        """Add the command's append to the batch, or answer it at once.
-
-        Whether it was sent before is looked up only where it would be refused or has nothing to do: else the log says
-        so when it is appended, and most commands are new.
-        """
-        context = sent.context
-        if context.command_id is None:
-            return self._newly_decided(sent, batch)
-        key = (context.actor.id, context.command_id)
-        if key in batch.commands:
-            batch.again.append(sent)
-            return None
-        batch.commands.add(key)
-        try:
-            answer = self._newly_decided(sent, batch)
-        except Exception:
-            if earlier := self._log.command(*key):
-                return same_answer(sent.fingerprint, earlier)
-            raise
-        if answer is not None and (earlier := self._log.command(*key)):
-            return same_answer(sent.fingerprint, earlier)
-        return answer
-
-    def _newly_decided(self, sent: Sent, batch: Batch) -> Answer | None:
+        """Add the command's append to the batch; the answer where there is nothing to do."""
         command, context = sent.command, sent.context
         reads = sent.handler.reads(command)
         for stream in reads:
@@ -261,9 +302,13 @@ class CommandBus:
             Write(stream, batch.streams[stream].version, tuple(event for at, event in decided if at == stream))
             for stream in dict.fromkeys([*(at for at, _ in decided), *reads])
         )
-        batch.appends.append((sent, Append(writes, self._metadata(sent))))
+        rests_on = {batch.writers[write.stream] for write in writes if write.stream in batch.writers}
+        number = len(batch.appends)
+        batch.appends.append((sent, Append(writes, self._metadata(sent), tuple(rests_on))))
         for stream, group in groupby(decided, key=lambda pair: pair[0]):
             batch.streams[stream] = ahead(stream, batch.streams[stream], [event for _, event in group])
+            batch.certain.add(stream)
+            batch.writers[stream] = number
         return None
 
     def _metadata(self, sent: Sent) -> Metadata:
@@ -298,8 +343,9 @@ class CommandBus:
                     self._cache.put(stream, replace(folded, position=position))
         return whole
 
-    def _refused(self, sent: Sent, why: WrongVersion | CommandRecorded, batch: Batch) -> None:
+    def _refused(self, sent: Sent, why: WrongVersion | CommandRecorded | Unfounded, batch: Batch) -> None:
         sent.conflicts += 1
+        sent.anew = True
         if isinstance(why, CommandRecorded) and sent.context.command_id is not None:
             try:
                 self._resolve(sent, same_answer(sent.fingerprint, self._log.command(sent.context.actor.id, why.detail)))

@@ -4,7 +4,7 @@ from typing import Any, ClassVar
 
 from skyulf.commands.base import Command, Decided, Handler, Streams, Title, own_stream
 from skyulf.events.base import Value
-from skyulf.events.dataset import Column, ColumnType, DatasetCreated, DatasetVersionAdded, Source
+from skyulf.events.dataset import Column, ColumnType, DatasetCreated, DatasetVersionAdded, Source, Unfit
 
 
 class AskedUri(Value):
@@ -15,6 +15,7 @@ class AskedUri(Value):
     delimiter: str | None = None
     decimal: str | None = None
     header: bool = True
+    unfit: Unfit = "refuse"
 
 
 class Ingested(Command):
@@ -34,9 +35,12 @@ class Ingested(Command):
     asked: AskedUri | None = None
 
     def not_sent(self) -> dict[str, Any]:
-        """See `Command.not_sent`; of an upload, what there was before URIs, so that it is known again."""
-        found = {"asked": True, "source": {"uri"}} if self.asked is None else {"digest": True, "source": True}
-        return super().not_sent() | found
+        """See `Command.not_sent`; what commands had before URIs and before ``unfit``, so that they are known again."""
+        if self.asked is None:
+            plain = {"unfit"} if self.source.unfit == "refuse" else set()
+            return super().not_sent() | {"asked": True, "source": {"uri"} | plain}
+        found: dict[str, Any] = {"digest": True, "source": True}
+        return super().not_sent() | found | ({"asked": {"unfit"}} if self.asked.unfit == "refuse" else {})
 
 
 class CreateDataset(Ingested):

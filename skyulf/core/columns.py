@@ -21,7 +21,8 @@ class ColumnFacts(BaseModel):
     ``nulls`` counts missing cells; ``distinct`` counts the different values that are not missing;
     ``commonest`` and ``rarest`` are how often the commonest and the rarest of those occur (0 if there
     is none); ``skewness`` is that of a numeric column, where it can be computed; ``mean_words`` is how many words
-    a filled cell of text has on average, where they were counted.
+    a filled cell of text has on average, where they were counted. ``unfit`` counts the cells that keep a column from
+    being of another type: see `skyulf.ingest.ColumnFacts`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -34,6 +35,7 @@ class ColumnFacts(BaseModel):
     rarest: int = Field(default=0, ge=0)
     skewness: float | None = None
     mean_words: float | None = Field(default=None, ge=0)
+    unfit: int = Field(default=0, ge=0)
 
 
 def kind_of(facts: ColumnFacts, rows: int) -> Kind:

@@ -32,12 +32,12 @@ class TargetTransform(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     def fit(self, X: Any, y: Any = None) -> Self:  # noqa: ARG002, N803
         """Learn from the targets of training rows: rows by 1."""
-        from scipy import stats
-
         target = np.asarray(X, dtype=np.float64)
         self.n_features_in_ = 1
         self.power_, self.mean_, self.scale_ = 1.0, 0.0, 1.0
         if self.method == "yeo_johnson":
+            from scipy import stats
+
             self.mean_, self.scale_ = float(target.mean()), float(target.std()) or 1.0
             if np.ptp(target) > 0:
                 with np.errstate(all="ignore"):
@@ -64,12 +64,12 @@ class TargetTransform(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return back
 
     def _forwards(self, target: Array) -> Array:
+        if self.method == "log1p":
+            signed: Array = np.copysign(np.log1p(np.abs(target)), target)
+            return signed
         from scipy import stats
 
         with np.errstate(all="ignore"):
-            if self.method == "log1p":
-                signed: Array = np.copysign(np.log1p(np.abs(target)), target)
-                return signed
             turned: Array = stats.yeojohnson((target - self.mean_) / self.scale_, self.power_)
         return turned
 

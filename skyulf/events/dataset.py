@@ -6,10 +6,15 @@ from typing import ClassVar, Literal
 from skyulf.events.base import DomainEvent, Value
 
 ColumnType = Literal["integer", "number", "boolean", "string", "date", "datetime"]
+Unfit = Literal["refuse", "missing"]
 
 
 class Column(Value):
-    """Facts about one column of a dataset version: counts and shape, never a value of it."""
+    """Facts about one column of a dataset version: counts and shape, never a value of it.
+
+    ``unfit`` counts, of a text column of which most cells are numbers, those that are none; of one whose type was asked
+    for, those that were taken as missing because they are not of it.
+    """
 
     name: str
     type: ColumnType
@@ -19,6 +24,7 @@ class Column(Value):
     rarest: int
     skewness: float | None = None
     mean_words: float | None = None
+    unfit: int = 0
 
 
 class Source(Value):
@@ -27,7 +33,7 @@ class Source(Value):
     ``uri`` is where the file lay, None when it was uploaded; it holds no secret and no query.
     ``encoding``, ``delimiter`` and ``decimal`` mark are as they were found or asked for, None where the format has
     none or nothing showed it; ``header`` tells that the first row held the names, and ``types`` are those that the
-    caller asked for.
+    caller asked for. ``unfit`` is what was to become of cells that are not of those types.
     """
 
     filename: str
@@ -37,6 +43,7 @@ class Source(Value):
     decimal: str | None = None
     header: bool = True
     types: dict[str, ColumnType] = {}
+    unfit: Unfit = "refuse"
     uri: str | None = None
 
 
@@ -52,7 +59,7 @@ class DatasetVersionAdded(DomainEvent):
     ``digest`` is of the bytes as they were sent; ``artifact`` is the digest of the typed table made from them.
     """
 
-    SCHEMA: ClassVar[int] = 4
+    SCHEMA: ClassVar[int] = 5
 
     dataset_version: int
     digest: str

@@ -20,17 +20,34 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class Append:
-    """What one command writes, atomically over its streams."""
+    """What one command writes, atomically over its streams.
+
+    ``rests_on`` are the numbers (from 0) of those before it in the same call that it was decided on. Versions do not
+    tell that these were written: what somebody else wrote in their place may have the same.
+    """
 
     writes: tuple[Write, ...]
     metadata: Metadata
+    rests_on: tuple[int, ...] = ()
 
 
 class CommandRecorded(SkyulfError):
     """The caller's command id stands in the log already; `EventLog.command` finds what it wrote."""
 
 
-AppendResult = tuple[Recorded, ...] | WrongVersion | CommandRecorded
+class Unfounded(SkyulfError):
+    """An append that this one rests on was refused."""
+
+
+AppendResult = tuple[Recorded, ...] | WrongVersion | CommandRecorded | Unfounded
+
+
+def unfounded(append: Append, refused: Callable[[int], bool]) -> Unfounded | None:
+    """Why an append is refused before its versions are looked at: what it rests on was, as ``refused`` tells."""
+    for number in append.rests_on:
+        if refused(number):
+            return Unfounded(f"number {number} of the same call was refused, and this rests on it")
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +72,8 @@ class EventLog(Protocol):
         """Write each of ``appends`` or say why not, in one durable transaction; safe from any thread.
 
         Each is atomic, and judged after those before it. `WrongVersion` when a stream is not, too low or too
-        high, where it was expected; `CommandRecorded` when (actor, command id) has been written before.
+        high, where it was expected; `CommandRecorded` when (actor, command id) has been written before; `Unfounded`
+        when one that it rests on was refused.
         Once this returns, what was written survives any crash.
         """
         ...

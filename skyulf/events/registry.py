@@ -40,6 +40,7 @@ UPCASTERS: Mapping[str, Upcaster] = {
     "DatasetVersionAdded@1": lambda data: data,  # how the file was read was not told: the defaults say so
     "DatasetVersionAdded@2": lambda data: data,  # words of text were not counted: the default says so
     "DatasetVersionAdded@3": lambda data: data,  # every file was uploaded: no URI
+    "DatasetVersionAdded@4": lambda data: data,  # cells that keep a column from being numbers were not counted
 }
 """From a stored name that is no longer written to the data of the next schema of the same type."""
 

@@ -40,13 +40,20 @@ class Asked:
     """What the caller says of a file, in place of what would be inferred.
 
     ``types`` are by column's name. ``delimiter`` and ``decimal`` (a comma or a point) are None where they are to be
-    found; without a ``header``, which only CSV can lack, the columns are called column_1 and on.
+    found; without a ``header``, which only CSV can lack, the columns are called column_1 and on. ``unfit`` tells what
+    becomes of cells that are not of the type asked for: ``refuse`` the file, or take them as ``missing``.
     """
 
     types: Mapping[str, str] = field(default_factory=dict)
     delimiter: str | None = None
     decimal: str | None = None
     header: bool = True
+    unfit: str = "refuse"
+
+    @property
+    def lenient(self) -> bool:
+        """Whether cells that are not of the type asked for are missing."""
+        return self.unfit == "missing"
 
 
 NOTHING_ASKED = Asked()
@@ -71,7 +78,10 @@ class ColumnFacts:
     is an estimate (within 1 % for tables of up to 20 columns), ``commonest`` may be too low and ``rarest`` too
     high. ``skewness`` is the third standardised moment of an integer or number column (of the population;
     None where it has no spread or is not finite). ``mean_words`` is the mean number of words, parted by blanks, of
-    a text column's cells that are not null (None without any).
+    a text column's cells that are not null (None without any). ``unfit`` counts, of a text column of which more than
+    half of the cells are numbers (and a quarter are from its beginning on), the cells that are none; of a column whose
+    type was asked for, the cells that are not of it and were taken as missing, where that was asked for, too. Of any
+    other column it is 0.
     """
 
     name: str
@@ -82,6 +92,7 @@ class ColumnFacts:
     rarest: int
     skewness: float | None
     mean_words: float | None = None
+    unfit: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +115,8 @@ def ingest_file(
     gives the same bytes.
     """
     suffix = Path(filename).suffix.lower()
+    if asked.lenient and not asked.types:
+        raise Invalid("nothing was asked for", [Fault("unfit", "is about cells that are not of the types asked for")])
     if suffix not in FORMATS:
         raise Invalid(
             f"{suffix or 'a file without an ending'} is not a format that is read; it is CSV (.csv, .tsv), "
@@ -133,17 +146,17 @@ def _open(
     if suffix in (".jsonl", ".ndjson"):
         from skyulf.ingest import jsonl
 
-        return jsonl.open_jsonl(source, scratch, asked.types, send)
+        return jsonl.open_jsonl(source, scratch, asked, send)
     from skyulf.ingest.encoding import digest_of
 
     digest = digest_of(source, send)
     if suffix == ".xlsx":
         from skyulf.ingest import excel
 
-        return digest, excel.open_excel(source, asked.types, send), Found()
+        return digest, excel.open_excel(source, asked, send), Found()
     from skyulf.ingest import asked_types, parquet
 
-    return digest, asked_types.retyped(lambda: parquet.open_parquet(source), asked.types), Found()
+    return digest, asked_types.retyped(lambda: parquet.open_parquet(source), asked), Found()
 
 
 def _refuse_text_options(asked: Asked) -> None:

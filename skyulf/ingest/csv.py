@@ -45,7 +45,10 @@ def open_csv(
     file = _Csv(text, delimiter, asked.header, _names(text, delimiter, asked.header))
     check_names(file.names)
     check_asked(asked.types, file.names)
-    types = [AskedType(name, asked.types[name]) if name in asked.types else ColumnType() for name in file.names]
+    types = [
+        AskedType(name, asked.types[name], asked.lenient) if name in asked.types else ColumnType()
+        for name in file.names
+    ]
     rows, last = 0, None
     for batch, fraction in _text_batches(file):
         for column, values in zip(types, batch.columns, strict=True):
@@ -63,7 +66,12 @@ def open_csv(
     for name, column, reading in zip(file.names, types, readings, strict=True):
         if (row := column.infinite_row(reading)) is not None:
             raise infinite(name, row)
-    table = TypedTable(file.names, [reading.kind for reading in readings], _typed(file, readings))
+    unfit = {
+        name: column.unfit(reading)
+        for name, column, reading in zip(file.names, types, readings, strict=True)
+        if isinstance(column, AskedType)
+    }
+    table = TypedTable(file.names, [reading.kind for reading in readings], _typed(file, readings), unfit)
     return text.digest, table, Found(text.encoding, delimiter, mark)
 
 

@@ -7,7 +7,7 @@ asks for.
 import datetime as dt
 import warnings
 import zipfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import ParseError
@@ -17,6 +17,7 @@ import pyarrow as pa
 from openpyxl.utils.exceptions import InvalidFileException
 
 from skyulf.errors import Fault, Invalid
+from skyulf.ingest import Asked
 from skyulf.ingest.asked_types import retyped
 from skyulf.ingest.table import ARROW_TYPES, TypedTable, check_names
 from skyulf.ingest.values import ValueColumn
@@ -38,7 +39,7 @@ _DAMAGED = (
 """What the library raises for a workbook that is none."""
 
 
-def open_excel(path: Path, types: Mapping[str, str], send: Callable[[Any], None]) -> TypedTable:
+def open_excel(path: Path, asked: Asked, send: Callable[[Any], None]) -> TypedTable:
     """Check and type the first sheet; answer the table. Raises Invalid."""
     rows = _rows(path)
     names = next(rows, ([], 0.0))[0]
@@ -55,7 +56,7 @@ def open_excel(path: Path, types: Mapping[str, str], send: Callable[[Any], None]
         send({"stage": "typing", "fraction": fraction})
     if not seen:
         raise Invalid("the first sheet has a row of names and no more")
-    return retyped(lambda: _table(path, head, columns), types)
+    return retyped(lambda: _table(path, head, columns), asked)
 
 
 def _table(path: Path, names: Sequence[str], columns: Sequence[ValueColumn]) -> TypedTable:

@@ -1,6 +1,6 @@
 """JSON lines: an object of plain values on every line; a column for each key that occurs, in order of appearance."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +8,7 @@ import orjson
 import pyarrow as pa
 
 from skyulf.errors import Fault, Invalid
-from skyulf.ingest import Found
+from skyulf.ingest import Asked, Found
 from skyulf.ingest.asked_types import retyped
 from skyulf.ingest.encoding import Text, open_text
 from skyulf.ingest.table import ARROW_TYPES, MOST_COLUMNS, TypedTable, check_names
@@ -21,13 +21,11 @@ CELLS = 1 << 18
 """Cells that are in memory at a time, those of keys that a line leaves out included."""
 
 
-def open_jsonl(
-    path: Path, scratch: Path, types: Mapping[str, str], send: Callable[[Any], None]
-) -> tuple[str, TypedTable, Found]:
+def open_jsonl(path: Path, scratch: Path, asked: Asked, send: Callable[[Any], None]) -> tuple[str, TypedTable, Found]:
     """Check and type the file; answer the digest of its bytes, the table and its encoding. Raises Invalid."""
     text = open_text(path, scratch, "JSON lines", send)
     columns = _columns(text, send)
-    return text.digest, retyped(lambda: _table(text, columns), types), Found(encoding=text.encoding)
+    return text.digest, retyped(lambda: _table(text, columns), asked), Found(encoding=text.encoding)
 
 
 def _table(text: Text, columns: dict[str, ValueColumn]) -> TypedTable:

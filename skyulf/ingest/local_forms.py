@@ -17,6 +17,9 @@ GROUPED = {
 }
 """By decimal mark: what a number looks like, thousands grouped by the other mark or not at all."""
 
+_PLAIN = _HEAD + r"((0|[1-9][0-9]{0,17})?\.[0-9]+|(0|[1-9][0-9]{0,17})\.?)([eE][+-]?[0-9]{1,3})?$"
+_NUMBER = "|".join((_PLAIN, *GROUPED.values()))
+
 _TIME = r"([T ][0-9]{1,2}:[0-9]{2}(:[0-9]{2})?)?$"
 DATES: dict[str, tuple[str, str]] = {
     "day.month.year": (r"^([0-9]{1,2})\.([0-9]{1,2})\.([0-9]{4})", r"\3-\2-\1"),
@@ -30,6 +33,11 @@ DATES: dict[str, tuple[str, str]] = {
 def fits_mark(values: Any, mark: str) -> bool:
     """Whether all values are numbers with that decimal mark."""
     return bool(pc.all(pc.match_substring_regex(values, GROUPED[mark])).as_py())
+
+
+def count_numbers(values: Any) -> int:
+    """Count the values that are numbers in any of the forms that are read; codes such as 007 are none."""
+    return pc.sum(pc.match_substring_regex(pc.utf8_trim_whitespace(values), _NUMBER)).as_py() or 0
 
 
 def whole(values: Any, mark: str) -> bool:

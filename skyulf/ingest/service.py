@@ -83,6 +83,7 @@ class IngestService:
                 **asdict(ingested.found),
                 header=asked.header,
                 types=dict(asked.types),
+                unfit=asked.unfit,
                 uri=uri,
             ),
             columns=tuple(Column.model_validate(asdict(facts)) for facts in ingested.columns),

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
@@ -23,11 +23,15 @@ ARROW_TYPES: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class TypedTable:
-    """Columns and an iterator, good for one pass, of (record batch of ``ARROW_TYPES``, fraction read so far)."""
+    """Columns and an iterator, good for one pass, of (record batch of ``ARROW_TYPES``, fraction read so far).
+
+    ``unfit`` counts, by column's name, the cells that are missing because they are not of the type asked for.
+    """
 
     names: Sequence[str]
     types: Sequence[str]
     batches: Iterator[tuple[Any, float]]
+    unfit: Mapping[str, int] = field(default_factory=dict)
 
 
 def check_names(names: Sequence[str]) -> None:

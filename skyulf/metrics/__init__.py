@@ -8,6 +8,7 @@ for a bounded time and not too often (`measured`); which gauges there are stands
 import platform
 from collections import deque
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import Metric
@@ -19,6 +20,12 @@ from skyulf.commands.settled import Settled
 from skyulf.events.base import Recorded
 from skyulf.metrics.counted import COMMAND_SECONDS, PREDICTION_SECONDS, REQUEST_SECONDS, Counts, Durations
 from skyulf.metrics.measured import Measured, Measures
+
+PREDICTION = "POST /v1/deployments/{name}/predict"
+"""The operation whose answers are counted as predictions; only those that fail are counted as requests as well."""
+
+SCRAPES = 2
+"""So many may ask at once; others wait for them."""
 
 CLAIMS_KEPT = 10_000
 """At most so many claims of jobs are remembered until somebody asks how long the jobs had waited."""
@@ -42,6 +49,8 @@ class Metrics(Collector):
         self.events = Counts("skyulf_events_appended", "Events that this process has appended.", ("type",))
         self.claims: deque[Recorded] = deque(maxlen=CLAIMS_KEPT)
         self.measured = Measured()
+        self.threads = ThreadPoolExecutor(SCRAPES, thread_name_prefix="metrics")
+        """Where `page` is made for who must not wait for it."""
         self._info = InfoMetricFamily("skyulf_build", "What runs.")
         self._info.add_metric((), {"version": version, "python": platform.python_version(), "role": role})
         self._registry = CollectorRegistry()
@@ -64,8 +73,11 @@ class Metrics(Collector):
     def collect(self) -> Iterable[Metric]:
         """Everything, as the library wants it."""
         yield self._info
-        counted = (self.requests, self.request_seconds, self.predictions)
-        for each in (*counted, self.commands, self.command_seconds, self.events):
+        requests = self.requests.collect()
+        if predicted := self.predictions.number():
+            requests.add_metric((PREDICTION, "200"), predicted)
+        yield requests
+        for each in (self.request_seconds, self.predictions, self.commands, self.command_seconds, self.events):
             yield each.collect()
         yield from self.measured.collect()
 

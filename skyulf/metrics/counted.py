@@ -56,6 +56,10 @@ class Durations:
         buckets[bisect_left(self._bounds, seconds)] += 1
         buckets[-1] += seconds
 
+    def number(self) -> int:
+        """How many there were, of all labels."""
+        return int(sum(sum(counted[:-1]) for counted in tuple(self._buckets.values())))
+
     def collect(self) -> HistogramMetricFamily:
         """The durations until now."""
         family = HistogramMetricFamily(self._name, self._text, labels=self._labels)

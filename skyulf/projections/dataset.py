@@ -97,7 +97,7 @@ DATASETS = Projection(
 
 DATASET_VERSIONS = Projection(
     name="dataset_versions",
-    version=3,
+    version=4,
     row=DatasetVersionRow,
     folds=(DatasetVersionAdded,),
     key=lambda recorded, event: version_key(recorded.stream, event.dataset_version),

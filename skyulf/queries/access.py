@@ -24,6 +24,9 @@ TYPES = ("KeyIssued", "KeyRevoked", "RoleGranted", "RoleRevoked")
 LOOK = 1.0
 """Seconds after which the log is looked at even where nothing woke: how long a key outlives its end elsewhere."""
 
+SPACING = 0.05
+"""Seconds from being woken to a look: every append wakes, and a look at each of many costs more than they do."""
+
 PAGE = 1_000
 
 logger = logging.getLogger(__name__)
@@ -121,6 +124,7 @@ class Keyring:
             except Exception as error:  # noqa: BLE001 - were this thread to end, what is revoked elsewhere would open on
                 logger.warning("the keys could not be looked at: %s; those known go on to hold", error)
             self._woken.wait(LOOK)
+            self._closing.wait(SPACING)
             self._woken.clear()
 
 

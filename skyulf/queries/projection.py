@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 
+from skyulf.errors import Fault, Invalid
 from skyulf.events.log import EventLog
 from skyulf.projections import PROJECTIONS
 from skyulf.projections.store import NotBuilt, Parked, ReadStore
+from skyulf.queries.base import PageRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,20 @@ class ProjectionRepository:
         """Every projection's status."""
         head = self._log.head()
         return tuple(self._status(projection.name, head) for projection in PROJECTIONS)
+
+    def page(self, request: PageRequest) -> tuple[tuple[ProjectionStatus, ...], str | None]:
+        """A page of them in the order of events, or by name, and where to go on: the last one's name, or None."""
+        statuses = self.all()
+        if request.order is not None:
+            if request.order not in ("name", "-name"):
+                raise Invalid("the list cannot be ordered so", [Fault("order", "name, or -name")])
+            statuses = tuple(sorted(statuses, key=lambda status: status.name, reverse=request.order == "-name"))
+        names = [status.name for status in statuses]
+        if request.cursor is not None and request.cursor not in names:
+            raise Invalid("the cursor is not one of ours", [Fault("cursor", "the next_cursor of a page")])
+        begin = 0 if request.cursor is None else names.index(request.cursor) + 1
+        end = begin + request.limit
+        return statuses[begin:end], names[end - 1] if end < len(names) else None
 
     def get(self, name: str) -> ProjectionStatus:
         """The status of the projection of that name, which exists."""

@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,13 +23,16 @@ from skyulf.reactions.trainer import EVALUATION, MODEL, Progress, Task, Trained,
 
 logger = logging.getLogger(__name__)
 
+ASKING = ("JobCreated", "JobRetried")
+"""The events by which somebody asks for a job to be run."""
+
 
 @dataclass(slots=True)
 class Attempt:
     """An attempt at a job that this worker holds, and the child that works on it.
 
-    ``job`` is the job as it was last seen, at ``version`` of its stream; ``over`` is set once nobody wants the attempt
-    any more, and ``fenced`` once others have the job.
+    ``job`` is the job as it was last seen, at ``version`` of its stream, and ``cause`` the event that asked for it;
+    ``over`` is set once nobody wants the attempt any more, and ``fenced`` once others have the job.
     """
 
     job_id: str
@@ -37,6 +40,7 @@ class Attempt:
     child: Child
     job: JobState
     version: int
+    cause: Recorded
     stage: str = "start"
     unreported: Progress | None = None
     reported: float = 0.0
@@ -168,6 +172,11 @@ class AttemptRunner:
 def events_of(log: EventLog, stream: str) -> tuple[Recorded, ...]:
     """Every event of a stream."""
     return log.load({stream: 0})[stream]
+
+
+def cause_of(events: Sequence[Recorded]) -> Recorded:
+    """Of a job's events the newest by which somebody asked for it; what comes of it belongs to that request."""
+    return next((event for event in reversed(events) if event.type in ASKING), events[0])
 
 
 def job_now(log: EventLog, job_id: str) -> JobState | None:

@@ -27,7 +27,7 @@ from skyulf.events.dataset import DatasetState
 from skyulf.events.job import JobState
 from skyulf.events.log import EventLog
 from skyulf.events.registry import replay
-from skyulf.reactions.attempt import events_of, job_now
+from skyulf.reactions.attempt import cause_of, events_of, job_now
 from skyulf.reactions.finisher import COPY, EXPLANATION, Copied, Explained, Finish, explain_model, make_copy
 from skyulf.reactions.leases import Leases, Work
 from skyulf.reactions.sandbox import Child, ChildCancelled, ChildDied, ChildFailed, ChildTimedOut, Limits, SandboxServer
@@ -278,7 +278,8 @@ class Finisher:
     def _report(self, command: Command) -> None:
         """Send what came of it; if the log stays away, it is done again."""
         try:
-            self._bus.send(command, Context(actor=self._actor, correlation_id=command.id)).result()
+            context = Context.following(self._actor, cause_of(events_of(self._log, command.id)))
+            self._bus.send(command, context).result()
         except NotAllowed as refusal:
             logger.info("a result was refused: %s", refusal.detail)
         except Unavailable as error:

@@ -11,7 +11,7 @@ from skyulf.errors import Unavailable
 PATIENCE = 600.0
 """Seconds that something may be away before what waits for it is given up."""
 
-FIRST_PAUSE, LAST_PAUSE = 0.1, 5.0
+FIRST_PAUSE, LAST_PAUSE = 0.1, 2.0
 """Seconds before it is tried again: the first time, and at most."""
 
 T = TypeVar("T")

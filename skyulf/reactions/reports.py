@@ -10,7 +10,7 @@ from skyulf.commands.base import Command, Context
 from skyulf.commands.bus import Answer, CommandBus
 from skyulf.commands.job import ReclaimJob, ReportProgress, StartJob
 from skyulf.errors import NotAllowed, SkyulfError, Unavailable
-from skyulf.events.base import Actor
+from skyulf.events.base import Actor, Recorded
 from skyulf.reactions.attempt import Attempt
 from skyulf.reactions.leases import Work
 from skyulf.reactions.patience import patiently
@@ -36,25 +36,26 @@ class Reports:
     def claim(self, attempt: Attempt) -> bool:
         """Claim the attempt's job; False when another was faster. Raises `Unavailable`."""
         try:
-            self._send(StartJob(id=attempt.job_id, attempt=attempt.number, worker=self._actor.id)).result()
+            claim = StartJob(id=attempt.job_id, attempt=attempt.number, worker=self._actor.id)
+            self._send(claim, attempt.cause).result()
         except NotAllowed as refusal:
             logger.debug("a claim came too late: %s", refusal.detail)
             return False
         return True
 
-    def result(self, command: Command) -> None:
+    def result(self, command: Command, cause: Recorded) -> None:
         """Send a result until it is taken or refused; while the log is away, for as long as one may wait for it."""
         try:
-            patiently(lambda: self._send(command).result(), self._stopping, hurried=LAST_TRIES)
+            patiently(lambda: self._send(command, cause).result(), self._stopping, hurried=LAST_TRIES)
         except NotAllowed as refusal:
             logger.info("a result was refused: %s", refusal.detail)
         except Unavailable:
             logger.error("the result of %s could not be recorded; it will be trained again", command.id)
 
-    def lost(self, work: Work) -> None:
+    def lost(self, work: Work, cause: Recorded) -> None:
         """Nobody holds on an attempt that runs: its job is to wait again."""
         try:
-            self._send(ReclaimJob(id=work.what, attempt=work.attempt, cause="worker_lost")).result()
+            self._send(ReclaimJob(id=work.what, attempt=work.attempt, cause="worker_lost"), cause).result()
         except Unavailable:
             raise
         except SkyulfError as refusal:
@@ -94,7 +95,7 @@ class Reports:
                 attempt.kill_soon()  # this runs in the thread that commits commands
 
         with suppress(Unavailable):  # the next report will do
-            self._send(command).add_done_callback(settled)
+            self._send(command, attempt.cause).add_done_callback(settled)
 
-    def _send(self, command: Command) -> Future[Answer]:
-        return self._bus.send(command, Context(actor=self._actor, correlation_id=command.id))
+    def _send(self, command: Command, cause: Recorded) -> Future[Answer]:
+        return self._bus.send(command, Context.following(self._actor, cause))

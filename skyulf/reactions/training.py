@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from skyulf import logs
 from skyulf.artifacts import ArtifactStore
 from skyulf.commands.bus import CommandBus
 from skyulf.errors import SkyulfError, Unavailable
@@ -20,7 +21,7 @@ from skyulf.events.base import Recorded
 from skyulf.events.job import JobState
 from skyulf.events.log import EventLog
 from skyulf.events.registry import replay
-from skyulf.reactions.attempt import Attempt, AttemptRunner, events_of
+from skyulf.reactions.attempt import Attempt, AttemptRunner, cause_of, events_of
 from skyulf.reactions.feed import EventFeed
 from skyulf.reactions.held import Held
 from skyulf.reactions.leases import Leases, Work
@@ -142,7 +143,8 @@ class Worker:
         self._look_at_own()
         running = {Work(running.job_id, running.attempt) for running in self._queue.running(SEEN)}
         for work in self._leases.lapsed(running):
-            self._reports.lost(work)
+            if events := events_of(self._log, work.what):
+                self._reports.lost(work, cause_of(events))
 
     def _look_at_own(self) -> None:
         for attempt in self._held.look():
@@ -228,13 +230,24 @@ class Worker:
             return None
         if job is None or job.status != "created":
             return None
-        return Attempt(job_id, job.attempt + 1, child, job, events[-1].version)
+        return Attempt(job_id, job.attempt + 1, child, job, events[-1].version, cause_of(events))
 
     def _run(self, attempt: Attempt) -> None:
-        folder = Path(tempfile.mkdtemp(prefix="job-", dir=self._scratch))
+        told = attempt.cause.metadata
+        about = {"job": attempt.job_id, "attempt": attempt.number, "traceparent": told.traceparent}
+        with logs.within(correlation_id=told.correlation_id, **about):
+            begun = time.monotonic()
+            logger.info("an attempt has begun")
+            try:
+                self._run_in(Path(tempfile.mkdtemp(prefix="job-", dir=self._scratch)), attempt)
+            finally:
+                fields = {"ms": round((time.monotonic() - begun) * 1000, 3)}
+                logger.info("the attempt has ended", extra={"fields": fields})
+
+    def _run_in(self, folder: Path, attempt: Attempt) -> None:
         try:
             report = self._runner.run(attempt, folder, lambda progress: self._reports.heard(attempt, progress))
             if report is not None:
-                self._reports.result(report)
+                self._reports.result(report, attempt.cause)
         finally:
             shutil.rmtree(folder, ignore_errors=True)

@@ -27,6 +27,7 @@ from skyulf.queries.audit import AuditService
 from skyulf.queries.freshness import Freshness
 from skyulf.queries.job import JobRepository
 from skyulf.queries.projection import ProjectionRepository
+from skyulf.queries.queue import QueueLimit
 from skyulf.reactions.finishing import Finisher
 from skyulf.reactions.leases import Leases
 from skyulf.reactions.relay import Relay
@@ -162,6 +163,11 @@ class Runtime:
     def projections(self) -> ProjectionRepository:
         """How far the read models are."""
         return ProjectionRepository(self.log, self.store)
+
+    @cached_property
+    def queue_limit(self) -> QueueLimit:
+        """How many jobs may wait."""
+        return QueueLimit(self.store, self.settings.queue_length)
 
     @cached_property
     def freshness(self) -> Freshness:

@@ -6,6 +6,7 @@ before anything of it is used; what it claims to unpack to, and how many rows it
 
 import math
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from pyarrow import ipc
 from skyulf.core.rows import ABSENT_COLUMN, Array, Columns, Faults, Predictions, RowReader, dtype_of, probability_names
 from skyulf.core.state import InputColumn
 from skyulf.errors import Fault, Invalid
-from skyulf.serving.arrow_sizes import DAMAGED, unpacked_bytes
+from skyulf.serving.arrow_sizes import DAMAGED, messages_of, unpacked_bytes
 
 MOST_UNPACKED = 256 << 20
 """Bytes that compressed buffers may unpack to, all together."""
@@ -25,6 +26,9 @@ MOST_CELLS = 20_000_000
 
 OPTIONS = ipc.IpcReadOptions(use_threads=False)
 
+END = b"\xff\xff\xff\xff\0\0\0\0"
+"""The end of a stream, after its messages."""
+
 UNITS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 
 SECONDS_OF_A_DAY = 86_400
@@ -33,10 +37,9 @@ SECONDS_OF_A_DAY = 86_400
 def read(body: bytes, reader: RowReader) -> Columns:
     """Read the rows in a stream. Raises `Invalid`, naming row and column where it is a cell."""
     try:
-        _check_size(body)
-        with ipc.open_stream(body, options=OPTIONS) as stream:
-            names = stream.schema.names
-            batches = list(_checked(stream, max(1, len(reader.schema))))
+        schema, found = _batches(body)
+        names = schema.names
+        batches = list(_checked(found, max(1, len(reader.schema))))
     except pa.ArrowNotImplementedError:
         fault = Fault("body", "it holds types or an encoding that are not taken")
         raise Invalid("the body cannot be read as an Arrow stream", [fault]) from None
@@ -47,17 +50,18 @@ def read(body: bytes, reader: RowReader) -> Columns:
         raise Invalid("the stream names a column twice", [Fault("body", "names must differ")])
     if not any(batch.num_rows for batch in batches):
         raise Invalid("there are no rows", [Fault("rows", "at least one row")])
-    columns = _plain_numbers(batches[0], reader) if len(batches) == 1 else None
+    columns = _plain_numbers(batches[0], names, reader) if len(batches) == 1 else None
     return columns or _columns(pa.Table.from_batches(batches), reader)
 
 
-def _plain_numbers(batch: Any, reader: RowReader) -> Columns | None:
+def _plain_numbers(batch: Any, names: list[str], reader: RowReader) -> Columns | None:
     """All columns at once, where they are numbers and each cell is one; else None."""
     if not reader.is_block:
         return None
     try:
-        names = [column.name for column in reader.schema]
-        matrix = batch.select(names).to_tensor(null_to_nan=True).to_numpy()
+        wanted = [column.name for column in reader.schema]
+        chosen = batch if names == wanted else batch.select(wanted)
+        matrix = chosen.to_tensor(null_to_nan=True).to_numpy()
     except (pa.ArrowException, KeyError):  # of other types, or not there
         return None
     if matrix.dtype != np.float64 or not np.isfinite(matrix).all():
@@ -65,19 +69,26 @@ def _plain_numbers(batch: Any, reader: RowReader) -> Columns | None:
     return reader.block(matrix)
 
 
-def _check_size(body: bytes) -> None:
+def _batches(body: bytes) -> tuple[Any, Iterator[Any]]:
+    """A stream's schema and its batches; what its messages claim to unpack to is added up before."""
+    messages = messages_of(body)
     unpacked = 0
-    for claimed in unpacked_bytes(body):
+    for claimed in unpacked_bytes(messages):
         unpacked += claimed
         if unpacked > MOST_UNPACKED:
             fault = Fault("body", f"what is compressed in it unpacks to more than {MOST_UNPACKED >> 20} MiB")
             raise Invalid("the Arrow stream is too large", [fault])
+    if not unpacked and [message.type for message in messages] == ["schema", "record batch"]:  # the usual stream
+        schema = ipc.read_schema(messages[0])
+        return schema, iter([ipc.read_record_batch(messages[1], schema)])
+    stream = ipc.open_stream(body, options=OPTIONS)
+    return stream.schema, stream
 
 
-def _checked(stream: Any, columns: int) -> Iterator[Any]:
+def _checked(batches: Iterator[Any], columns: int) -> Iterator[Any]:
     """Every batch of a stream, once it has been checked."""
     rows = 0
-    for batch in stream:
+    for batch in batches:
         rows += batch.num_rows
         if rows * columns > MOST_CELLS:
             fault = Fault("rows", f"at most {MOST_CELLS // columns:,} rows of this model in one request")
@@ -205,14 +216,18 @@ def write(predictions: Predictions, model: str, model_version: int) -> bytes:
     columns = [_said(predictions)]
     if predictions.chances is not None:
         columns += [pa.array(np.ascontiguousarray(chances)) for chances in predictions.chances.T]
-    names = ["prediction", *probability_names(predictions)]
-    metadata = {"model": model, "model_version": str(model_version)}
-    batch = pa.RecordBatch.from_arrays(columns, names=names, metadata=metadata)
-    sink = pa.BufferOutputStream()
-    with ipc.new_stream(sink, batch.schema) as stream:
-        stream.write_batch(batch)
-    written: bytes = sink.getvalue().to_pybytes()
-    return written
+    names = ("prediction", *probability_names(predictions))
+    schema, head = _schema(names, columns[0].type, model, model_version)
+    batch = pa.RecordBatch.from_arrays(columns, schema=schema).serialize()
+    return b"".join((head, memoryview(batch), END))
+
+
+@lru_cache(64)
+def _schema(names: tuple[str, ...], said: Any, model: str, model_version: int) -> tuple[Any, bytes]:
+    """The schema of answers, and the message that begins a stream with it; the same for all that a model says."""
+    fields = [pa.field(names[0], said), *(pa.field(name, pa.float64()) for name in names[1:])]
+    schema = pa.schema(fields, {"model": model, "model_version": str(model_version)})
+    return schema, schema.serialize().to_pybytes()
 
 
 def _said(predictions: Predictions) -> Any:

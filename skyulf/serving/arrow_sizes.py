@@ -5,7 +5,8 @@ and Schema.fbs; "FlatBuffers Internals").
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 from pyarrow import ipc
 
@@ -16,14 +17,14 @@ HEADER, DATA, BUFFERS, COMPRESSION = 2, 1, 2, 3
 """Fields of Message, of DictionaryBatch, and twice of RecordBatch."""
 
 
-def unpacked_bytes(body: bytes) -> Iterator[int]:
+def messages_of(body: bytes) -> list[Any]:
+    """The messages of a stream, which share its bytes; the first one holds the schema."""
+    return list(ipc.MessageReader.open_stream(body))
+
+
+def unpacked_bytes(messages: Iterable[Any]) -> Iterator[int]:
     """The size that each compressed buffer of a stream claims to have once it is unpacked."""
-    messages = ipc.MessageReader.open_stream(body)
-    while True:
-        try:
-            message = messages.read_next_message()
-        except StopIteration:
-            return
+    for message in messages:
         if message.type in ("record batch", "dictionary"):
             metadata = memoryview(message.metadata)
             header = Table(metadata, _number("<I", metadata, 0)).table(HEADER)

@@ -33,6 +33,14 @@ class LoadedCopies:
         self._sandbox = sandbox
         self._loads: OrderedDict[str, asyncio.Task[LoadedCopy | None]] = OrderedDict()
 
+    def loaded(self, digest: str) -> "LoadedCopy | None":
+        """The copy, where it is loaded."""
+        load = self._loads.get(digest)
+        if load is None or not load.done() or load.cancelled() or load.exception() is not None:
+            return None
+        self._loads.move_to_end(digest)
+        return load.result()
+
     async def get(self, digest: str, target: Target) -> "LoadedCopy | None":
         """The copy of what a deployment serves, loaded in a thread if it is not yet; None where it cannot be."""
         load = self._loads.get(digest)

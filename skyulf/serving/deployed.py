@@ -67,6 +67,11 @@ class Deployments:
         self._known: OrderedDict[str, Served] = OrderedDict()
         self._reads: dict[str, tuple[object, asyncio.Task[Served]]] = {}
 
+    def known(self, name: str) -> Served | None:
+        """What the deployment serves now, where nothing was appended since that was read."""
+        known = self._known.get(name)
+        return known if known is not None and known.mark is self._log.mark() else None
+
     async def current(self, name: str) -> Served:
         """What the deployment serves now: every append that has returned is taken into account."""
         mark = self._log.mark()

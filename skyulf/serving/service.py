@@ -65,7 +65,7 @@ class PredictionService:
 
         Raises `NotFound`, `NotAllowed` (retired), `Invalid` naming row and column, and `Unavailable`.
         """
-        served = await self._deployments.current(name)
+        served = self._deployments.known(name) or await self._deployments.current(name)
         target = served.target(name)
         answer = await self._by_copy(served, target, body, sent, wanted)
         if answer is None:
@@ -74,7 +74,10 @@ class PredictionService:
 
     async def _by_copy(self, served: Served, target: Target, body: bytes, sent: Format, wanted: Format) -> bytes | None:
         """The answer of the ONNX copy; None where there is none that can answer."""
-        copy = None if served.onnx is None else await self._copies.get(served.onnx, target)
+        digest = served.onnx
+        if digest is None:
+            return None
+        copy = self._copies.loaded(digest) or await self._copies.get(digest, target)
         if copy is None:
             return None
         if copy.is_quick(sent, body):

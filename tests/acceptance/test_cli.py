@@ -193,6 +193,23 @@ def test_what_the_system_refuses_is_told_by_place(trained: Path, tmp_path: Path)
     assert problem["errors"] == [{"place": "row 2, column bill_length_mm", "message": "expected a number, got text"}]
 
 
+def test_a_column_of_numbers_with_a_word_in_it_is_told_of_and_can_be_read_as_asked(tmp_path: Path) -> None:
+    file, data_dir = tmp_path / "people.csv", tmp_path / "data"
+    rows = [f"{age},{age % 7},{'old' if age > 30 else 'young'}" for age in range(60)]
+    file.write_text("\n".join(["age,size,y", *rows, "unsaid,1,old"]) + "\n")
+    spec = tmp_path / "quick.json"
+    model = {"node": "logistic_regression"}
+    spec.write_text(json.dumps({"steps": [{"node": "drop_columns", "columns": ["age"]}], "model": model}))
+    asked = ("train", file, "--target", "y", "--spec", spec, "--data-dir", data_dir, "--no-deploy")
+    plain = skyulf(*asked)
+    assert plain.returncode == 0, plain.stderr
+    assert "1 of 61 cells is no number" in " ".join(plain.stdout.split())
+    assert "--type COLUMN=number --unfit missing" in plain.stdout
+    dataset = answered(*asked, "--type", "age=number", "--unfit", "missing")["dataset"]
+    assert dataset["columns"][0]["type"] == "number"
+    assert (dataset["columns"][0]["nulls"], dataset["columns"][0]["unfit"]) == (1, 1)
+
+
 def test_missing_cells_and_unseen_categories_are_predicted(trained: Path, tmp_path: Path) -> None:
     rows = tmp_path / "rows.jsonl"
     whole = {"island": "Atlantis", "bill_length_mm": 40, "bill_depth_mm": None, "flipper_length_mm": 190}

@@ -8,6 +8,8 @@ import httpx
 import pytest
 from live import Client, Server, assert_problem, csv_of, spec_for
 
+from skyulf.tracing import continued
+
 SPEC = {"task": "classification", "target": "kind", "model": {"node": "logistic_regression"}}
 OTHER = {"task": "classification", "target": "kind", "model": {"node": "random_forest"}}
 
@@ -262,10 +264,16 @@ def test_eight_first_deployments_at_once(client: Client, model: str) -> None:
 
 def test_commands_carry_their_trace_and_their_actor(client: Client) -> None:
     good = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
-    for sent, kept in ((good, good), ("00-nonsense", None), (good.replace("4bf9", "ZZZZ"), None)):
-        stream = pipeline(client, traceparent=sent).json()["id"]
+    for sent in (good, None, "00-nonsense", good.replace("4bf9", "ZZZZ")):
+        headers = {} if sent is None else {"traceparent": sent}
+        stream = pipeline(client, **headers).json()["id"]
         (event,) = client.get("/v1/events", params={"stream": stream}).json()
-        assert event.get("traceparent") == kept
+        kept = event.get("traceparent")
+        if sent in (good, None):
+            assert kept == sent
+        else:  # begun anew
+            assert continued(kept.encode()) == kept
+            assert good[3:35] not in kept
         assert (event["actor"], event["actorkind"]) == ("local", "human")
 
 

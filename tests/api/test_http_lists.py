@@ -135,6 +135,25 @@ def test_every_query_takes_min_position(client: Client, dataset: str, model: str
         assert places(assert_problem(client.get(path, params={"as_of": "5"}), 422, "invalid")) == ["as_of"]
 
 
+def test_projections_are_a_list_like_others(client: Client) -> None:
+    whole = [item["name"] for item in client.get("/v1/projections").json()["items"]]
+    assert len(whole) > 4
+    found: list[str] = []
+    cursor = None
+    while True:
+        page = client.get("/v1/projections", params={"limit": 3, **({"cursor": cursor} if cursor else {})}).json()
+        found += [item["name"] for item in page["items"]]
+        cursor = page["next_cursor"]
+        if cursor is None:
+            break
+    assert found == whole
+    named = client.get("/v1/projections", params={"order": "-name", "limit": 2}).json()["items"]
+    assert [item["name"] for item in named] == sorted(whole, reverse=True)[:2]
+    for query in ("limit=0", "order=colour", "cursor=x"):
+        problem = assert_problem(client.get(f"/v1/projections?{query}"), 422, "invalid")
+        assert places(problem)[0].rpartition(".")[2] == query.partition("=")[0]
+
+
 @pytest.fixture(scope="module")
 def stalled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server whose projector does not run."""

@@ -38,6 +38,7 @@ def test_how_a_file_was_read_is_recorded(client: Client) -> None:
         "decimal": ",",
         "header": True,
         "types": {},
+        "unfit": "refuse",
         "uri": None,
     }
 
@@ -52,6 +53,42 @@ def test_the_caller_says_how_the_file_is_read(client: Client) -> None:
         ("column_1", "integer"),
         ("column_2", "number"),
     ]
+
+
+def test_cells_that_are_no_numbers_are_told_of_and_can_be_missing(client: Client) -> None:
+    content = b"age,y\n" + b"".join(b"%d,a\n" % age for age in range(997)) + b"hidden-word,a\n" * 3
+    answer = post(client, content).json()
+    (told,) = answer["warnings"]
+    assert told.startswith("column age: 3 of 1,000 cells are no numbers")
+    shown = client.get(f"/v1/datasets/{answer['id']}").json()
+    assert (shown["warnings"], shown["columns"][0]["unfit"]) == ([told], 3)
+    corrected = post(client, content, types={"age": "number"}, unfit="missing")
+    assert corrected.status_code == 201
+    assert [column["type"] for column in corrected.json()["columns"]] == ["number", "string"]
+    assert corrected.json()["columns"][0]["nulls"] == 3
+    assert "not of the type number" in corrected.json()["warnings"][0]
+    versions = client.get(f"/v1/datasets/{corrected.json()['id']}/versions").json()["items"]
+    assert versions[0]["source"]["unfit"] == "missing"
+    for made in (answer, corrected.json()):
+        assert "hidden-word" not in client.get("/v1/events", params={"stream": made["id"]}).text
+
+
+@pytest.mark.parametrize(
+    ("options", "place"),
+    [
+        ({"unfit": "missing"}, "unfit"),
+        ({"unfit": "drop", "types": {"price": "number"}}, "unfit"),
+        ({"types": {"id": "boolean"}}, "id"),
+        ({"types": {"id": "date"}, "unfit": "missing"}, "id"),
+    ],
+)
+def test_what_cannot_be_taken_as_missing(client: Client, options: dict[str, Any], place: str) -> None:
+    assert places(assert_problem(post(client, **options), 422, "invalid")) == [place]
+
+
+def test_a_good_file_has_no_warnings(client: Client) -> None:
+    answer = post(client, b"a,b\n1,x\n2,y\n").json()
+    assert answer["warnings"] == []
 
 
 def test_json_lines_and_excel(client: Client) -> None:

@@ -42,7 +42,8 @@ def test_a_csv_file(client: Client) -> None:
     answer = response.json()
     assert response.headers["location"] == f"/v1/datasets/{answer['id']}"
     assert response.headers["etag"] == f'"{answer["version"]}"'
-    assert set(answer) == {"id", "version", "position", "dataset_version", "digest", "rows", "columns"}
+    assert set(answer) == {"id", "version", "position", "dataset_version", "digest", "rows", "columns", "warnings"}
+    assert answer["warnings"] == []
     assert (answer["dataset_version"], answer["rows"]) == (1, 90)
     assert answer["digest"] == "sha256:" + hashlib.sha256(content).hexdigest()
     types = {column["name"]: column["type"] for column in answer["columns"]}

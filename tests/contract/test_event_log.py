@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -33,7 +34,7 @@ from hypothesis import strategies as st
 from skyulf.errors import Damaged, NotAllowed, WrongVersion
 from skyulf.events.base import Recorded
 from skyulf.events.job import JobProgressed
-from skyulf.events.log import Append, AppendResult, CommandRecorded, EventLog, Write
+from skyulf.events.log import Append, AppendResult, CommandRecorded, EventLog, Unfounded, Write
 from skyulf.events.pipeline import PipelineCreated
 from skyulf.events.registry import decode
 
@@ -92,6 +93,21 @@ class TestAppending:
         assert isinstance(result, WrongVersion)
         assert (result.stream, result.expected, result.actual) == (P1, expected, 2)
         assert names(everything(log)) == ["a", "b"]
+
+    def test_what_rests_on_one_that_is_refused_is_refused_whatever_its_versions_say(self, log: EventLog) -> None:
+        """Somebody else has written in the place of the first, so that the second finds the version that it expects."""
+        written(log, P1, 0, named("a"), renamed("b"))
+        results = log.append(
+            [
+                writing(P2, 0, named("before")),
+                writing(P1, 1, renamed("c")),
+                replace(writing(P1, 2, renamed("d")), rests_on=(0, 1)),
+                replace(writing(P3, 0, named("e")), rests_on=(2,)),
+                replace(writing(P2, 1, renamed("behind")), rests_on=(0,)),
+            ]
+        )
+        assert [type(result) for result in results] == [tuple, WrongVersion, Unfounded, Unfounded, tuple]
+        assert names(everything(log)) == ["a", "b", "before", "behind"]
 
     def test_a_new_stream_begins_at_version_one(self, log: EventLog) -> None:
         (result,) = log.append([writing(P1, 1, named())])

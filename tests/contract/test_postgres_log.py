@@ -4,11 +4,12 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from typing import Any
 
 import psycopg
 import pytest
-from builders import ANN, everything, metadata, named, renamed, sequential_ids, writing, written
+from builders import ANN, everything, metadata, named, record, renamed, sequential_ids, writing, written
 from eventsourcing.persistence import StoredEvent
 from psycopg import Connection, sql
 from services.postgres import CannotRun, Databases, Postgres, dsn_with, wheel_binaries
@@ -19,10 +20,11 @@ from skyulf.adapters import postgres_log, postgres_recorder
 from skyulf.adapters.postgres import connect
 from skyulf.adapters.postgres_log import PostgresEventLog
 from skyulf.adapters.postgres_recorder import Guards
-from skyulf.adapters.postgres_schema import migrate
+from skyulf.adapters.postgres_schema import VERSION, migrate
 from skyulf.errors import Misconfigured, Unavailable, WrongVersion
 from skyulf.events.base import Recorded
-from skyulf.events.log import Append, AppendResult, CommandRecorded, Write
+from skyulf.events.log import Append, AppendResult, CommandRecorded, Unfounded, Write
+from skyulf.events.pipeline import PipelineArchived
 
 A, B = "pipeline-a", "pipeline-b"
 
@@ -165,10 +167,56 @@ class TestBatches:
             return append(connection, guards, events, keys)
 
         monkeypatch.setattr(log._recorder, "append", limited)
-        results = log.append([writing(f"pipeline-{number}", 0, named()) for number in range(5)])
-        assert all(isinstance(result, tuple) for result in results)
-        assert [recorded.stream for recorded in everything(log)] == [f"pipeline-{number}" for number in range(5)]
-        assert max(sizes) == 5
+        appends = [writing(f"pipeline-{number}", 0, named()) for number in range(5)]
+        refused = writing("pipeline-5", 9, renamed())
+        appends += [refused, replace(writing("pipeline-6", 0, named()), rests_on=(5,))]
+        appends += [replace(writing("pipeline-7", 0, named()), rests_on=(0,))]
+        results = log.append(appends)
+        assert [type(result) for result in results] == [*[tuple] * 5, WrongVersion, Unfounded, tuple]
+        assert [recorded.stream for recorded in everything(log)] == [f"pipeline-{n}" for n in (0, 1, 2, 3, 4, 7)]
+        assert max(sizes) > 5
+
+
+class TestPagesOfALongLog:
+    """A page costs as much as a page, however much lies behind it: else following a log would cost its square."""
+
+    @pytest.mark.parametrize(
+        ("types", "most"),
+        [
+            ((), 10),
+            (("PipelineCreated", "PipelineArchived"), 40),
+            (("PipelineRevised",), 40),
+            (("PipelineArchived",), 20),
+        ],
+        ids=["all", "half of them", "the other half", "a few"],
+    )
+    def test_what_is_looked_at_for_one_is_a_page_of_it(
+        self, log: PostgresEventLog, types: tuple[str, ...], most: int
+    ) -> None:
+        events = [named(), renamed()]
+        log.restore(
+            record(
+                PipelineArchived() if n == 2_000 else events[n % 2],
+                position=n + 1,
+                stream=f"pipeline-{n // 2}",
+                version=n % 2 + 1,
+                metadata=metadata(f"command-{n}"),
+            )
+            for n in range(4_000)
+        )
+        statement, parameters = log._selects.page(100, 4_000, 10, types, None)
+        with connect(log._url, cursor_factory=psycopg.ClientCursor) as connection:
+            connection.execute("SET enable_seqscan = off")
+            (row,) = connection.execute(b"EXPLAIN (ANALYZE, FORMAT JSON) " + statement, parameters).fetchall()
+        assert sum(touched(row[0][0]["Plan"])) <= most
+
+
+def touched(plan: dict[str, Any]) -> Iterator[int]:
+    """The rows that each scan of a plan went through."""
+    if "Scan" in plan["Node Type"]:
+        yield plan["Actual Rows"] + plan.get("Rows Removed by Filter", 0)
+    for part in plan.get("Plans", ()):
+        yield from touched(part)
 
 
 class TestAnswersThatAreLost:
@@ -472,5 +520,29 @@ def test_a_server_that_is_killed_and_comes_back_has_all_that_was_acknowledged(
             server.start()
             assert everything(log) == acknowledged
             written(log, A, 20, renamed())
+    finally:
+        server.stop()
+
+
+def test_a_server_that_would_lose_what_it_acknowledged_is_told_of(caplog: pytest.LogCaptureFixture) -> None:
+    try:
+        server = Postgres()
+        server.start()
+    except CannotRun as error:
+        pytest.skip(str(error))
+    try:
+        with connect(server.dsn) as connection:
+            migrate(connection)
+            PostgresEventLog(server.dsn, sequential_ids()).close()
+            assert not caplog.records
+            connection.execute("ALTER SYSTEM SET fsync = off")
+            connection.execute("SELECT pg_reload_conf()")
+            while connection.execute("SHOW fsync").fetchone() != ("off",):
+                pass  # the server takes it in when it gets to it
+        with closing(PostgresEventLog(server.dsn, sequential_ids())) as log:
+            (told,) = caplog.messages
+            assert "fsync=off" in told
+            assert server.password not in told
+            written(log, A, 0, named())
     finally:
         server.stop()

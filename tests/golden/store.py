@@ -54,6 +54,7 @@ EXAMPLES: dict[str, list[DomainEvent]] = {
                 decimal=",",
                 header=False,
                 types={"y": "string"},
+                unfit="missing",
                 uri="s3://data/flowers/irises.csv",
             ),
             columns=COLUMNS,

@@ -199,6 +199,10 @@ def held(send: Send) -> dict[str, Any]:
     }
 
 
+def modules(send: Send) -> list[str]:
+    return sorted(name for name in sys.modules if not name.startswith("_"))
+
+
 def random_numbers(send: Send) -> list[float]:
     import numpy as np
 

@@ -346,6 +346,32 @@ def test_children_hold_nothing_that_they_have_no_use_for(server: SandboxServer) 
     assert found["can be imported"] == list(fork_server.UNUSED)
 
 
+LIBRARIES = frozenset(
+    {
+        *("annotated_types", "cloudpickle", "dateutil", "joblib", "msgspec", "narwhals", "numpy", "orjson", "pandas"),
+        *("pyarrow", "pydantic", "pydantic_core", "scipy", "six", "sklearn", "skops", "skyulf", "threadpoolctl"),
+        *("typing_extensions", "typing_inspection"),
+    }
+)
+"""What children may hold beside Python itself: each weighs on a server at rest."""
+
+UNWANTED = frozenset(
+    {
+        *("numpy.distutils", "scipy.io", "scipy.signal", "sklearn.datasets", "sklearn.gaussian_process"),
+        *("sklearn.inspection", "sklearn.neural_network", "pyarrow.dataset", "pyarrow.flight"),
+    }
+)
+"""Large parts of those libraries that not every job has a use for."""
+
+
+def test_children_that_wait_hold_the_libraries_of_any_job_and_no_others(server: SandboxServer) -> None:
+    found = set(server.fork().run(tasks.modules, limits=WAIT))
+    roots = {name.partition(".")[0] for name in found} - sys.stdlib_module_names
+    assert roots - {"cython_runtime", "sandbox_tasks"} <= LIBRARIES
+    assert {"pandas", "pyarrow", "skops", "sklearn"} <= roots
+    assert not found & UNWANTED
+
+
 def test_children_do_not_share_a_random_state(server: SandboxServer) -> None:
     drawn = [server.fork().run(tasks.random_numbers, limits=WAIT) for _ in range(2)]
     assert drawn[0] != drawn[1]

@@ -37,7 +37,7 @@ PRELOAD = (
     "sklearn.model_selection",
     "sklearn.pipeline",
     "sklearn.preprocessing",
-    "skops.io",
+    "skyulf.reactions.sandbox.lean_skops",
     "threadpoolctl",
     "skyulf.core.*",
     "skyulf.core.models.*",

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import closing, contextmanager
 from typing import Any
@@ -452,8 +452,71 @@ class TestFaults:
 
         log.load = fail  # type: ignore[method-assign]
         with pytest.raises(Unavailable, match="no connection"):
-            ask(sut, create())
-        assert ask(sut, create()).version == 1
+            ask(sut, create(id="pipeline-1"))
+        assert ask(sut, create(id="pipeline-1")).version == 1
+
+
+class TestWhatIsRemembered:
+    """Streams that the bus has seen are not read again, and yet nobody is misled when others have moved them on."""
+
+    @pytest.fixture
+    def loads(self, log: WatchedLog, monkeypatch: pytest.MonkeyPatch) -> list[set[str]]:
+        """The streams of each read of the log."""
+        loads: list[set[str]] = []
+        load = log.load
+
+        def counted(after: Mapping[str, int]) -> Any:
+            loads.append(set(after))
+            return load(after)
+
+        monkeypatch.setattr(log, "load", counted)
+        return loads
+
+    def test_what_it_has_made_or_seen_is_not_read(self, sut: CommandBus, loads: list[set[str]]) -> None:
+        made = ask(sut, create())
+        assert ask(sut, revise("b", made.id)).version == 2
+        assert ask(sut, revise("c", made.id)).version == 3
+        assert loads == []
+
+    def test_what_it_has_not_seen_is_read_once(self, sut: CommandBus, log: WatchedLog, loads: list[set[str]]) -> None:
+        written(log, "pipeline-1", 0, PipelineCreated(name="a", spec=SPEC))
+        ask(sut, revise("b"))
+        ask(sut, revise("c"))
+        assert loads == [{"pipeline-1"}]
+
+    def test_nobody_is_told_that_there_is_nothing_to_do_by_it(self, sut: CommandBus, log: WatchedLog) -> None:
+        ask(sut, create("a", id="pipeline-1"))
+        log.write_as_another("pipeline-1", PipelineRevised(name="b", spec=SPEC))
+        assert ask(sut, revise("a")).version == 3
+        assert [recorded.type for recorded in everything(log)][-1] == "PipelineRevised"
+
+    def test_nobody_is_refused_by_it(self, sut: CommandBus, log: WatchedLog) -> None:
+        ask(sut, create("a", id="pipeline-1"))
+        log.write_as_another("pipeline-1", PipelineRevised(name="b", spec=SPEC))
+        assert ask(sut, revise("c"), context(if_match=2)).version == 3
+
+    def test_a_version_that_is_past_does_not_match_by_it(self, sut: CommandBus, log: WatchedLog) -> None:
+        ask(sut, create("a", id="pipeline-1"))
+        log.write_as_another("pipeline-1", PipelineRevised(name="b", spec=SPEC))
+        with pytest.raises(PreconditionFailed):
+            ask(sut, revise("c"), context(if_match=1))
+
+    def test_commands_of_one_batch_keep_their_order(self, sut: CommandBus, log: WatchedLog) -> None:
+        """The first has nothing to do, by what is remembered; it must not be decided behind the second for that."""
+        ask(sut, create("a", id="pipeline-1"))
+        with one_batch(sut, log):
+            futures = [sut.send(revise(name), context()) for name in ("a", "b")]
+        assert [outcome.version for outcome in outcomes(futures)] == [1, 2]
+
+    def test_what_is_read_anew_in_the_middle_of_a_batch_is_judged_as_of_one_moment(
+        self, sut: CommandBus, log: WatchedLog
+    ) -> None:
+        ask(sut, create("a", id="pipeline-1"))
+        with one_batch(sut, log):
+            log.write_as_another("pipeline-1", PipelineRevised(name="b", spec=SPEC))
+            futures = [sut.send(revise(name), context()) for name in ("c", "c", "d")]
+        assert [outcome.version for outcome in outcomes(futures)] == [3, 3, 4]
+        assert [recorded.version for recorded in everything(log) if recorded.stream == "pipeline-1"] == [1, 2, 3, 4]
 
 
 class TestGroupCommit:

@@ -14,6 +14,7 @@ from skyulf.core.applier import Applier
 from skyulf.core.candidates import choose_candidates
 from skyulf.core.columns import ColumnFacts
 from skyulf.core.formats import load_model, save_model
+from skyulf.core.importance import explain
 from skyulf.core.packaging import NotPackaged, Packaged, package
 from skyulf.core.plan import plan
 from skyulf.core.registry import models
@@ -106,6 +107,18 @@ def test_negative_targets_train_and_have_a_copy(method: str, shift: float) -> No
     near = state.pipeline.predict(frame[list(state.pipeline_inputs)])
     assert np.corrcoef(np.log(near - shift), np.log(frame["y"] - shift))[0, 1] > 0.7
     assert isinstance(package(state, "sha256:ab", Applier(state).columns_of_frame(frame)), Packaged)
+
+
+def test_steps_that_drop_rows_and_the_importance_of_columns_go_with_it() -> None:
+    frame, facts = skewed()
+    fewer = {"node": "drop_duplicates", "columns": "all", "params": {"subset": ["deck", "member", "age"]}}
+    model = {"node": "random_forest", "params": {"n_estimators": 9}}
+    state = trained(spec([fewer, *FULL], model, "regression", target_transform="log1p"), frame=frame, facts=facts)
+    assert state.rows["train_after_steps"] < state.rows["train"]
+    assert isinstance(package(state, "sha256:ab", Applier(state).columns_of_frame(frame)), Packaged)
+    worth = explain(state, frame, facts, seed=1, threads=1)
+    assert worth["metric"] == "rmse"
+    assert worth["score"] > 1, "in the target's units, not those of its logarithm"
 
 
 def test_what_grows_by_shares_is_learnt_better_from_its_logarithm() -> None:

@@ -109,6 +109,7 @@ class TestDatasets:
             "rarest": 1,
             "skewness": 0.25,
             "mean_words": None,
+            "unfit": 2,
         }
 
     def test_keys_of_versions_sort_as_their_numbers_do(self) -> None:

@@ -131,6 +131,16 @@ def system(tmp_path: Path) -> Iterator[System]:
     made.bus.close()
 
 
+def test_what_is_found_out_belongs_to_the_request_that_asked_for_the_job(system: System) -> None:
+    system.looks()
+    events = everything(system.log)
+    asked = next(event for event in events if event.type == "JobCreated")
+    told = [event.metadata for event in events if event.type in ("ModelPackaged", "ModelExplained")]
+    assert len(told) == 2
+    for metadata in told:
+        assert (metadata.correlation_id, metadata.causation_id) == (asked.metadata.correlation_id, asked.id)
+
+
 def test_both_are_recorded_once_however_often_the_rows_name_the_job(system: System) -> None:
     system.looks(3)
     packaged, explained = system.outcomes()

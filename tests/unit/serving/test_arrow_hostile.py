@@ -14,7 +14,7 @@ from skyulf.core.rows import Columns, RowReader
 from skyulf.core.state import InputColumn
 from skyulf.errors import Fault, Invalid
 from skyulf.serving import arrow
-from skyulf.serving.arrow_sizes import unpacked_bytes
+from skyulf.serving.arrow_sizes import messages_of, unpacked_bytes
 
 SCHEMA = [
     InputColumn("size", "number", nullable=True),
@@ -87,7 +87,7 @@ def test_what_unpacks_to_too_much_is_refused_before_it_is_unpacked(codec: str, m
     zeros = pa.RecordBatch.from_pydict({"size": pa.array([0.0] * 100_000), "colour": pa.nulls(100_000)})
     body = stream_of(zeros, compression=codec)
     assert len(body) < 10_000
-    assert sum(unpacked_bytes(body)) == 800_000
+    assert sum(unpacked_bytes(messages_of(body))) == 800_000
     monkeypatch.setattr(arrow, "MOST_UNPACKED", 799_999)
     before = pa.total_allocated_bytes()
     with pytest.raises(Invalid, match="too large"):
@@ -110,7 +110,7 @@ def test_a_buffer_that_claims_more_than_it_holds_is_refused_without_taking_that_
 def test_dictionaries_count_too() -> None:
     texts = pa.array(["x" * 100_000, "y" * 100_000]).dictionary_encode()
     body = stream_of(pa.RecordBatch.from_pydict({"colour": texts}), compression="zstd")
-    assert sum(unpacked_bytes(body)) > 200_000
+    assert sum(unpacked_bytes(messages_of(body))) > 200_000
 
 
 def test_rows_without_bytes_are_counted() -> None:

@@ -275,6 +275,20 @@ def test_predictions_are_the_same_in_every_format(said: Predictions) -> None:
             assert float(line[lines[0].index(f"probability_{name}")]) == chance
 
 
+@pytest.mark.parametrize("classes", [["a", "b"], [True, False], [1, 2], [1.0, 2.0], None])
+def test_an_answer_in_arrow_is_the_stream_that_pyarrow_writes(classes: list[Any] | None) -> None:
+    chances = np.array([[0.25, 0.75], [0.9, 0.1], [0.5, 0.5]])
+    said = Predictions(np.array([1.5, math.nan, -2.0])) if classes is None else Predictions.of_chances(classes, chances)
+    for version in (1, 2):
+        written = write("arrow", said, "m", version)
+        with pa.ipc.open_stream(written) as stream:
+            (batch,) = stream
+        assert batch.schema.metadata == {b"model": b"m", b"model_version": str(version).encode()}
+        assert batch.column("prediction").to_pylist() == said.predictions
+        assert type(batch.column("prediction")[0].as_py()) is type(said.predictions[0])
+        assert stream_of(batch) == written
+
+
 def test_predictions_in_arrow_have_the_targets_type() -> None:
     found = [
         pa.ipc.open_stream(write("arrow", said, "m", 1)).schema.field("prediction").type

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import msgspec
-from builders import ANN, BOB, NOW, Clock, metadata, named, record, renamed
+from builders import ANN, BOB, NOW, Clock, metadata, named, record, renamed, sequential_ids
 
 from skyulf.adapters.memory_ledger import MemoryLedgerStore
 from skyulf.adapters.memory_log import MemoryEventLog
@@ -54,7 +54,7 @@ def sealer_of(log: EventLog, store: LedgerStore, key: SigningKey = KEY, clock: C
 
 def sealed(events: Iterable[Recorded], *steps: int) -> tuple[MemoryEventLog, MemoryLedgerStore]:
     """A log of ``events``, sealed: after the first so many, after so many more, and so on; else all at once."""
-    log, store = MemoryEventLog(lambda: ""), MemoryLedgerStore()
+    log, store = MemoryEventLog(sequential_ids()), MemoryLedgerStore()
     sealer = sealer_of(log, store)
     rest = list(events)
     for step in steps or (len(rest),):
@@ -79,7 +79,7 @@ def write_export(file: Path, lines: Iterable[bytes]) -> Path:
 
 def write_ledger(file: Path, store: LedgerStore) -> None:
     """What stands beside an export, as ``skyulf events export`` writes it."""
-    evidence = AuditService(MemoryEventLog(lambda: ""), store).evidence()
+    evidence = AuditService(MemoryEventLog(sequential_ids()), store).evidence()
     with file.with_name(f"{file.name}.ledger").open("wb") as out:
         for number, (position, leaf) in enumerate(evidence.leaves, start=1):
             out.write(msgspec.json.encode({"position": position, "leaf": b64encode(leaf).decode()}) + b"\n")

@@ -20,10 +20,11 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
+    insert,
     select,
     update,
 )
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, ProgrammingError
+from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from skyulf.adapters.read_engines import sqlite_engine
@@ -142,13 +143,12 @@ class SqlLedgerStore:
         )
         if moved.rowcount == 1:
             return
-        begun = connection.execute(
-            upsert(LEDGER, connection.dialect.name, keep=True),
-            {"number": ONE, "size": after.size, "position": after.position},
-        )
-        if before.size or begun.rowcount != 1:
-            connection.rollback()
+        if before.size:
             raise LedgerMoved(f"the ledger no longer has {before.size} leaves")
+        try:
+            connection.execute(insert(LEDGER).values(number=ONE, size=after.size, position=after.position))
+        except IntegrityError as error:
+            raise LedgerMoved("the ledger has leaves already") from error
 
     def keep_checkpoint(self, kept: Kept) -> None:
         """See `LedgerStore.keep_checkpoint`."""

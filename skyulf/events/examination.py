@@ -69,14 +69,16 @@ def examine(
     items: Iterable[Examined],
     leaves: Iterable[Leaf],
     checkpoints: Sequence[Checkpoint],
+    held: Sequence[Checkpoint] = (),
     leaf: Callable[[Recorded], bytes] = leaf_of,
 ) -> Examination:
     """Compare a log, in the order of its positions, with the leaves of its ledger, and these with checkpoints.
 
-    The checkpoints' signatures are for the caller to verify. What is missing in a row is one finding.
+    ``checkpoints`` are those that the log has itself, and ``held`` those that were kept elsewhere; their signatures are
+    for the caller to verify. What is missing in a row is one finding.
     """
-    result = Examination(covered=max((checkpoint.size for checkpoint in checkpoints), default=0))
-    sealed = _Sealed(leaves, checkpoints, result)
+    result = Examination(covered=max((checkpoint.size for checkpoint in (*checkpoints, *held)), default=0))
+    sealed = _Sealed(leaves, (checkpoints, held), result)
     structure = _Structure(result)
     last: int | None = None
     for item in items:
@@ -113,16 +115,45 @@ def _unsealed(result: Examination, item: Examined) -> None:
         result.oldest = item.metadata.recorded_at
 
 
+class _Series:
+    """Checkpoints of one origin, held against the tree as it grows; the first that it does not match is told.
+
+    Those that were kept elsewhere are a series of their own: whoever has the key can sign another history, and all
+    that the log itself has then agrees with it.
+    """
+
+    def __init__(self, checkpoints: Iterable[Checkpoint], result: Examination) -> None:
+        self._result = result
+        self._waiting = sorted(checkpoints, key=lambda checkpoint: checkpoint.size, reverse=True)
+        self._right_up_to: int | None = None
+
+    def see(self, peaks: Peaks, position: int) -> None:
+        """Take the tree up to a position."""
+        while self._waiting and self._waiting[-1].size == peaks.size:
+            checkpoint = self._waiting.pop()
+            if peaks.root() == checkpoint.root:
+                self._right_up_to = position
+                continue
+            since = "" if self._right_up_to is None else f" after position {self._right_up_to}, where one matches,"
+            detail = f"the checkpoint of {peaks.size} events says otherwise: something was changed{since} up to here"
+            self._result.found((self._right_up_to or 0) + 1, "checkpoint", detail, position)
+            self._waiting.clear()
+
+    def finish(self, size: int) -> None:
+        """Tell when the tree is smaller than one of them."""
+        if self._waiting:
+            detail = f"a checkpoint covers {self._waiting[0].size} events, the ledger has {size}"
+            self._result.found((self._right_up_to or 0) + 1, "checkpoint", detail)
+
+
 class _Sealed:
     """The ledger's leaves one after the other; ``next`` is the one that has not been passed, None at the end."""
 
-    def __init__(self, leaves: Iterable[Leaf], checkpoints: Sequence[Checkpoint], result: Examination) -> None:
+    def __init__(self, leaves: Iterable[Leaf], series: Iterable[Sequence[Checkpoint]], result: Examination) -> None:
         self._leaves: Iterator[Leaf] = iter(leaves)
         self._result = result
         self._peaks = Peaks()
-        self._waiting = sorted(checkpoints, key=lambda checkpoint: checkpoint.size, reverse=True)
-        self._right_up_to: int | None = None
-        self._wrong = False
+        self._series = [_Series(checkpoints, result) for checkpoints in series]
         self.passed = 0
         self.next: Leaf | None = None
         self._take()
@@ -143,23 +174,8 @@ class _Sealed:
         self._peaks.add(leaf)
         if self._peaks.size == self._result.covered:
             self._result.position = position
-        while self._waiting and self._waiting[-1].size == self._peaks.size:
-            self._compare(self._waiting.pop(), position)
-
-    def _compare(self, checkpoint: Checkpoint, position: int) -> None:
-        """Hold the tree so far against a checkpoint; the first that it does not match is told."""
-        if self._wrong:
-            return
-        if self._peaks.root() == checkpoint.root:
-            self._right_up_to = position
-            return
-        self._wrong = True
-        since = "its beginning" if self._right_up_to is None else f"position {self._right_up_to}, where one matches"
-        detail = (
-            f"the ledger is not what the checkpoint of {checkpoint.size} events says: it was changed after {since}, "
-            f"up to position {position}"
-        )
-        self._result.found((self._right_up_to or 0) + 1, "checkpoint", detail, position)
+        for series in self._series:
+            series.see(self._peaks, position)
 
     def missing_below(self, position: int | None) -> None:
         """Tell of events that were sealed below ``position``, or anywhere from here on, and are not there."""
@@ -174,10 +190,8 @@ class _Sealed:
 
     def finish(self) -> None:
         """Tell when the ledger is shorter than a checkpoint."""
-        if self._waiting and not self._wrong:
-            longest = self._waiting[0].size
-            detail = f"the ledger has {self._peaks.size} events, and a checkpoint was signed over {longest}"
-            self._result.found((self._right_up_to or 0) + 1, "checkpoint", detail)
+        for series in self._series:
+            series.finish(self._peaks.size)
         if self._peaks.size < self._result.covered:
             self._result.covered = self._peaks.size
 

@@ -209,11 +209,11 @@ class AuditService:
             )
         key = key or parse_key(kept[0].key if kept else self.newest().key)
         ours = [opened(each.note, key, witnesses) for each in kept]
-        found = [*ours, *(opened(note, key, witnesses) for note in held)]
-        newest = max(found, key=lambda each: each.checkpoint.size)
-        checkpoints = [each.checkpoint for each in found]
-        result = examine(self._items(moved), islice(leaves_of(self._ledger), sealed.size), checkpoints)
-        return Verdict(key, newest, len(found), result)
+        theirs = [opened(note, key, witnesses) for note in held]
+        newest = max([*ours, *theirs], key=lambda each: (each.checkpoint.size, len(each.witnesses)))
+        own, kept_elsewhere = ([each.checkpoint for each in found] for found in (ours, theirs))
+        result = examine(self._items(moved), islice(leaves_of(self._ledger), sealed.size), own, kept_elsewhere)
+        return Verdict(key, newest, len(ours) + len(theirs), result)
 
     def _items(self, moved: Callable[[int], None]) -> Iterator[Examined]:
         """Everything that is stored, from the lowest position on, up to where the log is stable now."""

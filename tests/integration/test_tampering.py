@@ -103,7 +103,7 @@ line = Memo(canonical)
 
 def live(original: Original, rows: list[Row]) -> Examination:
     """What the live verifier says of a log of these rows."""
-    return examine(map(read, rows), original.leaves, original.checkpoints, leaf)
+    return examine(map(read, rows), original.leaves, original.checkpoints, leaf=leaf)
 
 
 def named_live(result: Examination) -> set[int]:

@@ -27,6 +27,7 @@ BENCHES = {
     "workers": "equal jobs on two workers beside one",
     "fresh": "from an append to the row that shows it",
     "listing": "lists of 100,000 jobs",
+    "sealing": "what sealing costs those who append, and how fast a log is sealed and verified",
     "chaos": "two of each role, Postgres and Kafka killed 200 times: what is lost or doubled",
     "soak": "four of each role together for ten minutes",
 }

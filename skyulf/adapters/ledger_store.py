@@ -123,16 +123,20 @@ class SqlLedgerStore:
         """See `LedgerStore.extend`. The row of the ledger is changed first, and so locked to the end."""
         with self._begin() as connection:
             self._move(connection, before, after)
+            rows = []
             for (level, number), hashes in tiles.items():
                 held = positions[number] if level == 0 else ()
-                row = {
-                    "level": level,
-                    "number": number,
-                    "hashes": hashes,
-                    "positions": packed(held) if held else None,
-                    "first": held[0] if held else None,
-                }
-                connection.execute(upsert(TILES, connection.dialect.name), row)
+                rows.append(
+                    {
+                        "level": level,
+                        "number": number,
+                        "hashes": hashes,
+                        "positions": packed(held) if held else None,
+                        "first": held[0] if held else None,
+                    }
+                )
+            if rows:
+                connection.execute(upsert(TILES, connection.dialect.name), rows)
 
     @staticmethod
     def _move(connection: Connection, before: Sealed, after: Sealed) -> None:

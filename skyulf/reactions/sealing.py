@@ -19,8 +19,8 @@ from skyulf.events.ledger import WIDTH, GrowingTree, leaf_at, leaf_of, root_at
 from skyulf.events.ledger_store import Kept, LedgerMoved, LedgerStore, Sealed
 from skyulf.events.log import EventLog
 
-PAGE = 500
-"""Events read, hashed and kept at once: 5 ms of the interpreter, in which a request may wait."""
+PAGE = 2_000
+"""Events read, hashed and kept at once."""
 
 PACE = 1.0
 """Seconds from one look at the log to the next, whatever happens there: many events cost little more than one."""
@@ -28,11 +28,11 @@ PACE = 1.0
 IDLE = 5.0
 """Seconds after which the log is looked at without a wake-up."""
 
-BREATH = 0.002
-"""Seconds between two pages of a long way to the head, so that whoever else runs in the process comes in between."""
+FAREWELL = 3.0
+"""Seconds for which events are sealed when the process ends; what is left is for the next start."""
 
-FAREWELL = 10.0
-"""Seconds to wait at most for the last checkpoint when the process ends."""
+GONE = 2 * FAREWELL
+"""Seconds to wait at most for the sealer to end; one that hangs in a dead connection ends with its process."""
 
 logger = logging.getLogger(__name__)
 
@@ -94,6 +94,7 @@ class Sealer:
         self._earlier: list[Checkpoint] = []
         self._unpublished: tuple[int, str] | None = None
         self._signed_when = -interval
+        self._give_up = float("inf")
         self._status = SealerStatus(working=False)
         self._news = threading.Event()
         self._stopping = threading.Event()
@@ -108,10 +109,11 @@ class Sealer:
     def close(self) -> None:
         """Seal and sign what there is, if this is the sealer that works, and end."""
         self._unsubscribe()
+        self._give_up = time.monotonic() + FAREWELL
         self._stopping.set()
         self._news.set()
         if self._thread.ident is not None:
-            self._thread.join(FAREWELL)
+            self._thread.join(GONE)
 
     @property
     def working(self) -> bool:
@@ -156,8 +158,11 @@ class Sealer:
         """
         if self._tree is None:
             self._open()
-        while self._step() and not (self._stopping.is_set() and not sign):
-            self._stopping.wait(BREATH)
+        begun = time.monotonic()
+        while self._step() and time.monotonic() < self._give_up:
+            # Whoever else runs in the process comes in between, on a long way to the head.
+            self._stopping.wait(time.monotonic() - begun)
+            begun = time.monotonic()
         if sign and self._at.size > self._status.signed:
             self._sign()
         if self._unpublished is not None:

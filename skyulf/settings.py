@@ -55,7 +55,7 @@ class Settings(BaseSettings):
 
     signing_key: Path | None = None
     """The file with the key that checkpoints of the log are signed with (docs/audit.md); by default ``signing.key`` in
-    the data directory, made at the first start."""
+    the data directory, made with the first seal."""
     checkpoints_url: str = ""
     """Where checkpoints are published outside the database, ``file:///FOLDER`` or ``s3://bucket/prefix``; by default
     the folder ``checkpoints`` in the data directory."""

@@ -157,6 +157,9 @@ class Sealer:
         Raises `LedgerMoved` when another sealer works, and `Damaged` when the log is not what was sealed of it.
         """
         if self._tree is None:
+            if self._log.head() == 0:  # the key, and the library that it needs, can wait for the first event
+                self._status = replace(self._status, working=True)
+                return
             self._open()
         begun = time.monotonic()
         while self._step() and time.monotonic() < self._give_up:

@@ -123,7 +123,14 @@ def proportional_bytes(pid: int) -> int:
 
 
 @contextlib.contextmanager
-def serving(command: list[str], path: str, log: Path, port: int, environment: Mapping[str, str]) -> Iterator[Server]:
+def serving(
+    command: list[str],
+    path: str,
+    log: Path,
+    port: int,
+    environment: Mapping[str, str],
+    within: float = READY_WITHIN,
+) -> Iterator[Server]:
     """A server that is started, waited for until ``path`` answers 200, and stopped at the end."""
     begun = time.perf_counter()
     with (
@@ -133,8 +140,8 @@ def serving(command: list[str], path: str, log: Path, port: int, environment: Ma
         while not answers(port, path):
             if child.poll() is not None:
                 raise RuntimeError(f"the server ended by itself: {log.read_text()[-2000:]}")
-            if time.perf_counter() - begun > READY_WITHIN:
-                raise RuntimeError(f"the server was not ready within {READY_WITHIN:g} s: {log.read_text()[-2000:]}")
+            if time.perf_counter() - begun > within:
+                raise RuntimeError(f"the server was not ready within {within:g} s: {log.read_text()[-2000:]}")
             time.sleep(LOOK)
         yield Server(child.pid, port, time.perf_counter() - begun)
 

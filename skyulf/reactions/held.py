@@ -1,9 +1,10 @@
 """The attempts that a worker holds, and what the log says of them."""
 
 import threading
+from contextlib import suppress
 
 from skyulf.events.log import EventLog
-from skyulf.events.registry import replay
+from skyulf.events.registry import Undecodable, replay
 from skyulf.reactions.attempt import Attempt
 
 
@@ -42,6 +43,8 @@ class Held:
         news = self._log.load({attempt.job_id: attempt.version for attempt in attempts}) if attempts else {}
         for attempt in attempts:
             if events := news[attempt.job_id]:
-                attempt.job = replay(attempt.job_id, attempt.job, events)
-                attempt.version = events[-1].version
+                # What only a newer version can read stops nothing: whoever reports is judged by the commands.
+                with suppress(Undecodable):
+                    attempt.job = replay(attempt.job_id, attempt.job, events)
+                    attempt.version = events[-1].version
         return attempts

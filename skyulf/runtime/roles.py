@@ -107,7 +107,7 @@ def is_projected_by_others(it: "Runtime") -> Mapping[str, str]:
         return {}
     names = ", ".join(behind) if len(behind) < len(PROJECTIONS) else "the projections"
     detail = (
-        f"{names} have not got to position {it.head_at_start} of the log: "
+        f"{names} do not show the log up to position {it.head_at_start} yet: "
         "a projector is needed (skyulf serve --role projector)"
     )
     if time.monotonic() - it.made_at < WITHOUT_PROJECTOR:

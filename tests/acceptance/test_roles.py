@@ -4,6 +4,7 @@ import signal
 import socket
 import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import pytest
 from command_line import answered, skyulf
 from services.kafka import Broker
 from services.postgres import CannotRun, Databases, Postgres
-from system import QUICK, ROWS, Server, System, eventually, kinds
+from system import INSISTS, PATIENCE, QUICK, ROWS, Server, System, eventually, kinds
 from topics import cluster, published
 
 from skyulf.errors import Misconfigured
@@ -78,7 +79,7 @@ def health(server: Server) -> httpx.Response:
     def asked() -> httpx.Response | None:
         assert server.alive, server.said()
         try:
-            return httpx.get(f"{server.url}/health/ready") if server.url else None
+            return httpx.get(f"{server.url}/health/ready", timeout=PATIENCE) if server.url else None
         except httpx.TransportError:
             return None
 
@@ -200,8 +201,9 @@ def test_each_says_that_the_database_is_away_and_comes_back(tmp_path: Path, own_
         for server in servers:
             ready(server)
         own_postgres.kill()
-        for server in servers:
-            answer = health(server)
+        with ThreadPoolExecutor(len(servers)) as asking:  # each waits for a connection before it says so
+            answers = list(asking.map(health, servers))
+        for server, answer in zip(servers, answers, strict=True):
             assert answer.status_code == 503, answer.text
             assert answer.headers["content-type"] == "application/problem+json"
             assert int(answer.headers["Retry-After"]) >= 1
@@ -256,6 +258,7 @@ def test_a_second_signal_ends_a_process_at_once(tmp_path: Path, postgres: Databa
                 return False
 
             eventually(listens_no_more)
+            time.sleep(INSISTS)
             assert server.alive, "it waits for the request that is being sent"
             server.process.send_signal(signal.SIGTERM)
             assert server.process.wait(1.0) == 128 + signal.SIGTERM

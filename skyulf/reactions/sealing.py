@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
-from skyulf.errors import Damaged, Invalid, Misconfigured, SkyulfError
-from skyulf.events.checkpoints import Checkpoint, SigningKey, opened, signed
+from skyulf.errors import Damaged, Invalid, Misconfigured, SkyulfError, Unavailable
+from skyulf.events.checkpoints import Checkpoint, Opened, PublicKey, SigningKey, opened, signed
 from skyulf.events.ledger import WIDTH, GrowingTree, leaf_at, leaf_of, root_at
 from skyulf.events.ledger_store import Kept, LedgerMoved, LedgerStore, Sealed
 from skyulf.events.log import EventLog
@@ -92,6 +92,7 @@ class Sealer:
         self._tree: GrowingTree | None = None
         self._at = Sealed()
         self._earlier: list[Checkpoint] = []
+        self._seen_outside = False
         self._unpublished: tuple[int, str] | None = None
         self._signed_when = -interval
         self._give_up = float("inf")
@@ -135,6 +136,8 @@ class Sealer:
                     self._forget()
             except LedgerMoved:
                 self._forget()  # another seals: what there is now is looked at anew
+            except Unavailable as error:
+                self._tell(error)  # what is sealed stays so
             except Exception as error:  # noqa: BLE001 - told, and tried again: the log must be sealed
                 self._tell(error)
                 self._forget()
@@ -166,6 +169,8 @@ class Sealer:
             # Whoever else runs in the process comes in between, on a long way to the head.
             self._stopping.wait(time.monotonic() - begun)
             begun = time.monotonic()
+        if sign and not self._seen_outside:
+            self._look_outside()
         if sign and self._at.size > self._status.signed:
             self._sign()
         if self._unpublished is not None:
@@ -180,19 +185,9 @@ class Sealer:
             self._need_same_log(at)
         key = self._key().public
         kept = next(iter(self._store.checkpoints(1)), None)
-        published = self._sink.newest() if self._sink is not None else None
-        try:
-            newest = opened(kept.note, key) if kept is not None else None
-            outside = opened(published, key) if published is not None else None
-        except Invalid as error:
-            raise Misconfigured(
-                f"SKYULF_SIGNING_KEY: {error.detail}; this log goes on with the key that signed before"
-            ) from error
-        self._earlier = [each.checkpoint for each in (newest, outside) if each is not None]
-        if kept is not None and newest is not None:
-            told = outside.checkpoint.size if outside is not None else 0
-            if newest.checkpoint.size > told:  # the process ended before it was published
-                self._unpublished = (kept.size, kept.note)
+        newest = of_this_key(kept.note, key) if kept is not None else None
+        self._earlier = [newest.checkpoint] if newest is not None else []
+        self._seen_outside = self._sink is None
         self._tree, self._at = GrowingTree(self._store, at.size), at
         self._status = SealerStatus(
             working=True,
@@ -202,6 +197,20 @@ class Sealer:
             signed_at=newest.signed_at if newest else None,
             problem=self._status.problem,
         )
+
+    def _look_outside(self) -> None:
+        """See what was published, before anything is signed that may contradict it; publish what has not been."""
+        assert self._sink is not None
+        published = self._sink.newest()
+        told = 0
+        if published is not None:
+            outside = of_this_key(published, self._key().public).checkpoint
+            told = outside.size
+            self._earlier.append(outside)
+        for kept in self._store.checkpoints(1):
+            if kept.size > told:  # the process ended before it was published
+                self._unpublished = (kept.size, kept.note)
+        self._seen_outside = True
 
     def _need_same_log(self, at: Sealed) -> None:
         """Raise `Damaged` unless the log still has the last event that was sealed."""
@@ -277,3 +286,13 @@ class Sealer:
         if self._status.problem is not None:
             logger.warning("events are sealed again")
             self._status = replace(self._status, problem=None)
+
+
+def of_this_key(note: str, key: PublicKey) -> Opened:
+    """A checkpoint that was signed before; raises `Misconfigured` when another key did."""
+    try:
+        return opened(note, key)
+    except Invalid as error:
+        raise Misconfigured(
+            f"SKYULF_SIGNING_KEY: {error.detail}; this log goes on with the key that signed before"
+        ) from error

@@ -37,6 +37,8 @@ class Told:
         self.came.set()
 
     def newest(self) -> str | None:
+        if self.away:
+            raise Unavailable("the sink is away")
         return self.notes[-1][1] if self.notes else None
 
 
@@ -112,6 +114,18 @@ class TestFollowing:
         assert sink.came.wait(PATIENCE)
         assert sink.notes[0][0] == 1
 
+    def test_while_what_was_published_cannot_be_seen_events_are_sealed_and_not_signed(self) -> None:
+        log, store, sink = MemoryEventLog(sequential_ids()), MemoryLedgerStore(), Told()
+        written(log, "pipeline-1", 0, named())
+        sealer = made(log, store, sink)
+        sink.away = True
+        with pytest.raises(Unavailable):
+            sealer.seal(sign=True)
+        assert (store.sealed().size, store.checkpoints(1)) == (1, ())
+        sink.away = False
+        sealer.seal(sign=True)
+        assert sink.notes[0][0] == 1
+
 
 class TestContinuing:
     def test_another_process_goes_on_where_one_ended(self) -> None:
@@ -153,7 +167,7 @@ class TestContinuing:
     def test_a_checkpoint_that_could_not_be_published_is_after_the_next_start(self, tmp_path: Path) -> None:
         log, store = sealed(history(5))
         sink = FolderCheckpoints(tmp_path / "outside")
-        made(log, store, sink).seal(sign=False)
+        made(log, store, sink).seal(sign=True)
         assert sink.newest() == store.checkpoints(1)[0].note
 
 

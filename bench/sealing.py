@@ -9,7 +9,7 @@ import msgspec
 import uvloop
 
 from bench.append import NOTE, Note, many, per_second
-from bench.measure import Line, Report, Target, compared, interleaved, scratch, seconds_of
+from bench.measure import Line, Report, Target, collecting_as_served, compared, interleaved, scratch, seconds_of
 from skyulf import verifier
 from skyulf.adapters.ledger_store import SqlLedgerStore
 from skyulf.adapters.sqlite_log import SqliteEventLog
@@ -22,7 +22,7 @@ from skyulf.queries.audit import AuditService
 from skyulf.reactions.sealing import Sealer
 
 ROUNDS = 5
-TOGETHER = 20_000
+TOGETHER = 10_000
 """Appends in a round: some seconds of them, so that the sealer is at work meanwhile."""
 
 PAGE = 10_000
@@ -71,7 +71,7 @@ def sealer_of(log: EventLog, ledger: SqlLedgerStore, interval: float) -> Sealer:
 
 def run() -> Report:
     """Measure appends on both sides in the same rounds, then everything else over the log that came of it."""
-    with scratch() as folder:
+    with scratch() as folder, collecting_as_served():
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             plain, sealed = Side(folder, "plain", sealing=False), Side(folder, "sealed", sealing=True)
             without, with_sealer = interleaved([lambda: plain.rate(runner), lambda: sealed.rate(runner)], ROUNDS)
@@ -92,7 +92,7 @@ def run() -> Report:
                 "appends by 64 callers, a sealer at work", with_sealer, unit, "the same without one", without,
                 target=Target("at least", 0.9),
             ),
-            Line("sealing, from the log to the tree", sealing, unit, "reading the log", reading),
+            Line("sealing, from the log to the tree, with its pauses", sealing, unit, "reading the log", reading),
             Line("skyulf audit verify", live, unit, "reading the log", reading),
             Line("verifier.py, over an export", offline, unit, "reading the log", reading),
         ],

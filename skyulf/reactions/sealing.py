@@ -19,8 +19,11 @@ from skyulf.events.ledger import WIDTH, GrowingTree, leaf_at, leaf_of, root_at
 from skyulf.events.ledger_store import Kept, LedgerMoved, LedgerStore, Sealed
 from skyulf.events.log import EventLog
 
-PAGE = 2_000
-"""Events read, hashed and kept at once."""
+PAGE = 128
+"""Events read and hashed at a stretch, in a millisecond: then whoever waits for the interpreter has it."""
+
+PAGES = 16
+"""So many pages are kept at once: to keep them costs a wait for the disk."""
 
 PACE = 1.0
 """Seconds from one look at the log to the next, whatever happens there: many events cost little more than one."""
@@ -222,26 +225,31 @@ class Sealer:
             )
 
     def _step(self) -> bool:
-        """Seal the next page; whether there may be more."""
+        """Seal the next pages; whether there may be more."""
         assert self._tree is not None
-        page = self._log.read(self._at.position, PAGE)
-        if not page.events:
+        events = self._log.read(self._at.position, PAGE).events
+        if not events:
             return False
         positions: dict[int, list[int]] = defaultdict(list)
         number = self._at.size // WIDTH
         positions[number].extend(self._store.positions(number)[: self._at.size % WIDTH])
-        for recorded in page.events:
-            positions[self._tree.size // WIDTH].append(recorded.position)
-            self._tree.add(leaf_of(recorded))
-        after = Sealed(self._tree.size, page.events[-1].position)
+        last, pages = 0, 0
         try:
+            while events:
+                for recorded in events:
+                    positions[self._tree.size // WIDTH].append(recorded.position)
+                    self._tree.add(leaf_of(recorded))
+                last, pages, more = events[-1].position, pages + 1, len(events) == PAGE
+                time.sleep(0)
+                events = self._log.read(last, PAGE).events if more and pages < PAGES else ()
+            after = Sealed(self._tree.size, last)
             self._store.extend(self._at, after, self._tree.changed(), positions)
         except BaseException:
             self._tree = None  # it is ahead of what is kept
             raise
         self._at = after
         self._status = replace(self._status, sealed=after.size, position=after.position)
-        return len(page.events) == PAGE
+        return more
 
     def _sign(self) -> None:
         """Sign the tree as it is, and publish that."""

@@ -79,23 +79,23 @@ class Transactions:
 
 
 class Lead(Protocol):
-    """The right to project, which one process has at a time."""
+    """The right to keep projections up, which for each code of one (``jobs@2``) one process has at a time."""
 
-    def held(self) -> bool:
-        """Whether this process has it; tries to get it otherwise."""
+    def held(self, codes: tuple[str, ...]) -> frozenset[str]:
+        """Those that this process has, of all that it knows; tries to get the others."""
         ...
 
     def give_up(self) -> None:
-        """Let another have it."""
+        """Let others have them."""
         ...
 
 
 class OwnedFile:
     """`Lead` over a file, which one process owns anyway."""
 
-    def held(self) -> bool:
+    def held(self, codes: tuple[str, ...]) -> frozenset[str]:
         """See `Lead.held`."""
-        return True
+        return frozenset(codes)
 
     def give_up(self) -> None:
         """See `Lead.give_up`."""

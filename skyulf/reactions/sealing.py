@@ -71,8 +71,9 @@ class SealerStatus:
 class Sealer:
     """Seals a log in a thread of its own once started.
 
-    ``key`` gives the key, when it is first needed; ``leads`` tells whether it is for this process to seal; ``now`` is
-    the clock; a checkpoint is signed every ``interval`` seconds if there is something new, and at the end.
+    ``key`` gives the key, when it is first needed; ``leads`` tells whether it is for this process to seal, and
+    ``resign`` lets another; ``now`` is the clock; a checkpoint is signed every ``interval`` seconds if there is
+    something new, and at the end.
     """
 
     def __init__(
@@ -84,6 +85,7 @@ class Sealer:
         leads: Callable[[], bool],
         now: Callable[[], datetime],
         interval: float,
+        resign: Callable[[], None] = lambda: None,
     ) -> None:
         self._log = log
         self._store = store
@@ -92,6 +94,7 @@ class Sealer:
         self._leads = leads
         self._now = now
         self._interval = interval
+        self._resign = resign
         self._tree: GrowingTree | None = None
         self._at = Sealed()
         self._earlier: list[Checkpoint] = []
@@ -118,6 +121,7 @@ class Sealer:
         self._news.set()
         if self._thread.ident is not None:
             self._thread.join(GONE)
+        self._resign()
 
     @property
     def working(self) -> bool:

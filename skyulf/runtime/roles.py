@@ -116,8 +116,10 @@ def is_projected_by_others(it: "Runtime") -> Mapping[str, str]:
 
 
 def projects(it: "Runtime") -> Mapping[str, str]:
-    """Tell whether this process projects, or another does."""
-    return {"projector": "working" if it.store.leads() else "standing by"}
+    """Tell whether this process projects, or another does, and what has no rows for this version's code yet."""
+    building = ", ".join(it.projector.building())
+    told = {"projector": "working" if it.store.leads(PROJECTIONS) else "standing by"}
+    return told | ({"building": building} if building else {})
 
 
 def publishes(it: "Runtime") -> Mapping[str, str]:

@@ -1,7 +1,6 @@
 """From settings to what seals a log: the ledger's store, where checkpoints are published, the key, the sealer."""
 
 import logging
-from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -9,6 +8,7 @@ from skyulf.adapters.checkpoint_files import KEY_SETTING, FolderCheckpoints, S3C
 from skyulf.adapters.data_dir import DataDirectory
 from skyulf.adapters.ledger_store import SqlLedgerStore
 from skyulf.adapters.memory_ledger import MemoryLedgerStore
+from skyulf.adapters.read_engines import lead_for
 from skyulf.adapters.system import new_id, new_seed, now
 from skyulf.errors import Misconfigured
 from skyulf.events.checkpoints import SigningKey
@@ -19,6 +19,9 @@ from skyulf.runtime.making import in_postgres, unknown
 from skyulf.settings import Settings
 
 URL_SETTING = "SKYULF_CHECKPOINTS_URL"
+
+LEAD = ("the seal",)
+"""What one process at a time has the lock of, whatever the version of its projections."""
 
 logger = logging.getLogger(__name__)
 
@@ -78,7 +81,6 @@ def make_sealer(
     directory: DataDirectory,
     log: EventLog,
     store: LedgerStore,
-    leads: Callable[[], bool],
     files: bool,
 ) -> Sealer | None:
     """What seals the log; None in a process without files of its own and without a key, which says so.
@@ -99,4 +101,5 @@ def make_sealer(
         return made[0]
 
     sink = make_sink(settings, directory, files=files)
-    return Sealer(log, store, sink, key, leads, now, settings.checkpoint_seconds)
+    lead = lead_for(settings.database_url if in_postgres(settings) else "sqlite:")
+    return Sealer(log, store, sink, key, lambda: bool(lead.held(LEAD)), now, settings.checkpoint_seconds, lead.give_up)

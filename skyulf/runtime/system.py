@@ -294,8 +294,7 @@ class Runtime:
     @cached_property
     def sealer(self) -> Sealer | None:
         """What seals the log, where this process has the key; closed after all that appends, to seal that too."""
-        leads = self.store.leads
-        sealer = make_sealer(self.settings, self.directory, self.log, self.ledger, leads, self.role.files)
+        sealer = make_sealer(self.settings, self.directory, self.log, self.ledger, self.role.files)
         return sealer and self._closing(sealer)
 
     def _closing(self, part: C) -> C:

@@ -524,7 +524,7 @@ def test_projections_are_rebuilt_alone(copied: System) -> None:
     assert all(item["status"] == "live" and item["lag"] == 0 for item in rebuilt["items"])
     listed = {item["name"]: item for item in answered("projections", "list", *where)["items"]}
     assert listed["jobs"]["build"] > listed["datasets"]["build"]
-    assert answered("projections", "parked", *where) == {"items": []}
+    assert answered("projections", "parked", *where) == {"items": [], "messages": []}
 
 
 def test_projections_are_rebuilt_beside_a_server(copied: System) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 from sqlalchemy import Connection, Engine, create_engine, event
 
-from skyulf.adapters.postgres import IDLE_TIMEOUT, conninfo
+from skyulf.adapters.postgres import IDLE_TIMEOUT, conninfo, prepare_session
 from skyulf.adapters.read_engines import SINGLE
 
 OVERFLOW = 8
@@ -51,6 +51,21 @@ def postgres_engine(url: str, *, writes: bool, pool_size: int) -> Engine:
             connection.exec_driver_sql(begin)
 
     return engine
+
+
+def durable_engine(url: str, *, pool_size: int) -> Engine:
+    """An engine for what no other database holds: what is committed survives a crash, and writers do not queue up."""
+    address = conninfo(url)
+
+    def connected() -> psycopg.Connection[Any]:
+        connection = psycopg.connect(address, autocommit=True)
+        prepare_session(connection)
+        connection.autocommit = False
+        return connection
+
+    return create_engine(
+        "postgresql+psycopg://", creator=connected, pool_size=pool_size, max_overflow=OVERFLOW, pool_timeout=WAIT
+    )
 
 
 LOOK = 1.0

@@ -145,9 +145,11 @@ ROLES: Mapping[str, Role] = {
     for role in (
         Role(
             "all",
-            holds=lambda it: (it.queries, it.ingest, it.predictions, it.projector, it.worker, it.finisher, it.relay),
+            holds=lambda it: (
+                it.sealer, it.queries, it.ingest, it.predictions, it.projector, it.worker, it.finisher, it.relay,
+            ),
             starts=lambda it: (
-                it.keyring, it.sandbox, it.projector, it.worker, it.finisher, it.relay, it.progress,
+                it.keyring, it.sandbox, it.projector, it.worker, it.finisher, it.relay, it.progress, it.sealer,
             ),
             checks=(reaches_log, is_projected),
             needs=(),
@@ -165,8 +167,8 @@ ROLES: Mapping[str, Role] = {
         ),
         Role(
             "projector",
-            holds=lambda it: (it.projector,),
-            starts=lambda it: (it.keyring, it.projector),
+            holds=lambda it: (it.sealer, it.projector),
+            starts=lambda it: (it.keyring, it.projector, it.sealer),
             checks=(reaches_log, projects),
             needs=(needs_postgres,),
             files=False,

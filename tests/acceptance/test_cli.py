@@ -372,7 +372,7 @@ def test_export_and_replay_give_the_same_log_and_the_same_predictions(
         again = tmp_path / "again.jsonl"
         count = answered("events", "export", again, "--data-dir", other.data_dir)
         assert again.read_bytes() == exported.read_bytes()
-        assert count == {"file": str(again), "events": told["events"], "position": told["position"]}
+        assert count == {"file": str(again), "events": told["events"], "position": told["position"], "covered": 0}
 
         before = answered("predict", "penguins", PENGUINS, "--data-dir", trained)
         other.start()

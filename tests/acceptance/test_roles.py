@@ -19,6 +19,7 @@ from system import INSISTS, PATIENCE, QUICK, ROWS, Server, System, eventually, k
 from topics import cluster, published
 
 from skyulf.errors import Misconfigured
+from skyulf.events.checkpoints import SigningKey
 from skyulf.runtime import ROLES, Runtime
 from skyulf.settings import Settings
 
@@ -43,7 +44,10 @@ class Installation:
 
     def __init__(self, root: Path, **settings: object) -> None:
         self.root = root
-        self.settings: Mapping[str, object] = settings
+        key = root / "signing.key"
+        key.touch(mode=0o600)
+        key.write_text(SigningKey("example.org/roles", bytes(range(32))).secret_text())
+        self.settings: Mapping[str, object] = {"signing_key": key, "checkpoint_seconds": 0.2, **settings}
         self.servers: list[Server] = []
         answered("migrate", SKYULF_DATABASE_URL=str(settings["database_url"]), SKYULF_DATA_DIR=str(root / "none"))
 
@@ -172,6 +176,17 @@ def test_a_projector_is_killed_and_the_other_takes_over(tmp_path: Path, postgres
             assert seconds < TAKEOVER
             assert [item["name"] for item in system.listed("/v1/pipelines")] == ["p"]
             assert ready(stands_by)["projector"] == "working"
+
+            def sealed() -> bool:
+                answer = system.ask("GET", "/v1/audit/checkpoint")
+                return answer.status_code == 200 and answer.json()["position"] >= position
+
+            eventually(sealed)  # by the one that has taken over
+            at = {"SKYULF_DATABASE_URL": str(some.settings["database_url"]), "SKYULF_DATA_DIR": str(tmp_path / "none")}
+            verdict = answered(
+                "audit", "verify", "--key", SigningKey("example.org/roles", bytes(range(32))).public, **at
+            )
+            assert (verdict["verified"], verdict["position"] >= position) == (True, True)
 
             build = system.send("POST", "/v1/projections/pipelines/rebuild")["build"]
             eventually(lambda: system.get("/v1/projections/pipelines")["build"] == build)

@@ -8,7 +8,7 @@ FROM python:3.12-slim
 # Boosted trees are learnt with OpenMP, whose library the slim image lacks.
 RUN apt-get update && apt-get install --yes --no-install-recommends libgomp1 && rm -rf /var/lib/apt/lists/*
 COPY --from=build /opt/skyulf /opt/skyulf
-RUN useradd --create-home --uid 10001 skyulf && install --directory --owner=skyulf /data
+RUN useradd --create-home --uid 10001 skyulf && install --directory --owner=skyulf /data /keys
 USER skyulf
 ENV PATH=/opt/skyulf/bin:$PATH SKYULF_DATA_DIR=/data SKYULF_HOST=0.0.0.0 SKYULF_PORT=8000
 VOLUME /data

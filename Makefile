@@ -28,8 +28,8 @@ check: $(READY) ## Linters, formatting, types, and who may import whom
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: $(READY) ## Every test; servers that tests need are started by them
-	$(BIN)/python -m pytest
+test: $(READY) ## Every test, a file at a time on each core; servers that tests need are started by them
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 bench: $(READY) ## The numbers, each beside what it is measured against
 	$(BIN)/python -m bench

@@ -58,6 +58,12 @@ PERMISSIONS: Mapping[str, Roles] = {
     "GET /v1/deployments/{name}": READERS,
     "POST /v1/deployments/{name}/predict": CLIENTS,
     "GET /v1/events": READERS | {"worker"},
+    "GET /v1/audit/checkpoint": AUDITORS,
+    "GET /v1/audit/checkpoints": AUDITORS,
+    "GET /v1/audit/checkpoints/{size}": AUDITORS,
+    "GET /v1/audit/proofs/inclusion": AUDITORS,
+    "GET /v1/audit/proofs/consistency": AUDITORS,
+    "GET /v1/audit/tile/{path:path}": AUDITORS,
     "GET /v1/projections": READERS,
     "GET /v1/projections/{name}": READERS,
     "POST /v1/projections/{name}/rebuild": OPERATORS,
@@ -125,15 +131,16 @@ INTRODUCTION = """\
 Made from `api/permissions.py`, the only place where it is said: `python -m api.permissions > docs/access.md`.
 
 Until the first key is issued, the server answers only programs of this machine, and lets them do everything but that:
-it would lock everybody out. Who has the log issues the first one, while no server runs on its data directory: `skyulf
-keys issue NAME --role admin` makes a key and shows it once. From then on, whatever becomes of it, every request needs
-`Authorization: Bearer KEY` (the command line takes it from `SKYULF_API_KEY`), and an admin issues further keys beside
-the server, or by `POST /v1/keys`: 401 without a good key, 403 without one of the roles below, 429 with `Retry-After`
-for a key used more than `SKYULF_KEY_REQUESTS_PER_SECOND` (1,000) times a second. The log keeps a SHA-256 of each key,
-never the key; a revoked key or role opens nothing from the answer on in the process that took the command, and within
-a second in others. Who owns the data directory can always issue another key with the command line while no server
-runs. What is turned away is counted and recorded as `CommandsDenied`, every ten seconds. Keys travel as they are: put
-TLS before any server that other machines reach.
+it would lock everybody out. Who has the log issues the first one: `skyulf keys issue NAME --role admin` makes a key and
+shows it once. On SQLite that is who owns the data directory, while no server runs on it. On Postgres it is who has
+`SKYULF_DATABASE_URL`, beside running servers too: from a `--data-dir` that none of them uses, since the command line
+otherwise asks the server that answers there. From then on, whatever becomes of it, every request needs `Authorization:
+Bearer KEY` (the command line takes it from `SKYULF_API_KEY`), and an admin issues further keys beside the server, or by
+`POST /v1/keys`: 401 without a good key, 403 without one of the roles below, 429 with `Retry-After` for a key used more
+than `SKYULF_KEY_REQUESTS_PER_SECOND` (1,000) times a second. The log keeps a SHA-256 of each key, never the key; a new
+or revoked key or role is known from the answer on in the process that took the command, and within a second in others.
+Who has the log can always issue another key in the same way as the first. What is turned away is counted and recorded
+as `CommandsDenied`, every ten seconds. Keys travel as they are: put TLS before any server that other machines reach.
 """
 
 

@@ -23,6 +23,9 @@ MOST_FAULTS = 20
 LONGEST_PLACE = 200
 """Characters; a place may hold a name that the caller made up."""
 
+UPGRADED = 10
+"""Seconds after which who met a process that is to be upgraded may ask again."""
+
 logger = logging.getLogger(__name__)
 
 PROBLEMS: Mapping[type[errors.SkyulfError], tuple[int, str, str]] = {
@@ -34,6 +37,7 @@ PROBLEMS: Mapping[type[errors.SkyulfError], tuple[int, str, str]] = {
     errors.TrainingFailed: (422, "training-failed", "The data or the spec cannot be trained"),
     errors.CommandReused: (422, "idempotency-key-reused", "The Idempotency-Key was used for another request"),
     errors.Unavailable: (503, "unavailable", "Not available now"),
+    errors.Outdated: (503, "outdated", "This process is to be upgraded"),
     errors.Damaged: (500, "damaged", "Stored data is damaged"),
 }
 """Each domain error's status, the end of its type's URN, and its title."""
@@ -59,6 +63,8 @@ def of_domain_error(request: Request, error: Exception) -> JSONResponse:  # noqa
         more["errors"] = [{"place": fault.place, "message": fault.message} for fault in error.faults]
     if isinstance(error, errors.PreconditionFailed):
         more["current_version"] = error.current_version
+    if isinstance(error, errors.Outdated):
+        headers["Retry-After"] = str(UPGRADED)
     if isinstance(error, errors.Unavailable):
         headers["Retry-After"] = str(error.retry_after)
     return problem(status, slug, title, error.detail, headers, **more)

@@ -79,7 +79,10 @@ class Guard:
         """Refuse to issue the first key here: it would lock everybody out, and any program may be asking."""
         if (scope["method"], scope["path"]) != ("POST", "/v1/keys"):
             return None
-        return forbidden("the first key is issued by who has the log: stop the server and run skyulf keys issue")
+        return forbidden(
+            "the first key is issued by who has the log: stop the server and run skyulf keys issue; on Postgres, run "
+            "it beside the servers, with a --data-dir that none of them uses"
+        )
 
     def _by_key(self, scope: Scope, authorization: bytes) -> App | None:
         operation = operation_of(scope["method"], scope["path"])

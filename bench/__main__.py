@@ -29,6 +29,7 @@ BENCHES = {
     "fresh": "from an append to the row that shows it",
     "listing": "lists of 100,000 jobs, SQLite and Postgres",
     "mlflow": "jobs and lists of them beside MLflow's runs, on Postgres",
+    "sealing": "what sealing costs those who append, and how fast a log is sealed and verified",
     "chaos": "two of each role, Postgres and Kafka killed 200 times: what is lost or doubled",
     "soak": "four of each role together for ten minutes",
 }

@@ -21,6 +21,11 @@ FINISHED_WITHIN = 300.0
 LOOK = 0.004
 """Seconds between two looks at a server that is starting."""
 
+REST, RESTED = 0.03, 4
+"""A server is at rest once its processes have used no CPU in so many looks, so many seconds apart."""
+
+REST_WITHIN = 1.8
+
 KIB = 1024
 
 
@@ -111,6 +116,29 @@ class Server:
     def sandbox_warm(self) -> bool:
         """Whether the fork server has children: one waits for a job, one serves models."""
         return any(len(child.children()) >= 2 for child in self.children())
+
+    def rested(self) -> None:
+        """Wait until no process below the server computes: the next child is forked, and has rehearsed.
+
+        For `REST_WITHIN` seconds at most: beside much other work it would begin to finish models meanwhile.
+        """
+        before: Mapping[int, float] = {}
+        looks = 0
+        until = time.monotonic() + REST_WITHIN
+        while looks < RESTED and time.monotonic() < until:
+            time.sleep(REST)
+            now = self._spent()
+            looks = looks + 1 if now == before else 0
+            before = now
+
+    def _spent(self) -> Mapping[int, float]:
+        """Seconds of CPU of each process below the server; less than none of one that is waiting for a core."""
+        spent: dict[int, float] = {}
+        for child in self.children():
+            with contextlib.suppress(psutil.Error):
+                times = child.cpu_times()
+                spent[child.pid] = -time.monotonic() if child.status() == "running" else times.user + times.system
+        return spent
 
 
 def proportional_bytes(pid: int) -> int:

@@ -78,5 +78,9 @@ class Damaged(SkyulfError):
     """Stored bytes are not what their digest, signature or format says; they were not used."""
 
 
+class Outdated(SkyulfError):
+    """Newer code wrote what this process cannot read: another process may answer, and this one when it is upgraded."""
+
+
 class Misconfigured(SkyulfError):
     """A setting is wrong; the detail names the setting and the way out."""

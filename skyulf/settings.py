@@ -53,6 +53,15 @@ class Settings(BaseSettings):
     position_seconds: Annotated[float, Field(gt=0)] = 5.0
     """How long a query waits for ``min_position`` before it answers 503."""
 
+    signing_key: Path | None = None
+    """The file with the key that checkpoints of the log are signed with (docs/audit.md); by default ``signing.key`` in
+    the data directory, made with the first seal."""
+    checkpoints_url: str = ""
+    """Where checkpoints are published outside the database, ``file:///FOLDER`` or ``s3://bucket/prefix``; by default
+    the folder ``checkpoints`` in the data directory."""
+    checkpoint_seconds: Annotated[float, Field(gt=0)] = 60.0
+    """From one checkpoint to the next, if anything has happened."""
+
     kafka_bootstrap: str = ""
     """Brokers as ``host:port,host:port``; with it, events are published there and wake the workers (docs/kafka.md)."""
     kafka_prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,100}$")] = "skyulf"

@@ -326,11 +326,13 @@ def torment(
     clients: int = 3,
     twins: int = 2,
     calm: float = 0.0,
+    more: Mapping[str, str] | None = None,
     tell: Callable[[str], None] = lambda _: None,
 ) -> Findings:
     """Kill something in each of ``rounds``, let ``calm`` seconds pass without, let it come to rest, and compare.
 
-    Each role has ``twins`` processes; ``ports`` are free ones, four for each twin. Both servers run and are empty.
+    Each role has ``twins`` processes; ``ports`` are free ones, four for each twin. ``more`` are
+    settings for all of them. Both servers run and are empty.
     ``published`` reads every event in the topics, and raises where a stream's are not in their order.
     """
     with connect(postgres.dsn) as connection:
@@ -341,6 +343,7 @@ def torment(
         "SKYULF_KAFKA_BOOTSTRAP": kafka.bootstrap,
         "SKYULF_KAFKA_PARTITIONS": str(kafka.partitions),
         "SKYULF_ARTIFACTS_URL": (folder / "artifacts").as_uri(),
+        **(more or {}),
     }
     installation = Installation(folder, settings, ports, twins)
     servers: dict[str, Killable] = {"postgres": postgres, "kafka": broker}

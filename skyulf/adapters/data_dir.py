@@ -33,6 +33,9 @@ class DataDirectory:
         self.root = root
         self.events = root / "events.db"
         self.rows = root / "rows.db"
+        self.ledger = root / "ledger.db"
+        self.signing_key = root / "signing.key"
+        self.checkpoints = root / "checkpoints"
         self.artifacts = root / "artifacts"
         self.cache = root / "cache"
         self._shared = shared

@@ -13,6 +13,7 @@ from skyulf.adapters.stored import RestoreCheck, command_twice, data_of, wrong_v
 from skyulf.adapters.wakeups import Wakeups
 from skyulf.errors import NotAllowed
 from skyulf.events.base import Recorded
+from skyulf.events.examination import Examined
 from skyulf.events.log import Append, AppendResult, CommandRecorded, Page, unfounded
 
 
@@ -94,6 +95,10 @@ class MemoryEventLog:
                 if len(found) == limit:
                     return Page(tuple(found), recorded.position)
             return Page(tuple(found), max(stop, after))
+
+    def examine(self, after: int, limit: int, until: int | None = None) -> tuple[Examined, ...]:
+        """See `EventLog.examine`."""
+        return self.read(after, limit, until=until).events
 
     def command(self, actor: str, command_id: str) -> tuple[Recorded, ...]:
         """See `EventLog.command`."""

@@ -106,11 +106,16 @@ class MemoryReadStore:
         """See `ReadStore.promote`."""
         with self._lock:
             builds = self._builds[projection.name]
+            if build.number not in builds:
+                raise CheckpointMoved(f"build {build.number} of {projection.name} is gone")
             contents = builds[build.number]
-            if any(other.build.live and other.build.position > contents.build.position for other in builds.values()):
+            others = [other for other in builds.values() if other.build.version == contents.build.version]
+            if any(other.build.live and other.build.position > contents.build.position for other in others):
                 return False
             contents.build = replace(contents.build, live=True)
-            self._builds[projection.name] = {build.number: contents}
+            for other in others:
+                if other is not contents:
+                    del builds[other.build.number]
             return True
 
     def drop_build(self, projection: Projection[Any], number: int) -> None:
@@ -122,11 +127,13 @@ class MemoryReadStore:
         """See `ReadStore.live`."""
         with self._lock:
             found = (contents.build for builds in self._builds.values() for contents in builds.values())
-            return tuple(sorted((build for build in found if build.live), key=lambda build: build.projection))
+            return tuple(
+                sorted((build for build in found if build.live), key=lambda build: (build.projection, build.version))
+            )
 
-    def leads(self) -> bool:
+    def leads(self, projections: Sequence[Projection[Any]]) -> frozenset[str]:
         """See `ReadStore.leads`. Nobody else has this store."""
-        return True
+        return frozenset(projection.name for projection in projections)
 
     def resign(self) -> None:
         """See `ReadStore.resign`."""

@@ -12,6 +12,12 @@ from skyulf.errors import Misconfigured, SkyulfError, Unavailable
 
 logger = logging.getLogger(__name__)
 
+INSUFFICIENT_RESOURCES = "53"
+"""A class of errors, each with a type of its own: the Postgres manual, "PostgreSQL Error Codes"."""
+
+DISK_SECONDS = 10
+"""Seconds after which who met a full disk may ask again."""
+
 SETTING = "SKYULF_DATABASE_URL"
 
 SCHEMES = ("postgresql", "postgres")
@@ -111,9 +117,15 @@ def first_line(error: BaseException) -> str:
 
 
 def lost(error: BaseException) -> bool:
-    """Whether an error means that the connection is gone, so that it is not known what became of the statement."""
-    definite = (errors.InsufficientResources, errors.LockNotAvailable, errors.QueryCanceled, errors.TransactionRollback)
-    return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError) and not isinstance(error, definite)
+    """Whether an error means that the connection is gone, so that it is not known what became of the statement.
+
+    Where the server says what it lacks, such as room on its disk, or what it did not wait for, it has undone the
+    statement.
+    """
+    definite = (errors.LockNotAvailable, errors.QueryCanceled, errors.TransactionRollback)
+    if not isinstance(error, psycopg.OperationalError | psycopg.InterfaceError) or isinstance(error, definite):
+        return False
+    return not (getattr(error, "sqlstate", None) or "").startswith(INSUFFICIENT_RESOURCES)
 
 
 def refused(error: BaseException) -> SkyulfError:
@@ -126,6 +138,8 @@ def refused(error: BaseException) -> SkyulfError:
             )
         case errors.UndefinedTable() | errors.UndefinedFunction() | errors.InvalidSchemaName():
             return Misconfigured(f"{SETTING}: the database lacks Skyulf's tables ({said}); run skyulf migrate")
+        case errors.DiskFull():
+            return Unavailable(f"the database's disk is full, make room there ({said})", DISK_SECONDS)
         case PoolTimeout():
             return Unavailable("the database does not answer: no connection to it could be had")
     return Unavailable(f"the database cannot be used now: {said}")

@@ -1,4 +1,4 @@
-"""Read models in Postgres: SQLAlchemy engines, and the lock of the one process that projects."""
+"""Read models in Postgres: SQLAlchemy engines, and the locks of the process that projects."""
 
 import threading
 import time
@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 from sqlalchemy import Connection, Engine, create_engine, event
 
-from skyulf.adapters.postgres import IDLE_TIMEOUT, conninfo
+from skyulf.adapters.postgres import IDLE_TIMEOUT, conninfo, prepare_session
 from skyulf.adapters.read_engines import SINGLE
 
 OVERFLOW = 8
@@ -53,10 +53,29 @@ def postgres_engine(url: str, *, writes: bool, pool_size: int) -> Engine:
     return engine
 
 
+def durable_engine(url: str, *, pool_size: int) -> Engine:
+    """An engine for what no other database holds: what is committed survives a crash, and writers do not queue up."""
+    address = conninfo(url)
+
+    def connected() -> psycopg.Connection[Any]:
+        connection = psycopg.connect(address, autocommit=True)
+        prepare_session(connection)
+        connection.autocommit = False
+        return connection
+
+    return create_engine(
+        "postgresql+psycopg://", creator=connected, pool_size=pool_size, max_overflow=OVERFLOW, pool_timeout=WAIT
+    )
+
+
 LOOK = 1.0
 """Seconds between two looks at who has the lock, or whether it is still ours."""
 
-LEAD = "SELECT pg_try_advisory_lock(hashtextextended('skyulf projector ' || current_schema(), 0))"
+LEAD = (
+    "SELECT what FROM unnest(%s::text[]) WITH ORDINALITY AS wanted(what, place) "
+    "WHERE pg_try_advisory_lock(hashtextextended('skyulf projector ' || current_schema() || ' ' || what, 0))"
+)
+"""Try to get locks of the session; those that were got."""
 
 NOTICED = (
     "SELECT set_config('tcp_keepalives_idle', '2', false), set_config('tcp_keepalives_interval', '1', false), "
@@ -66,42 +85,47 @@ NOTICED = (
 
 
 class PostgresLead:
-    """`Lead` as a lock of a session: it ends with its connection, whatever becomes of the process.
+    """`Lead` as locks of a session: they end with its connection, whatever becomes of the process.
 
-    Safe from any thread.
+    One lock is for all that a process knows: only who has it tries for those of the single projections, so that
+    processes of the same code do not share them out among themselves. Safe from any thread.
     """
 
     def __init__(self, url: str) -> None:
         self._address = conninfo(url)
         self._lock = threading.Lock()
         self._connection: psycopg.Connection[Any] | None = None
-        self._held = False
+        self._held: frozenset[str] = frozenset()
         self._look_at = 0.0
 
-    def held(self) -> bool:
+    def held(self, codes: tuple[str, ...]) -> frozenset[str]:
         """See `Lead.held`."""
         with self._lock:
             now = time.monotonic()
             if now >= self._look_at:
                 self._look_at = now + LOOK
                 try:
-                    self._held = self._looked()
+                    self._held = self._looked(codes)
                 except psycopg.Error:
                     self._let_go()
-            return self._held
+            return self._held & set(codes)
 
-    def _looked(self) -> bool:
-        """Whether the lock is ours still, or has just become so."""
+    def _looked(self, codes: tuple[str, ...]) -> frozenset[str]:
+        """The locks that are ours still, and those that have just become so."""
         if self._connection is None:
             self._connection = psycopg.connect(self._address, autocommit=True)
             self._connection.execute(NOTICED)
-        if self._held:
-            self._connection.execute("SELECT")
-            return True
-        return self._connection.execute(LEAD).fetchone() == (True,)
+        connection, held = self._connection, self._held
+        for wanted in ((" ".join(codes),), codes):
+            # Asked even where nothing is missing: it tells whether the connection, and with it the locks, is there.
+            missing = [each for each in wanted if each not in held]
+            held |= {what for (what,) in connection.execute(LEAD, [missing])}
+            if not held:
+                break
+        return held
 
     def _let_go(self) -> None:
-        self._held = False
+        self._held = frozenset()
         if self._connection is not None:
             with suppress(psycopg.Error):
                 self._connection.close()

@@ -19,10 +19,11 @@ from skyulf.adapters.postgres_recorder import EnvelopeDatastore, EnvelopeRecorde
 from skyulf.adapters.postgres_schema import check
 from skyulf.adapters.postgres_selects import Selects
 from skyulf.adapters.postgres_wakeups import Listener, Notifier
-from skyulf.adapters.stored import RestoreCheck, command_twice, recorded_from, state_of
+from skyulf.adapters.stored import RestoreCheck, command_twice, examined, recorded_from, state_of
 from skyulf.adapters.wakeups import Wakeups
 from skyulf.errors import NotAllowed, Unavailable
 from skyulf.events.base import Recorded
+from skyulf.events.examination import Examined
 from skyulf.events.log import Append, AppendResult, Page
 
 SETTLED_WITHIN = 10.0
@@ -32,6 +33,9 @@ AGAIN = 0.05
 """Seconds between two tries to be connected."""
 
 RESTORED_AT_ONCE = 1_000
+
+HIGHEST = 2**63 - 1
+"""The highest position that there can be."""
 
 Tuples = Cursor[tuple[Any, ...]]
 
@@ -198,6 +202,16 @@ class PostgresEventLog:
         page = self._selects.page(after, stop, limit, tuple(dict.fromkeys(types)), stream)
         found = self._found(*page, keep=not types or stream is not None)
         return Page(found, found[-1].position if len(found) == limit else stop)
+
+    def examine(self, after: int, limit: int, until: int | None = None) -> tuple[Examined, ...]:
+        """See `EventLog.examine`."""
+
+        def select() -> list[tuple[Any, ...]]:
+            with self._reading() as cursor:
+                parameters = [after, HIGHEST if until is None else until, limit]
+                return cursor.execute(self._selects.examine, parameters, prepare=True).fetchall()
+
+        return tuple([examined(*row) for row in self._asked(select)])
 
     def command(self, actor: str, command_id: str) -> tuple[Recorded, ...]:
         """See `EventLog.command`."""

@@ -36,7 +36,7 @@ class ProgressTeller:
         self._thread: threading.Thread | None = None
 
     def moved(self, projection: str, position: int) -> None:
-        """The live rows of a projection have got to a position."""
+        """The live rows of a projection's code (``jobs@2``) have got to a position."""
         with self._lock:
             self._positions[projection] = position
             if self._thread is None and not self._stopping.is_set():

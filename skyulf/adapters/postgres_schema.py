@@ -10,7 +10,7 @@ from skyulf.adapters.postgres import SETTING, connect, first_line, refused
 from skyulf.adapters.read_tables import metadata
 from skyulf.errors import Misconfigured
 
-VERSION = 2
+VERSION = 3
 """The schema that this code works with; `migrate` brings a database to it."""
 
 TYPE_OF_TOPIC: LiteralString = "split_part(topic, '@', 1)"
@@ -129,6 +129,15 @@ CREATE TABLE {schema}.skyulf_leases (
 """
 """Who is at work on what (`postgres_leases`). Rows are written every second, and few: room for them in their page."""
 
+LEDGER: tuple[LiteralString, ...] = (
+    "CREATE TABLE {schema}.skyulf_ledger (number integer PRIMARY KEY, size bigint NOT NULL, position bigint NOT NULL)",
+    "CREATE TABLE {schema}.skyulf_ledger_tiles (level integer, number bigint, hashes bytea NOT NULL, positions bytea, "
+    "first bigint, PRIMARY KEY (level, number))",
+    "CREATE INDEX skyulf_ledger_first ON {schema}.skyulf_ledger_tiles (first)",
+    "CREATE TABLE {schema}.skyulf_checkpoints (size bigint PRIMARY KEY, note text NOT NULL, key text NOT NULL)",
+)
+"""The tree over the events, and the checkpoints that were signed (`ledger_store`)."""
+
 GRANTS: tuple[LiteralString, ...] = (
     "GRANT USAGE, CREATE ON SCHEMA {schema} TO {role}",
     "GRANT SELECT, INSERT ON {schema}.{table} TO {role}",
@@ -136,6 +145,8 @@ GRANTS: tuple[LiteralString, ...] = (
     "GRANT SELECT ON {schema}.{view}, {schema}.skyulf_schema TO {role}",
     "GRANT EXECUTE ON FUNCTION {schema}.{append} TO {role}",
     "GRANT SELECT, INSERT, UPDATE, DELETE ON {schema}.skyulf_leases TO {role}",
+    "GRANT SELECT, INSERT, UPDATE ON {schema}.skyulf_ledger, {schema}.skyulf_ledger_tiles TO {role}",
+    "GRANT SELECT, INSERT ON {schema}.skyulf_checkpoints TO {role}",
 )
 """What the role that the application works under needs; it makes the tables of read models itself."""
 
@@ -169,7 +180,12 @@ def _second(connection: Connection[Any], schema: str) -> None:
     connection.execute(sql.SQL(LEASES).format(schema=sql.Identifier(schema)))
 
 
-STEPS = (_first, _second)
+def _third(connection: Connection[Any], schema: str) -> None:
+    for statement in LEDGER:
+        connection.execute(sql.SQL(statement).format(schema=sql.Identifier(schema)))
+
+
+STEPS = (_first, _second, _third)
 """What brings a database from each version to the next."""
 
 

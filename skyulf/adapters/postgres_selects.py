@@ -23,6 +23,15 @@ class Selects:
             "ON originator_id = stream AND originator_version > version ORDER BY originator_id, originator_version"
         ).format(COLUMNS, table).as_bytes()  # fmt: skip
         self.command = (self._events + sql.SQL("WHERE actor = %s AND command_id = %s ORDER BY ordinal")).as_bytes()
+        self.examine = (
+            sql.SQL(
+                "SELECT notification_id, convert_to(originator_id, 'UTF8'), originator_version, "
+                "convert_to(topic, 'UTF8'), state, convert_to(actor, 'UTF8'), convert_to(command_id, 'UTF8'), ordinal "
+                "FROM {} WHERE {} ORDER BY notification_id LIMIT %s"
+            )
+            .format(table, BETWEEN)
+            .as_bytes()
+        )
         self._page = lru_cache(maxsize=64)(self._made)
 
     def page(

@@ -79,23 +79,23 @@ class Transactions:
 
 
 class Lead(Protocol):
-    """The right to project, which one process has at a time."""
+    """The right to keep projections up, which for each code of one (``jobs@2``) one process has at a time."""
 
-    def held(self) -> bool:
-        """Whether this process has it; tries to get it otherwise."""
+    def held(self, codes: tuple[str, ...]) -> frozenset[str]:
+        """Those that this process has, of all that it knows; tries to get the others."""
         ...
 
     def give_up(self) -> None:
-        """Let another have it."""
+        """Let others have them."""
         ...
 
 
 class OwnedFile:
     """`Lead` over a file, which one process owns anyway."""
 
-    def held(self) -> bool:
+    def held(self, codes: tuple[str, ...]) -> frozenset[str]:
         """See `Lead.held`."""
-        return True
+        return frozenset(codes)
 
     def give_up(self) -> None:
         """See `Lead.give_up`."""
@@ -119,12 +119,12 @@ def engine_for(url: str, *, writes: bool, pool_size: int) -> Engine:
     return postgres_engine(url, writes=writes, pool_size=pool_size)
 
 
-def sqlite_engine(url: str, *, begin: str, pool_size: int) -> Engine:
+def sqlite_engine(url: str, *, begin: str, pool_size: int, synchronous: str = "NORMAL") -> Engine:
     """An engine for a file, whose transactions begin with ``begin``.
 
     Writers take the write lock at their beginning: a transaction that reads first and writes then would fail at
     once beside another writer. The log is the truth, so that read models need not survive a power cut
-    (``synchronous=NORMAL``): rows and checkpoint are lost together and folded again.
+    (``synchronous=NORMAL``, the default): rows and checkpoint are lost together and folded again.
     """
     engine = create_engine(url, pool_size=pool_size, max_overflow=32)
 
@@ -134,7 +134,7 @@ def sqlite_engine(url: str, *, begin: str, pool_size: int) -> Engine:
         dbapi_connection.execute(f"PRAGMA busy_timeout={LOCK_TIMEOUT * 1000}")
         dbapi_connection.execute(f"PRAGMA page_size={PAGE_SIZE}")  # of a new file; before it is turned to WAL
         dbapi_connection.execute("PRAGMA journal_mode=WAL")
-        dbapi_connection.execute("PRAGMA synchronous=NORMAL")
+        dbapi_connection.execute(f"PRAGMA synchronous={synchronous}")
 
     @event.listens_for(engine, "begin")
     def begun(connection: Connection) -> None:

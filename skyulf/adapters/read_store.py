@@ -29,7 +29,7 @@ from skyulf.adapters.read_tables import (
 )
 from skyulf.errors import Damaged
 from skyulf.projections.base import Projection, Row
-from skyulf.projections.store import Build, Found, NotBuilt, Parked, ParkedMessage, Plain, Selection
+from skyulf.projections.store import Build, CheckpointMoved, Found, NotBuilt, Parked, ParkedMessage, Plain, Selection
 
 R = TypeVar("R", bound=Row)
 
@@ -83,10 +83,13 @@ class SqlReadStore:
                 build_of(row)
                 for row in connection.execute(select(BUILDS).where(BUILDS.c.projection == projection.name))
             ]
-            position = next(other.position for other in builds if other.number == build.number)
-            if any(other.live and other.position > position for other in builds):
+            position = next((other.position for other in builds if other.number == build.number), None)
+            if position is None:
+                raise CheckpointMoved(f"build {build.number} of {projection.name} is gone")
+            of_its_version = [other for other in builds if other.version == build.version]
+            if any(other.live and other.position > position for other in of_its_version):
                 return False
-            for other in builds:
+            for other in of_its_version:
                 if other.number != build.number:
                     self._drop(connection, projection, other.number)
             connection.execute(
@@ -112,9 +115,10 @@ class SqlReadStore:
         with self._reader.single() as connection:
             return tuple(build_of(row) for row in connection.execute(LIVE))
 
-    def leads(self) -> bool:
+    def leads(self, projections: Sequence[Projection[Any]]) -> frozenset[str]:
         """See `ReadStore.leads`."""
-        return self._lead.held()
+        held = self._lead.held(tuple(projection.code for projection in projections))
+        return frozenset(projection.name for projection in projections if projection.code in held)
 
     def resign(self) -> None:
         """See `ReadStore.resign`."""

@@ -162,7 +162,7 @@ MOVE = (
 BUILDS_OF = select(BUILDS).where(BUILDS.c.projection == bindparam("name")).order_by(BUILDS.c.number)
 """Every build of a projection."""
 
-LIVE = select(BUILDS).where(BUILDS.c.live).order_by(BUILDS.c.projection)
+LIVE = select(BUILDS).where(BUILDS.c.live).order_by(BUILDS.c.projection, BUILDS.c.version)
 """Every live build."""
 
 LIVE_OF = select(BUILDS).where(

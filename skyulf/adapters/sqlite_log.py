@@ -19,10 +19,19 @@ from eventsourcing.sqlite import (
     SQLiteTransaction,
 )
 
-from skyulf.adapters.stored import RestoreCheck, command_twice, data_of, recorded_from, state_of, wrong_version
+from skyulf.adapters.stored import (
+    RestoreCheck,
+    command_twice,
+    data_of,
+    examined,
+    recorded_from,
+    state_of,
+    wrong_version,
+)
 from skyulf.adapters.wakeups import Wakeups
 from skyulf.errors import Damaged, NotAllowed, Unavailable
 from skyulf.events.base import Metadata, Recorded
+from skyulf.events.examination import Examined
 from skyulf.events.log import Append, AppendResult, CommandRecorded, Page, unfounded
 
 LOCK_TIMEOUT = 10
@@ -33,6 +42,15 @@ LOCK_PAUSE = 0.01
 
 TYPE_OF_TOPIC = "substr(topic, 1, instr(topic, '@') - 1)"
 """The type in a stored name, whatever its schema, as SQL; the index on it is used only by the same expression."""
+
+HIGHEST = 2**63 - 1
+"""The highest position that SQLite can hold."""
+
+EXAMINE = (
+    "SELECT rowid, CAST(originator_id AS BLOB), originator_version, CAST(topic AS BLOB), CAST(state AS BLOB), "
+    "CAST(actor AS BLOB), CAST(command_id AS BLOB), ordinal FROM events WHERE rowid>? AND rowid<=? "
+    "ORDER BY rowid LIMIT ?"
+)
 
 CommandKey = tuple[str, str, int]
 """(actor, command id, ordinal): what makes an event of a command unique."""
@@ -321,6 +339,12 @@ class SqliteEventLog:
             cursor.execute(statement, parameters)
             found = tuple([recorded_from(*row) for row in cursor.fetchall()])
         return Page(found, found[-1].position if len(found) == limit else max(stop, after))
+
+    def examine(self, after: int, limit: int, until: int | None = None) -> tuple[Examined, ...]:
+        """See `EventLog.examine`. Texts are read as bytes: what is no UTF-8 would end the whole page."""
+        with self._transaction(commit=False) as cursor:
+            cursor.execute(EXAMINE, (after, HIGHEST if until is None else until, limit))
+            return tuple([examined(*row) for row in cursor.fetchall()])
 
     def command(self, actor: str, command_id: str) -> tuple[Recorded, ...]:
         """See `EventLog.command`."""

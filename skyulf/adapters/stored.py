@@ -6,6 +6,7 @@ import msgspec
 
 from skyulf.errors import Damaged, WrongVersion
 from skyulf.events.base import DomainEvent, Metadata, Recorded
+from skyulf.events.examination import Examined, Unreadable
 from skyulf.events.log import Write
 
 
@@ -40,6 +41,37 @@ def recorded_from(position: int, stream: str, version: int, name: str, state: by
     event_type, schema = _type_and_schema(name)
     metadata, ordinal, data = stored.metadata, stored.ordinal, bytes(stored.data)
     return Recorded(position, stream, version, stored.id, event_type, schema, metadata, ordinal, data)
+
+
+NO_COLUMN = "a stored column holds what no event has"
+
+
+def examined(
+    position: int,
+    stream: bytes | None,
+    version: object,
+    name: bytes | None,
+    state: bytes | None,
+    actor: bytes | None,
+    command_id: bytes | None,
+    ordinal: object,
+) -> Examined:
+    """The event of a row, if the row is to the byte what would be written for it; texts come as their bytes."""
+    if stream is None or name is None or state is None or not isinstance(version, int):
+        return Unreadable(position, NO_COLUMN)
+    try:
+        recorded = recorded_from(position, stream.decode(), version, name.decode(), state)
+    except Damaged:
+        return Unreadable(position, "the stored envelope does not decode")
+    except ValueError:
+        return Unreadable(position, NO_COLUMN)
+    metadata = recorded.metadata
+    if state_of(recorded.id, recorded.ordinal, metadata, recorded.data) != state:
+        return Unreadable(position, "the stored envelope is not written as the log writes it")
+    command = (metadata.actor.id.encode(), metadata.command_id.encode(), recorded.ordinal)
+    if name != recorded.name.encode() or (actor, command_id, ordinal) != command:
+        return Unreadable(position, "a stored column contradicts the envelope")
+    return recorded
 
 
 @lru_cache(maxsize=1024)

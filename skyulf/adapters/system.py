@@ -19,3 +19,8 @@ def new_id() -> str:
 def new_secret() -> str:
     """256 random bits, as text that fits in a header."""
     return secrets.token_urlsafe(32)
+
+
+def new_seed() -> bytes:
+    """256 random bits: a private key of Ed25519."""
+    return secrets.token_bytes(32)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from skyulf.cli.auditing import audit
 from skyulf.cli.nouns import GROUPS, JobArg
 from skyulf.cli.options import DataDir, Json, begun
 
@@ -21,6 +22,7 @@ events = typer.Typer(no_args_is_help=True, help="Look at, save and restore the e
 projections = typer.Typer(no_args_is_help=True, help="See how far the read models are, and rebuild them.")
 app.add_typer(events, name="events")
 app.add_typer(projections, name="projections")
+app.add_typer(audit, name="audit")
 for _name, _group in GROUPS.items():
     app.add_typer(_group, name=_name)
 

@@ -38,6 +38,10 @@ class Occupied(SkyulfError):
     """Another process has the data directory, and no server to hand the command to."""
 
 
+class Unverifiable(SkyulfError):
+    """Nothing can be said of what was to be verified, for good or ill."""
+
+
 class Refused(SkyulfError):
     """The server answered with a problem (RFC 9457)."""
 
@@ -166,7 +170,7 @@ def speaking(as_json: bool) -> Iterator[Screen]:
     screen = Screen(as_json)
     try:
         yield screen
-    except (Misconfigured, Occupied, UsageError) as error:
+    except (Misconfigured, Occupied, Unverifiable, UsageError) as error:
         screen.problem(error)
         raise typer.Exit(2) from None
     except SkyulfError as error:

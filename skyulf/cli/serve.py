@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from types import FrameType
@@ -27,6 +28,9 @@ DRAIN = 5
 BACKLOG = 2048
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+ECHO = 0.5
+"""Seconds for which further signals are the same request: a terminal and a program around us may both pass it on."""
 
 KILLED = 128
 """Added to a signal's number, the exit code of who ends by it."""
@@ -66,7 +70,7 @@ class Signals:
     """
 
     def __init__(self) -> None:
-        self._asked = False
+        self._asked_at: float | None = None
         self._hurried: bool | None = None
         self._server: uvicorn.Server | None = None
 
@@ -88,12 +92,14 @@ class Signals:
         return self._hurried is True
 
     def _signalled(self, number: int, _frame: FrameType | None) -> None:
-        if self._hurried is False:
-            self._hurried = True
-            return
-        if self._asked:
+        before, self._asked_at = self._asked_at, time.monotonic()
+        if before is not None:
+            if self._asked_at - before < ECHO:
+                return
+            if self._hurried is False:
+                self._hurried = True
+                return
             os._exit(KILLED + number)
-        self._asked = True
         if self._server is None:
             sys.exit(0)
         self._server.should_exit = True

@@ -1,6 +1,7 @@
 """``skyulf events export`` and ``replay``: the whole log, and the artifacts it names, out and in again."""
 
 import os
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -12,9 +13,12 @@ from skyulf.artifacts import DIGEST, ArtifactStore, digest_of, hexadecimal
 from skyulf.cli.screen import Move, Occupied, Screen, UsageError, counted
 from skyulf.errors import Damaged, NotAllowed, NotFound, SkyulfError, Unavailable
 from skyulf.events.base import Recorded
-from skyulf.events.cloudevents import from_json, to_json
+from skyulf.events.cloudevents import from_json
+from skyulf.events.examination import LOWEST, Unreadable
+from skyulf.events.ledger import canonical
 from skyulf.events.log import EventLog
-from skyulf.runtime import reading, restoring
+from skyulf.queries.audit import Evidence
+from skyulf.runtime import auditing, restoring
 from skyulf.settings import Settings
 
 PAGE = 1_000
@@ -28,6 +32,11 @@ SHOWN_MISSING = 5
 def artifacts_folder(file: Path) -> Path:
     """Where the artifacts of an export lie."""
     return file.with_name(f"{file.name}.artifacts")
+
+
+def ledger_file(file: Path) -> Path:
+    """Where the checkpoints and leaves lie that an export is verified by."""
+    return file.with_name(f"{file.name}.ledger")
 
 
 def named_in(recorded: Recorded) -> Iterator[str]:
@@ -54,19 +63,26 @@ def _digests(value: Any) -> Iterator[str]:
 
 def export(screen: Screen, settings: Settings, file: Path, with_artifacts: bool) -> None:
     """Write every event up to the head; the file appears under its name only once it is complete."""
-    with reading(settings) as (log, open_artifacts):
+    with auditing(settings) as (log, open_artifacts, audit):
+        evidence = audit.evidence()  # before the head: what is sealed by now is written
         head = log.head()
         named: dict[str, None] = {}
         try:
+            ledger_file(file).unlink(missing_ok=True)
             with _complete(file) as out:
                 count = _write(screen, log, head, out, named if with_artifacts else None)
                 missing = _copy_out(screen, open_artifacts(), list(named), artifacts_folder(file)) if named else []
+            _write_ledger(screen, evidence, ledger_file(file))
         except OSError as error:
             raise UsageError(f"{error.filename or file} cannot be written ({error.strerror})") from error
     copied = len(named) - len(missing)
-    told = {"file": str(file), "events": count, "position": head}
+    told = {"file": str(file), "events": count, "position": head, "covered": evidence.covered}
     screen.document({**told, "artifacts": copied, "missing": missing} if with_artifacts else told)
     screen.show(f"{file}: {counted(count, 'event')}, complete up to position {head:,}")
+    if evidence.covered:
+        screen.show(f"{ledger_file(file)}: {counted(evidence.covered, 'event')} are sealed by a checkpoint")
+    else:
+        screen.note("no event is sealed by a checkpoint: skyulf audit checkpoint signs one", style="yellow")
     if with_artifacts:
         screen.show(f"{artifacts_folder(file)}: {counted(copied, 'artifact')}")
     _tell_missing(screen, missing, "not in the store, or damaged there")
@@ -93,18 +109,35 @@ def _beside(file: Path) -> Iterator[Path]:
 
 
 def _write(screen: Screen, log: EventLog, head: int, out: IO[bytes], named: dict[str, None] | None) -> int:
-    count = after = 0
+    """Write what is stored, to the byte; raises `Damaged` where that is not what the log wrote."""
+    count, after, more = 0, LOWEST, True
     with screen.bar("exporting events", head) as move:
-        while after < head:
-            page = log.read(after, PAGE, until=head)
-            for recorded in page.events:
-                out.write(to_json(recorded) + b"\n")
+        while more:
+            found = log.examine(after, PAGE, head)
+            for recorded in found:
+                if isinstance(recorded, Unreadable):
+                    raise Damaged(f"position {recorded.position}: {recorded.why}; skyulf audit verify says more")
+                out.write(canonical(recorded) + b"\n")
                 if named is not None:
                     named.update(dict.fromkeys(named_in(recorded)))
-            count += len(page.events)
-            after = page.position
-            move(after)
+            count += len(found)
+            more = len(found) == PAGE
+            after = found[-1].position if found else after
+            move(max(0, after))
     return count
+
+
+def _write_ledger(screen: Screen, evidence: Evidence, file: Path) -> None:
+    """Write each leaf with its position, and each checkpoint behind the leaves that it covers; no file without one."""
+    if not evidence.covered:
+        return
+    with _complete(file) as out, screen.bar("exporting the ledger", evidence.covered) as move:
+        for number, (position, leaf) in enumerate(evidence.leaves, start=1):
+            entry: dict[str, object] = {"position": position, "leaf": b64encode(leaf).decode()}
+            out.write(msgspec.json.encode(entry) + b"\n")
+            if (kept := evidence.checkpoints.get(number)) is not None:
+                out.write(msgspec.json.encode({"checkpoint": kept.note}) + b"\n")
+                move(number)
 
 
 def _copy_out(screen: Screen, artifacts: ArtifactStore, named: list[str], folder: Path) -> list[str]:

@@ -49,7 +49,7 @@ def _transformer(stage: Stage, context: BuildContext) -> Any:
 
     if isinstance(stage.step, RowStep):
         return stage.step.sampler(context, _whereabouts(stage))
-    estimator = stage.step.build(context)
+    estimator = stage.step.build_on(context, stage.selected)
     if stage.whole:
         return estimator
     name = stage.step.name

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from skyulf.core.columns import ColumnFacts
 from skyulf.core.default_steps import LINEAR_MODELS, Reasons, Sorted, sort_out, steps_for
 from skyulf.core.flow import Flow, follow, some
+from skyulf.core.registry import Node
 from skyulf.core.spec import ModelSpec, PipelineSpec
 from skyulf.errors import Fault
 
@@ -139,6 +140,8 @@ def check_spec(spec: PipelineSpec, columns: Sequence[ColumnFacts], rows: int) ->
     Quick enough for every request. A fault names the place in the spec and the way out; none means that the
     data's shape lets it be trained.
     """
+    if unable := unable_nodes(spec):
+        return tuple(unable)
     spec = _split_as_can_be(spec, columns, rows)
     target = next((c for c in columns if c.name == spec.target), None)
     if target is None:
@@ -154,6 +157,14 @@ def check_spec(spec: PipelineSpec, columns: Sequence[ColumnFacts], rows: int) ->
         best = choose_candidates(spec, columns, rows).specs[0]
         faults += _model_faults(best, follow(best, columns, rows))
     return tuple(faults)
+
+
+def unable_nodes(spec: PipelineSpec) -> list[Fault]:
+    """Say which nodes cannot be used, whatever the dataset: a library is missing, or they do not do the task."""
+    parts = [(f"steps.{at}.node", step.use()) for at, step in enumerate(spec.steps or ())]
+    nodes: list[tuple[str, Node]] = [*parts, *([("model.node", spec.model.use())] if spec.model else [])]
+    reasons = [(place, node.absent() or node.unable(spec.task)) for place, node in nodes]
+    return [Fault(place, reason) for place, reason in reasons if reason]
 
 
 def _target_faults(spec: PipelineSpec, target: ColumnFacts, rows: int) -> list[Fault]:

@@ -10,6 +10,9 @@ LIBRARIES = {"numpy": "numpy", "scipy": "scipy", "scikit-learn": "sklearn", "pan
              "skops": "skops"}  # fmt: skip
 """Each library by its name, and the module of it."""
 
+WHERE_USED = {"imbalanced-learn": "imblearn", "h3": "h3", "lightgbm": "lightgbm", "xgboost": "xgboost"}
+"""Libraries that only some nodes bring in."""
+
 
 def describe_environment(threads: int, limits: dict[str, int], libraries: Any) -> dict[str, Any]:
     """Return the versions of Python and the libraries, the processor, the BLAS and OpenMP builds, and threads.
@@ -23,8 +26,7 @@ def describe_environment(threads: int, limits: dict[str, int], libraries: Any) -
         {key: pool.get(key) for key in ("user_api", "internal_api", "version", "architecture")}
         for pool in libraries.info()
     ]
-    if "imblearn" in sys.modules:
-        known["imbalanced-learn"] = "imblearn"
+    known |= {library: module for library, module in WHERE_USED.items() if module in sys.modules}
     return {
         "python": platform.python_version(),
         **{library: import_module(module).__version__ for library, module in known.items()},

@@ -95,18 +95,20 @@ def follow(spec: PipelineSpec, columns: Sequence[ColumnFacts], rows: int) -> Flo
         chosen, with_generated, problems = _select(step_spec, current, inputs, spec.target, index)
         with_generated = with_generated and generated and step.takes_generated
         faults += problems + _objections(step, chosen, with_generated, index)
-        faults += _named(step, current, inputs, spec.target, index)
+        faults += _named(step, current, inputs, spec.target, index) + _misfit(step, chosen, current, index)
         faults += _gaps(step, chosen, with_generated and _nullable(made), index)
         names = tuple(column.name for column in chosen)
         if chosen or with_generated:
             known = tuple(c.name for c in current)
             whole = _whole(step, chosen, current) and generated == with_generated
-            stages.append(Stage(step, known, names, generated, with_generated, by_position, whole))
+            read = {name for read_names, _ in step.reads().values() for name in read_names}
+            needed = tuple(name for name in known if name in read or name in names)
+            stages.append(Stage(step, known, needed, generated, with_generated, by_position, whole))
             by_position = by_position or whole or step.output in ("generated", "added")
             if step.output == "dropped":
                 unused |= set(names) - touched
             if step.output != "rows":
-                touched |= set(names)
+                touched |= set(needed)
             if step.output in ("generated", "added"):
                 taken = made if with_generated else ()
                 kept = () if with_generated and step.output == "generated" else made
@@ -128,6 +130,11 @@ def _select(
     """Return the columns that a step acts on in their own order, whether generated ones too, and faults."""
     place = f"steps.{index}.columns"
     wanted = spec.columns
+    if (step := spec.use()).by_name:
+        if wanted != "all":
+            return [], False, [Fault(place, f"the parameters of {step.name} name its columns; leave this out")]
+        wanted = tuple(name for names, _ in step.reads().values() for name in names)
+        return [column for column in current if column.name in wanted], False, []
     if isinstance(wanted, tuple):
         present = {column.name for column in current}
         faults = [
@@ -158,7 +165,26 @@ def _named(step: Step, current: list[Flowing], inputs: tuple[str, ...], target: 
             for at, name in enumerate(names)
             if name not in present
         ]
+    kinds = {column.name: column.kind for column in current}
+    for parameter, (names, taken) in step.reads().items():
+        for name in names:
+            place = f"steps.{index}.params.{parameter}"
+            if name not in kinds:
+                faults.append(Fault(place, _missing(name, inputs, target)))
+            elif kinds[name] not in taken:
+                faults.append(Fault(place, f"{name} is {kinds[name]}; {step.name} takes {_either(taken)} here"))
     return faults
+
+
+def _either(kinds: frozenset[Kind]) -> str:
+    return " or ".join(sorted(kinds))
+
+
+def _misfit(step: Step, chosen: list[Flowing], current: list[Flowing], index: int) -> list[Fault]:
+    columns = {column.name: column.kind for column in chosen}
+    others = {column.name: column.kind for column in current if column not in chosen}
+    reason = step.misfit(columns, others) if chosen else None
+    return [Fault(f"steps.{index}.columns", reason)] if reason else []
 
 
 def _whole(step: Step, chosen: list[Flowing], current: list[Flowing]) -> bool:

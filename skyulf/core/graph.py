@@ -27,9 +27,9 @@ LEARNING = "ai.onnx.ml"
 OPERATORS = {
     STANDARD: frozenset(
         {
-            "Abs", "Add", "Cast", "Clip", "Concat", "Div", "Equal", "Exp", "Floor", "Gather", "GreaterOrEqual", "IsInf",
-            "IsNaN", "Less", "Log", "MatMul", "Max", "Min", "Mul", "Neg", "ReduceMax", "ReduceSum", "Sigmoid",
-            "Softmax", "StringConcat", "Sub", "Tanh", "Unsqueeze", "Where",
+            "Abs", "Add", "Cast", "Clip", "Concat", "Cos", "Div", "Equal", "Exp", "Floor", "Gather",
+            "GreaterOrEqual", "IsInf", "IsNaN", "Less", "Log", "MatMul", "Max", "Min", "Mul", "Neg", "ReduceMax",
+            "ReduceSum", "Sigmoid", "Sin", "Softmax", "Sqrt", "StringConcat", "Sub", "Tanh", "Unsqueeze", "Where",
         }
     ),
     LEARNING: frozenset({"LabelEncoder", "TreeEnsemble"}),
@@ -65,11 +65,13 @@ class Named:
 
     source: int | Numbers
     view: Callable[[Array], Array]
+    also: tuple[Any, ...] = ()
+    """Cells, as they come in, that a change before tells apart."""
 
-    def then(self, change: Callable[[Array], Array]) -> "Named":
-        """The same column after one more change."""
+    def then(self, change: Callable[[Array], Array], also: Sequence[Any] = ()) -> "Named":
+        """The same column after one more change, which tells apart the cells ``also`` that reach it."""
         before = self.view
-        return replace(self, view=lambda cells: change(before(cells)))
+        return replace(self, view=lambda cells: change(before(cells)), also=(*self.also, *also))
 
 
 Column = Numbers | Named
@@ -144,7 +146,7 @@ class Graph:
         ``answer`` gives what the step makes of cells (objects) of the column at a position: rows by outputs.
         """
         named = [column if isinstance(column, Named) else Named(column, _same) for column in columns]
-        keys = [_keys(column, values) for column, values in zip(named, known, strict=True)]
+        keys = [_keys(column, [*values, *column.also]) for column, values in zip(named, known, strict=True)]
         tables = []
         for at, (column, own) in enumerate(zip(named, keys, strict=True)):
             cells = np.empty(len(own) + 2, dtype=object)

@@ -29,6 +29,8 @@ class Notices:
 def _text(warning: warnings.WarningMessage) -> str:
     name = warning.category.__name__
     message = str(warning.message)
+    if "IterativeImputer" in message:
+        return "impute_iterative had not settled when it reached max_iter; scale the columns or raise max_iter"
     if name == "ConvergenceWarning":
         return "the model had not converged when it reached max_iter; scale the columns or raise max_iter"
     if "least populated class" in message:

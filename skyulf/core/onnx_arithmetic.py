@@ -103,3 +103,40 @@ def _floor_of(graph: Graph, matrix: str, divisor: float) -> str:
 
 def _modulo(graph: Graph, matrix: str, divisor: float) -> str:
     return graph.add("Sub", matrix, graph.add("Mul", _floor_of(graph, matrix, divisor), divisor))
+
+
+def function(graph: Graph, matrix: str, name: str) -> str:
+    """Return what a fitted ``Function`` makes of a matrix."""
+    size = graph.add("Abs", matrix)
+    below = graph.add("Less", matrix, 0.0)
+
+    def signed(of_size: str) -> str:
+        return graph.add("Where", below, graph.add("Neg", of_size), of_size)
+
+    made = {
+        "log1p": lambda: signed(_log1p(graph, size)),
+        "sqrt": lambda: signed(graph.add("Sqrt", size)),
+        "square": lambda: graph.add("Mul", matrix, matrix),
+        "reciprocal": lambda: graph.add("Where", graph.add("Equal", matrix, 0.0), 0.0, graph.add("Div", 1.0, matrix)),
+        "exp": lambda: graph.add("Exp", matrix),
+        "absolute": lambda: size,
+        "sin": lambda: graph.add("Sin", matrix),
+        "cos": lambda: graph.add("Cos", matrix),
+    }
+    return graph.add("Clip", made[name](), -LIMIT, LIMIT)
+
+
+def operation(graph: Graph, columns: Sequence[str], name: str) -> str:
+    """Return what a fitted ``Arithmetic`` makes of columns, which are rows by 1 each."""
+    if name == "ratio":
+        first, second = columns
+        nothing = graph.add("Equal", second, 0.0)
+        result = graph.add("Where", nothing, np.nan, graph.add("Div", first, second))
+        return graph.add("Clip", result, -LIMIT, LIMIT)
+    operators = {"sum": "Add", "mean": "Add", "difference": "Sub", "product": "Mul", "minimum": "Min", "maximum": "Max"}
+    result = columns[0]
+    for column in columns[1:]:
+        result = graph.add(operators[name], result, column)
+    if name == "mean":
+        result = graph.add("Div", result, float(len(columns)))
+    return graph.add("Clip", result, -LIMIT, LIMIT)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from skyulf.core.candidates import choose_candidates
+from skyulf.core.candidates import choose_candidates, unable_nodes
 from skyulf.core.columns import ColumnFacts, Kind
 from skyulf.core.flow import Flowing, Passage, follow
 from skyulf.core.made import Made
@@ -120,7 +120,7 @@ def _made(columns: Made) -> PlannedColumn:
 
 def check_alone(spec: PipelineSpec) -> tuple[Fault, ...]:
     """Find what is wrong with a spec whatever the dataset: columns that its steps cannot be given."""
-    faults: list[Fault] = []
+    faults = unable_nodes(spec)
     gone: set[str] = set()
     for index, step_spec in enumerate(spec.steps or ()):
         step, wanted = step_spec.use(), step_spec.columns

@@ -52,8 +52,15 @@ def _section(node: dict[str, Any]) -> Iterator[str]:
         yield "| parameter | values | default |"
         yield "|---|---|---|"
         for name, schema in properties.items():
-            yield f"| `{name}` | {_values(schema)} | {_literal(schema.get('default'))} |"
+            yield f"| `{name}` | {_values(schema)} | {_default(schema, name in node['params'].get('required', ()))} |"
         yield ""
+
+
+def _default(schema: dict[str, Any], needed: bool) -> str:
+    """Say what a parameter is where it is left out."""
+    if "default" in schema:
+        return _literal(schema["default"])
+    return "needed" if needed else "as said above"
 
 
 _BOUNDS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
@@ -65,6 +72,12 @@ def _values(schema: dict[str, Any]) -> str:
         return " or ".join(_values(one) for one in schema["anyOf"])
     if "enum" in schema or "const" in schema:
         return ", ".join(_literal(value) for value in schema.get("enum", [schema.get("const")]))
+    if "$ref" in schema:
+        return "a model: node, params"
+    if schema.get("type") == "object" and "additionalProperties" in schema:
+        return f"an object of: {_values(schema['additionalProperties'])}"
+    if "prefixItems" in schema:
+        return f"a list of: {', '.join(_values(one) for one in schema['prefixItems'])}"
     if schema.get("type") == "array":
         return f"a list of: {_values(schema['items'])}"
     words = [str(schema.get("type", "any"))]

@@ -5,6 +5,7 @@ to columns, and ``build`` makes the scikit-learn object. Nothing here imports sc
 """
 
 import importlib
+import importlib.util
 import inspect
 import pkgutil
 from abc import ABC, abstractmethod
@@ -52,10 +53,26 @@ class Node(BaseModel, ABC):
     tasks: ClassVar[tuple[Task, ...]] = ("classification", "regression")
     types: ClassVar[tuple[str, ...]]
     """Full names of the classes that its fitted state consists of, which a model file may therefore hold."""
+    needs: ClassVar[str | None] = None
+    """A library that not everyone has, by its module; the extra that installs it has the same name."""
+
+    def absent(self) -> str | None:
+        """Say what is to be installed before it can be used, or None where nothing is."""
+        if self.needs is None or importlib.util.find_spec(self.needs) is not None:
+            return None
+        return f"{self.name} needs {self.needs}, which is not installed; run pip install 'skyulf[{self.needs}]'"
+
+    def unable(self, task: Task) -> str | None:
+        """Say why it cannot do the task with these parameters, or None where it can."""
+        return None if task in self.tasks else f"{self.name} is for {' and '.join(self.tasks)} only"
 
     @abstractmethod
     def build(self, context: BuildContext) -> Any:
         """Make the unfitted scikit-learn object. Libraries are imported here, not at start."""
+
+
+Reads = tuple[Sequence[str], frozenset[Kind]]
+"""Columns that a parameter names, and the kinds that they may be of."""
 
 
 class Step(Node):
@@ -65,7 +82,8 @@ class Step(Node):
     columns, ``numeric`` ones of the same names, ``generated`` ones in their place, ``added`` ones beside them, none
     where they are ``dropped``, or the same columns with fewer or more ``rows``. ``takes_nulls`` says that cells may be
     missing before it, ``fills_nulls`` that none is afterwards, ``takes_generated`` that it also acts on columns that
-    earlier steps generated.
+    earlier steps generated. ``by_name`` says that its parameters name every column that it acts on, so that nothing
+    else chooses them.
     """
 
     kind: ClassVar[Literal["step", "model"]] = "step"
@@ -74,6 +92,7 @@ class Step(Node):
     takes_nulls: ClassVar[bool] = True
     fills_nulls: ClassVar[bool] = False
     takes_generated: ClassVar[bool] = True
+    by_name: ClassVar[bool] = False
 
     def after(self, kind: Kind, nullable: bool) -> tuple[Kind, bool]:
         """Return the kind of a column that keeps its name, and whether cells of it may be missing afterwards."""
@@ -88,6 +107,21 @@ class Step(Node):
     def names(self) -> Mapping[str, Sequence[str]]:
         """Return the parameters that name columns, and the names; one may be the target's."""
         return {}
+
+    def reads(self) -> Mapping[str, Reads]:
+        """Return the parameters that name columns which it needs to have besides those that it acts on.
+
+        Only for steps that add columns or change rows: others would take them out of the table.
+        """
+        return {}
+
+    def misfit(self, columns: Mapping[str, Kind], others: Mapping[str, Kind]) -> str | None:  # noqa: ARG002
+        """Say why it cannot act on these columns (by name, with their kinds) and leave the ``others``, or None."""
+        return None
+
+    def build_on(self, context: BuildContext, columns: Sequence[str]) -> Any:  # noqa: ARG002
+        """Make the unfitted object for columns of these names, in the order in which it will find them."""
+        return self.build(context)
 
     def makes(self, sources: Sequence[Source], classes: int | None) -> tuple[Made, ...]:  # noqa: ARG002
         """Say what it makes of columns whose place it takes, or beside which it puts others, before it is fitted.

@@ -5,7 +5,7 @@ from typing import Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
-from sklearn.feature_extraction.text import HashingVectorizer, TfidfVectorizer
+from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer, TfidfVectorizer
 from sklearn.utils.validation import validate_data
 
 Array = np.ndarray[Any, Any]
@@ -14,10 +14,11 @@ Array = np.ndarray[Any, Any]
 class TextVectors(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Counts words, each column by itself; a missing cell has none. A column without words gives no columns."""
 
-    def __init__(self, max_features: int = 200, method: str = "tfidf", ngrams: int = 1) -> None:
+    def __init__(self, max_features: int = 200, method: str = "tfidf", ngrams: int = 1, by: str = "word") -> None:
         self.max_features = max_features
         self.method = method
         self.ngrams = ngrams
+        self.by = by
 
     def fit(self, X: Any, y: Any = None) -> Self:  # noqa: ARG002, N803
         """Learn each column's commonest words and how rare they are."""
@@ -26,11 +27,12 @@ class TextVectors(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     def _fitted(self, texts: list[str]) -> Any:
-        options = {"ngram_range": (1, self.ngrams)}
+        options = {"ngram_range": (1, self.ngrams), "analyzer": "word" if self.by == "word" else "char_wb"}
         if self.method == "hashing":
             return HashingVectorizer(n_features=self.max_features, **options)
         try:
-            return TfidfVectorizer(max_features=self.max_features, **options).fit(texts)
+            vectorizer = CountVectorizer if self.method == "count" else TfidfVectorizer
+            return vectorizer(max_features=self.max_features, **options).fit(texts)
         except ValueError:  # there is no word in it
             return None
 

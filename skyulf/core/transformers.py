@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.impute import SimpleImputer
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skyulf.errors import TrainingFailed
 
@@ -20,7 +20,7 @@ LIMIT = 1e30
 """Numbers are kept within this, so that what later steps compute of them stays finite."""
 
 
-class _Numbers(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+class NumberTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Takes numbers, learns from each column, and gives numbers."""
 
     def fit(self, X: Any, y: Any = None) -> Self:  # noqa: N803
@@ -30,6 +30,7 @@ class _Numbers(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     def transform(self, X: Any) -> Array:  # noqa: N803
         """Change rows."""
+        check_is_fitted(self)
         numbers = validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan", reset=False)
         return self.compute(numbers)
 
@@ -80,7 +81,7 @@ def _median(present: Array) -> float:
     return float(np.median(present)) if len(present) else np.nan
 
 
-class Clipper(OneToOneFeatureMixin, _Numbers):  # type: ignore[misc]
+class Clipper(OneToOneFeatureMixin, NumberTransformer):  # type: ignore[misc]
     """Keeps each column within limits learnt from its quantiles.
 
     The limits are the quantiles ``low`` and ``high`` themselves, or as many times ``factor`` the distance between
@@ -107,7 +108,7 @@ class Clipper(OneToOneFeatureMixin, _Numbers):  # type: ignore[misc]
         return np.clip(numbers, self.lower_, self.upper_)
 
 
-class Power(OneToOneFeatureMixin, _Numbers):  # type: ignore[misc]
+class Power(OneToOneFeatureMixin, NumberTransformer):  # type: ignore[misc]
     """Makes each column's distribution symmetric by the power that scipy finds likeliest, then standard.
 
     For Box-Cox what is below the least number of the training rows counts as that.
@@ -159,7 +160,7 @@ class Power(OneToOneFeatureMixin, _Numbers):  # type: ignore[misc]
         return scaled
 
 
-class DateParts(_Numbers):
+class DateParts(NumberTransformer):
     """Takes moments apart: seconds since 1970 (UTC) in, numbers out, the parts of one column side by side."""
 
     def __init__(self, parts: Sequence[str] = ("year", "month", "day")) -> None:
@@ -195,14 +196,12 @@ def _part(seconds: Array, part: str) -> Array:
     return answer
 
 
-class Univariate(_Numbers):
+class Univariate(NumberTransformer):
     """Keeps the columns that, each by itself, tell most of the target; ``keep`` is a number of them or a share."""
 
-    def __init__(
-        self, keep: int | float = 0.5, score: str = "anova", task: str = "classification", seed: int = 0
-    ) -> None:
+    def __init__(self, keep: int | float = 0.5, by: str = "anova", task: str = "classification", seed: int = 0) -> None:
         self.keep = keep
-        self.score = score
+        self.by = by
         self.task = task
         self.seed = seed
 
@@ -214,7 +213,7 @@ class Univariate(_Numbers):
         classify = self.task == "classification"
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")  # constant columns: their score is not a number, so they come last
-            if self.score == "anova":
+            if self.by == "anova":
                 judge = feature_selection.f_classif if classify else feature_selection.f_regression
                 scores = judge(numbers, target)[0]
             else:
@@ -230,8 +229,13 @@ class Univariate(_Numbers):
         """Return the columns that are kept."""
         return numbers[:, self.kept_]
 
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = False
+        return tags
 
-class Variance(_Numbers):
+
+class Variance(NumberTransformer):
     """Keeps the columns whose variance is above a threshold, or the one of most variance where none is."""
 
     def __init__(self, threshold: float = 0.0) -> None:

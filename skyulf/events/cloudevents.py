@@ -59,7 +59,7 @@ _decoder = msgspec.json.Decoder(CloudEvent)
 
 
 def to_json(recorded: Recorded) -> bytes:
-    """The event as one line of JSON."""
+    """The event as one line of JSON: what is sealed (docs/audit.md), so that it may never change for what is there."""
     attributes = msgspec.structs.asdict(attributes_of(recorded))
     return msgspec.json.encode(CloudEvent(**attributes, data=msgspec.Raw(recorded.data)))
 

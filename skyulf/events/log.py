@@ -6,6 +6,7 @@ from typing import Protocol
 
 from skyulf.errors import SkyulfError, WrongVersion
 from skyulf.events.base import DomainEvent, Metadata, Recorded
+from skyulf.events.examination import Examined
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,14 @@ class EventLog(Protocol):
         """At most ``limit`` events in order of position, above ``after`` and not above ``until``.
 
         ``types`` are names of event types (any schema); a filtered read stops at the stable head.
+        """
+        ...
+
+    def examine(self, after: int, limit: int, until: int | None = None) -> tuple[Examined, ...]:
+        """What is stored above ``after``, in order of position, read without trust; nothing stops it but its end.
+
+        What is not, to the byte, what the log writes is `Unreadable`. Positions begin at `examination.LOWEST`, since
+        whoever tampers with a log may put something anywhere. It does not look whether what it reads is stable.
         """
         ...
 

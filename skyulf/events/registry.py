@@ -5,7 +5,7 @@ from typing import Any, get_args
 
 import msgspec
 
-from skyulf.errors import SkyulfError
+from skyulf.errors import Damaged, Outdated
 from skyulf.events import access, dataset, deployment, job, model, pipeline
 from skyulf.events.base import DomainEvent, Recorded, noun_of
 from skyulf.events.decoding import reader
@@ -45,8 +45,12 @@ UPCASTERS: Mapping[str, Upcaster] = {
 """From a stored name that is no longer written to the data of the next schema of the same type."""
 
 
-class Undecodable(SkyulfError):
+class Undecodable(Damaged):
     """A stored event cannot be read by this code: its type or schema is unknown, or its data does not fit."""
+
+
+class UnknownSchema(Outdated, Undecodable):
+    """A stored event is of a type or schema that only newer code knows."""
 
 
 def replay(stream: str, state: Any, events: Iterable[Recorded]) -> Any:
@@ -73,7 +77,7 @@ def decode(recorded: Recorded) -> DomainEvent:
 def _judged(cls: type[DomainEvent] | None, recorded: Recorded) -> DomainEvent:
     """The event as pydantic reads it, after the upcasters of its schema."""
     if cls is None or recorded.schema > cls.SCHEMA:
-        raise Undecodable(
+        raise UnknownSchema(
             f"position {recorded.position}: {recorded.name} is unknown to this version of Skyulf; upgrade it"
         )
     try:

@@ -13,10 +13,12 @@ from skyulf.events.log import EventLog
 from skyulf.metrics.counted import WAITING_SECONDS, Durations
 from skyulf.projections.job import JOBS
 from skyulf.projections.store import NotBuilt, Parked, ReadStore
+from skyulf.queries.audit import Unsealed
 from skyulf.queries.job import JobRepository
 from skyulf.queries.projection import ProjectionRepository, ProjectionStatus
 from skyulf.queries.reaction import ReactionRepository
 from skyulf.reactions.relay import RelayStatus
+from skyulf.reactions.sealing import SealerStatus
 
 STATUSES: tuple[JobStatus, ...] = get_args(JobStatus)
 
@@ -161,6 +163,20 @@ def of_relay(status: Callable[[], RelayStatus]) -> Iterator[Metric]:
         "relay_failing",
         "Whether something keeps the relay from working (1); its log says what.",
         state.problem is not None,
+    )
+
+
+def of_sealer(status: Callable[[], SealerStatus], unsealed: Callable[[], Unsealed]) -> Iterator[Metric]:
+    """What of the log no checkpoint covers yet, and whether the sealer is kept from its work."""
+    window = unsealed()
+    yield single("unsealed_events", "Events that no signed checkpoint covers yet.", window.events)
+    yield single(
+        "unsealed_seconds", "Age of the oldest event that no checkpoint covers; 0 when there is none.", window.seconds
+    )
+    yield single(
+        "sealer_failing",
+        "Whether something keeps the sealer from its work (1), such as a log that was changed; its log says what.",
+        status().problem is not None,
     )
 
 

@@ -37,10 +37,13 @@ class Projection(Generic[R]):
     indexes: tuple[tuple[str, ...], ...]
     types: tuple[str, ...] = field(init=False)
     """The names of the event types that are folded."""
+    code: str = field(init=False)
+    """Name and version, as ``jobs@2``: rows of one code are not those of another, which may run beside it."""
 
     def __post_init__(self) -> None:
-        """Note the names, which are asked for at every page."""
+        """Note what is asked for at every page."""
         object.__setattr__(self, "types", tuple(event.__name__ for event in self.folds))
+        object.__setattr__(self, "code", f"{self.name}@{self.version}")
 
 
 def by_stream(recorded: Recorded, event: DomainEvent) -> str:  # noqa: ARG001 - the signature of a key

@@ -7,15 +7,16 @@ folded into the rows exactly once, whatever crashes and however many projectors 
 import logging
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from skyulf.errors import Invalid, NotFound, SkyulfError, Unavailable
-from skyulf.events.base import DomainEvent, Recorded
+from skyulf.errors import Invalid, NotFound, Unavailable
 from skyulf.events.log import EventLog
 from skyulf.events.registry import decode
 from skyulf.projections.base import Projection, Row
+from skyulf.projections.folding import describe, fold_page, read
 from skyulf.projections.store import Build, BuildBatch, CheckpointMoved, Parked, ReadStore
 
 PAGE = 2_000
@@ -48,8 +49,7 @@ class Projector:
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
         self._unsubscribe: Callable[[], None] = lambda: None
-        self.working = False
-        """Whether this is the projector that works, of those that share the read models; the others stand by."""
+        self._leading: frozenset[str] = frozenset()
 
     def start(self) -> None:
         """Prepare the builds, then follow the log until `close`."""
@@ -71,23 +71,39 @@ class Projector:
         for thread in self._threads:
             thread.join()
         self._store.resign()
-        self.working = False
+        self._leading = frozenset()
+
+    @property
+    def working(self) -> bool:
+        """Whether this is a projector that works, of those that share the read models; the others stand by."""
+        return bool(self._leading)
+
+    def building(self) -> tuple[str, ...]:
+        """The names of the projections that have no rows for this code yet: they are being built."""
+        return tuple(name for name, projection in self._projections.items() if self._live(projection) is None)
 
     def on_advance(self, call: Callable[[str, int], None]) -> None:
-        """Call ``call(name, position)`` from the projector's threads whenever live rows have got to a position."""
+        """Call ``call(code, position)`` from the projector's threads whenever live rows have got to a position.
+
+        The code is `Projection.code`: rows of another version may be elsewhere.
+        """
         self._advanced.append(call)
 
     def prepare(self) -> None:
-        """See that each projection has a live build, and begin one anew where the live one is not of this code.
+        """See that each projection has a live build of this code, and begin one where there is none.
 
-        A build that is further than the log belongs to another log; it is made anew as well.
+        Processes of older and newer code may work on the same store. Builds of newer code are left alone. Of older
+        code the newest live one stays: processes that were not upgraded yet read it and keep it up, and whoever goes
+        back to that code finds it. A build that is further than the log belongs to another log; it is made anew.
         """
         for projection in self._projections.values():
-            builds = self._store.builds(projection.name)
+            builds = [build for build in self._store.builds(projection.name) if build.version <= projection.version]
+            older = [build.version for build in builds if build.live and build.version < projection.version]
+            kept = {projection.version, max(older, default=0)}
             head = self._log.head()  # looked at last: another projector may be taking the builds further meanwhile
             for build in builds:
-                of_this_code = build.version == projection.version
-                if build.position > head or not (of_this_code or build.live):
+                given_up = not build.live and build.version < projection.version
+                if build.position > head or given_up or build.version not in kept:
                     self._store.drop_build(projection, build.number)
             if self._live(projection) is None:
                 self.request_rebuild(projection.name)
@@ -111,14 +127,16 @@ class Projector:
             names = ", ".join(self._projections)
             raise NotFound(f"there is no projection {name}; there are {names}") from None
 
-    def catch_up(self) -> None:
-        """Take every live build to the head of the log; those that are at the same place share what is read."""
+    def catch_up(self, names: Collection[str] | None = None) -> None:
+        """Take live builds, of all or of those ``names``, to the head of the log; those at one place share a page."""
         more = True
         while more and not self._stopping.is_set():
             at: dict[int, list[Build]] = defaultdict(list)
             for build in self._store.live():
                 projection = self._projections.get(build.projection)
-                if projection is not None and projection.version == build.version:
+                if projection is None or projection.version != build.version:
+                    continue
+                if names is None or build.projection in names:
                     at[build.position].append(build)
             steps = [self._advance(group) for group in at.values()]
             more = any(step.full for step in steps)
@@ -131,7 +149,7 @@ class Projector:
             step = self._advance([build])
             build = replace(build, position=step.position)
             if not step.moved and self._store.promote(projection, build):
-                self._tell(name, build.position)
+                self._tell(projection.code, build.position)
                 break
 
     def retry_parked(self, name: str, key: str) -> int:
@@ -179,9 +197,21 @@ class Projector:
             self._wake.wait(POLL)
 
     def _catch_up_if_leading(self) -> None:
-        self.working = self._store.leads()
-        if self.working:
-            self.catch_up()
+        before, self._leading = self._leading, self._store.leads(tuple(self._projections.values()))
+        if self._leading:
+            self.catch_up(self._leading)
+        for name in self._leading - before:
+            self._guarded(lambda name=name: self._try_parked(name))  # type: ignore[misc]
+
+    def _try_parked(self, name: str) -> None:
+        """Fold once more what older code may have parked: events in a schema that this one knows."""
+        live = self._live(self._projections[name])
+        if live is None:
+            return
+        for key in {parked.key for parked in self._store.parked(self._projections[name])}:
+            with suppress(Invalid, NotFound):
+                released = self.retry_parked(name, key)
+                logger.warning("%s: %d events that were parked under %s are folded", name, released, key)
 
     def _follow_rebuilds(self) -> None:
         while not self._stopping.is_set():
@@ -190,11 +220,11 @@ class Projector:
             self._rebuild.wait(POLL * 4)
 
     def _rebuild_if_leading(self) -> None:
-        if not self._store.leads():
-            return
-        for projection in self._projections.values():
-            if any(not build.live for build in self._store.builds(projection.name)):
-                self._guarded(lambda name=projection.name: self.rebuild(name))  # type: ignore[misc]
+        leading = self._store.leads(tuple(self._projections.values()))
+        for name in leading:
+            version = self._projections[name].version
+            if any(not build.live and build.version == version for build in self._store.builds(name)):
+                self._guarded(lambda name=name: self.rebuild(name))  # type: ignore[misc]
 
     @staticmethod
     def _guarded(work: Callable[[], object]) -> None:
@@ -231,67 +261,11 @@ class Projector:
                 if of_it:
                     fold_page(projection, batch, of_it)
                 batch.advance(page.position)
-        for build in builds:
+        for projection, build in zip(projections, builds, strict=True):
             if build.live:
-                self._tell(build.projection, page.position)
+                self._tell(projection.code, page.position)
         return Step(page.position, moved=True, full=len(page.events) == PAGE)
 
-    def _tell(self, name: str, position: int) -> None:
+    def _tell(self, code: str, position: int) -> None:
         for call in self._advanced:
-            call(name, position)
-
-
-def read(recorded: Recorded) -> DomainEvent | Exception:
-    """The event, or why it cannot be decoded; once for all the projections that fold it."""
-    try:
-        return decode(recorded)
-    except Exception as error:  # noqa: BLE001 - whatever a stored event holds, the others go on
-        return error
-
-
-def fold_page(
-    projection: Projection[Any], batch: BuildBatch, events: Sequence[tuple[Recorded, DomainEvent | Exception]]
-) -> None:
-    """Fold a page of events into the rows that it touches, and park what cannot be folded, with all behind it."""
-    waiting = {parked.key for parked in batch.parked()}
-    touched = [(recorded, *located(projection, recorded, event)) for recorded, event in events]
-    rows: dict[str, Row | None] = dict(batch.rows(list({key for _, _, key in touched})))
-    changed: set[str] = set()
-    parked: list[Parked] = []
-    fold = projection.fold
-    for recorded, event, key in touched:
-        behind = None
-        if waiting:
-            behind = key if key in waiting else recorded.stream if recorded.stream in waiting else None
-        if behind is not None:
-            parked.append(Parked(recorded.position, behind, recorded.stream, None, 0))
-            continue
-        try:
-            if isinstance(event, Exception):
-                raise event
-            rows[key] = fold(rows.get(key), event, recorded)
-            changed.add(key)
-        except Exception as error:  # noqa: BLE001 - a fold may fail in any way; its key waits, the others go on
-            waiting.add(key)
-            parked.append(Parked(recorded.position, key, recorded.stream, describe(error), 1))
-    if parked:
-        logger.error("%s: %d events parked, the first at position %d", projection.name, len(parked), parked[0].position)
-        batch.park(parked)
-    batch.save({key: rows[key] for key in changed})
-
-
-def located(
-    projection: Projection[Any], recorded: Recorded, event: DomainEvent | Exception
-) -> tuple[DomainEvent | Exception, str]:
-    """The event and its key; of one that has none, why not, and its stream, which is all that is known."""
-    if isinstance(event, Exception):
-        return event, recorded.stream
-    try:
-        return event, projection.key(recorded, event)
-    except Exception as error:  # noqa: BLE001 - whatever a stored event holds, the others go on
-        return error, recorded.stream
-
-
-def describe(error: Exception) -> str:
-    """What went wrong, without data values: the text of an error of ours, and of others only the kind."""
-    return error.detail if isinstance(error, SkyulfError) else type(error).__name__
+            call(code, position)

@@ -27,7 +27,8 @@ class NotBuilt(SkyulfError):
 class Build:
     """One set of a projection's rows: its number, the version of the fold that makes it, how far it has got.
 
-    The live one is read; another is being filled beside it, and takes its place once it has caught up.
+    The live one is read; another is being filled beside it, and takes its place once it has caught up. Code reads
+    builds of its own version alone: where two versions of it run beside each other, each has a live one.
     """
 
     projection: str
@@ -133,11 +134,14 @@ class ReadStore(Protocol):
         ...
 
     def create_build(self, projection: Projection[Any]) -> Build:
-        """Make an empty build beside the others. It is live at once if there is none yet."""
+        """Make an empty build beside the others. It is live at once if there is none of any version yet."""
         ...
 
     def promote(self, projection: Projection[Any], build: Build) -> bool:
-        """Make a build live and drop the others, unless the live one is further; whether it is live now."""
+        """Make a build live and drop the others of its version, unless the live one is further; whether it is live.
+
+        Raises `CheckpointMoved` when the build is gone.
+        """
         ...
 
     def drop_build(self, projection: Projection[Any], number: int) -> None:
@@ -145,14 +149,16 @@ class ReadStore(Protocol):
         ...
 
     def live(self) -> tuple[Build, ...]:
-        """The live build of every projection that has one, by name."""
+        """The live build of every version of every projection that has one, by name and version."""
         ...
 
-    def leads(self) -> bool:
-        """Whether it is for this process to project; of those that share a database, one at most is told so.
+    def leads(self, projections: Sequence[Projection[Any]]) -> frozenset[str]:
+        """The names of those that it is for this process to keep up; of all that share a database, it alone is told so.
 
-        The others stand by, and one of them is told so within seconds once the first is gone. Two may believe it for a
-        moment: what they write is compared with the checkpoint all the same.
+        Of processes of the same code one gets them all, and the others stand by: one of them gets them within seconds
+        once the first is gone. A process of other code is told those whose version is another, and the rest once
+        nobody else has it. Two may believe it for a moment: what they write is compared with the checkpoint all the
+        same.
         """
         ...
 

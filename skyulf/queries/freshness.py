@@ -24,7 +24,7 @@ class Freshness:
         self._waiting: set[Callable[[], None]] = set()
 
     def moved(self, projection: str, position: int) -> None:
-        """Tell waiters that a projection's live rows have got to a position; from any thread."""
+        """Tell waiters that the live rows of a projection's code have got to a position; from any thread."""
         self._positions[projection] = position
         for wake in tuple(self._waiting):
             wake()
@@ -64,7 +64,7 @@ class Freshness:
 
     def _told(self, projection: Projection[Any], position: int) -> bool:
         """Whether a projector has said that it has got there; it costs nothing to ask."""
-        return self._positions.get(projection.name, 0) >= position
+        return self._positions.get(projection.code, 0) >= position
 
     async def _looked(self, projection: Projection[Any], position: int) -> bool:
         """Whether the store says so: the projector may be in another process, and what it says may be lost."""

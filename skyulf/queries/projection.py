@@ -70,7 +70,7 @@ class ProjectionRepository:
         projection = next(projection for projection in PROJECTIONS if projection.name == name)
         builds = self._store.builds(name)
         live = next((build for build in builds if build.live and build.version == projection.version), None)
-        filling = next((build for build in builds if not build.live), None)
+        filling = next((build for build in builds if not build.live and build.version == projection.version), None)
         try:
             parked = self._store.parked(projection)
         except NotBuilt:

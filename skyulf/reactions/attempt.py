@@ -32,7 +32,8 @@ class Attempt:
     """An attempt at a job that this worker holds, and the child that works on it.
 
     ``job`` is the job as it was last seen, at ``version`` of its stream, and ``cause`` the event that asked for it;
-    ``over`` is set once nobody wants the attempt any more, and ``fenced`` once others have the job.
+    ``over`` is set once nobody wants the attempt any more, and ``fenced`` once others have the job. ``lacking`` is what
+    this worker was short of, for which the job was handed back.
     """
 
     job_id: str
@@ -47,6 +48,7 @@ class Attempt:
     telling: threading.Lock = field(default_factory=threading.Lock)
     over: threading.Event = field(default_factory=threading.Event)
     fenced: bool = False
+    lacking: Unavailable | None = None
 
     @property
     def work(self) -> Work:
@@ -92,6 +94,10 @@ class AttemptRunner:
         except ChildTimedOut:
             return self._failed(attempt, time_limit(created.limits.seconds))
         except ChildFailed as failure:
+            if isinstance(failure.error, Unavailable):
+                logger.error("%s is handed back: %s", attempt.job_id, failure.error.detail)
+                attempt.lacking = failure.error
+                return self._stopped(attempt)
             return self._failed(attempt, *self._explained(attempt, failure, folder))
         except Unavailable as error:
             if not attempt.over.is_set():
@@ -160,12 +166,12 @@ class AttemptRunner:
             title = "The data or the spec cannot be trained" if isinstance(failure.error, TrainingFailed) else "Refused"
             return Problem(type="training-failed", title=title, detail=failure.error.detail), None
         path = folder / "traceback.txt"
-        path.write_text(failure.traceback, encoding="utf-8")
         detail = f"{failure.type_name} in the stage {attempt.stage}; the traceback is kept as an artifact."
         problem = Problem(type="training-error", title="A library failed on this data and spec", detail=detail)
         try:
+            path.write_text(failure.traceback, encoding="utf-8")
             return problem, patiently(lambda: self._artifacts.put(path), attempt.over)
-        except Unavailable:
+        except (Unavailable, OSError):
             return problem, None  # what went wrong is known; the job need not fail again for the lines of it
 
 

@@ -1,5 +1,6 @@
 """What a sandbox does for a job: read the table, fit, write the model and its evaluation beside."""
 
+import errno
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,9 +10,15 @@ import orjson
 
 from skyulf.core.columns import ColumnFacts
 from skyulf.core.spec import parse_spec
+from skyulf.errors import Unavailable
 
 MODEL = "model.skops"
 EVALUATION = "evaluation.json"
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+
+ROOM_SECONDS = 60
+"""Seconds that a worker whose disk is full leaves jobs to others."""
 
 FITTED = 0.97
 """How much of the whole is done once the model is fitted; writing a large one takes a while too."""
@@ -53,7 +60,19 @@ class Trained:
 
 
 def train(send: Callable[[Progress], None], task: Task) -> Trained:
-    """Train in this process; raises `TrainingFailed` where the data or the spec is to blame."""
+    """Train in this process.
+
+    Raises `TrainingFailed` where the data or the spec is to blame, and `Unavailable` when the disk is full.
+    """
+    try:
+        return _trained(send, task)
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        raise Unavailable("the worker's disk is full", ROOM_SECONDS) from error
+
+
+def _trained(send: Callable[[Progress], None], task: Task) -> Trained:
     from skyulf.core.calculator import fit  # the libraries of learning are loaded in the sandbox only
     from skyulf.core.formats import save_model
     from skyulf.core.frame import read_frame

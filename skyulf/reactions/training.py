@@ -29,12 +29,16 @@ from skyulf.reactions.offers import JobQueue, Offers
 from skyulf.reactions.rehearsal import rehearse
 from skyulf.reactions.reports import Reports
 from skyulf.reactions.sandbox import Child, SandboxServer
+from skyulf.reactions.trainer import ROOM_SECONDS
 
 TICK = 1.0
 """Seconds between two looks at what runs, here and elsewhere."""
 
 SEEN = 1_000
 """So many running jobs are looked at for those that were lost."""
+
+ROOM = 64 << 20
+"""Bytes that must be free for a job's files before one is claimed."""
 
 DRAIN_LOOK = 0.05
 
@@ -182,7 +186,7 @@ class Worker:
             except Unavailable as error:
                 if not self._stopping.is_set():
                     self._tell_away(error)
-                    self._draining.wait(TICK)
+                    self._draining.wait(error.retry_after)
             except Exception:
                 if child is not None:
                     child.kill()
@@ -209,14 +213,30 @@ class Worker:
             if not self._leases.take(attempt.work):
                 return False
             try:
-                if self._draining.is_set() or not self._reports.claim(attempt):
-                    return False
-                self._run(attempt)
-                return True
+                folder = self._folder()
+                try:
+                    if self._draining.is_set() or not self._reports.claim(attempt):
+                        return False
+                    self._run(attempt, folder)
+                finally:
+                    shutil.rmtree(folder, ignore_errors=True)
             finally:
                 self._leases.release(attempt.work)
         finally:
             self._held.drop(attempt)
+        if attempt.lacking is not None:
+            raise attempt.lacking
+        return True
+
+    def _folder(self) -> Path:
+        """A folder for an attempt's files; raises `Unavailable` where there is no room, which others may have."""
+        try:
+            if shutil.disk_usage(self._scratch).free >= ROOM:
+                return Path(tempfile.mkdtemp(prefix="job-", dir=self._scratch))
+            why = f"less than {ROOM >> 20} MiB are free"
+        except OSError as error:
+            why = str(error.strerror)
+        raise Unavailable(f"jobs are left to other workers, make room in {self._scratch}: {why}", ROOM_SECONDS)
 
     def _attempt(self, job_id: str, child: Child) -> Attempt | None:
         """The next attempt at a job, unless it does not wait."""
@@ -232,22 +252,19 @@ class Worker:
             return None
         return Attempt(job_id, job.attempt + 1, child, job, events[-1].version, cause_of(events))
 
-    def _run(self, attempt: Attempt) -> None:
+    def _run(self, attempt: Attempt, folder: Path) -> None:
         told = attempt.cause.metadata
         about = {"job": attempt.job_id, "attempt": attempt.number, "traceparent": told.traceparent}
         with logs.within(correlation_id=told.correlation_id, **about):
             begun = time.monotonic()
             logger.info("an attempt has begun")
             try:
-                self._run_in(Path(tempfile.mkdtemp(prefix="job-", dir=self._scratch)), attempt)
+                self._run_in(folder, attempt)
             finally:
                 fields = {"ms": round((time.monotonic() - begun) * 1000, 3)}
                 logger.info("the attempt has ended", extra={"fields": fields})
 
     def _run_in(self, folder: Path, attempt: Attempt) -> None:
-        try:
-            report = self._runner.run(attempt, folder, lambda progress: self._reports.heard(attempt, progress))
-            if report is not None:
-                self._reports.result(report, attempt.cause)
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+        report = self._runner.run(attempt, folder, lambda progress: self._reports.heard(attempt, progress))
+        if report is not None:
+            self._reports.result(report, attempt.cause)

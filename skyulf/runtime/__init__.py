@@ -1,6 +1,6 @@
 """The composition root: settings → a running system, or a role of one. The only package that knows the adapters."""
 
-from skyulf.runtime.beside import migrate, owner_of, places, reading, restoring
+from skyulf.runtime.beside import auditing, migrate, owner_of, places, public_key, reading, restoring
 from skyulf.runtime.making import in_postgres, make_read_store
 from skyulf.runtime.queries import Queries
 from skyulf.runtime.roles import ROLES, Role
@@ -11,11 +11,13 @@ __all__ = [
     "Queries",
     "Role",
     "Runtime",
+    "auditing",
     "in_postgres",
     "make_read_store",
     "migrate",
     "owner_of",
     "places",
+    "public_key",
     "reading",
     "restoring",
     "running",

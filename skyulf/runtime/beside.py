@@ -3,15 +3,20 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from urllib.parse import urlsplit
 
+from skyulf.adapters.checkpoint_files import make_key, read_key
 from skyulf.adapters.data_dir import Owner
 from skyulf.adapters.sqlite_log import SqliteEventLog
-from skyulf.adapters.system import new_id
+from skyulf.adapters.system import new_id, new_seed
 from skyulf.artifacts import ArtifactStore
 from skyulf.errors import NotFound
+from skyulf.events.checkpoints import PublicKey, SigningKey
 from skyulf.events.log import EventLog
+from skyulf.queries.audit import AuditService
 from skyulf.runtime.making import DATABASES, directory_of, in_postgres, make_artifacts, make_log, unknown
+from skyulf.runtime.sealing import key_file, make_ledger, new_origin
 from skyulf.settings import Settings
 
 
@@ -47,6 +52,28 @@ def reading(settings: Settings) -> Iterator[tuple[EventLog, Callable[[], Artifac
         yield log, partial(make_artifacts, settings, directory, writing=False)
     finally:
         log.close()
+
+
+@contextmanager
+def auditing(settings: Settings) -> Iterator[tuple[EventLog, Callable[[], ArtifactStore], AuditService]]:
+    """The log, its artifacts and its ledger, read beside the processes that write them; see `reading`."""
+    with reading(settings) as (log, artifacts):
+        ledger = make_ledger(settings, directory_of(settings), writing=False)
+        try:
+            yield log, artifacts, AuditService(log, ledger)
+        finally:
+            ledger.close()
+
+
+def public_key(settings: Settings, origin: str | None = None) -> tuple[PublicKey, Path, bool]:
+    """The public key of the log, the file that its private key is in, and whether that has just been made.
+
+    A new log is called ``origin``, or by a name of its own. Raises `Misconfigured`.
+    """
+    path = key_file(settings, directory_of(settings))
+    if path.exists():
+        return read_key(path).public, path, False
+    return make_key(path, SigningKey(origin or new_origin(), new_seed())).public, path, True
 
 
 @contextmanager

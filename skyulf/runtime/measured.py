@@ -1,13 +1,16 @@
 """What is measured of a running system: the gauges of each part that its role starts."""
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from skyulf.adapters.cached_artifacts import CachedArtifacts
 from skyulf.metrics import gauges
 from skyulf.metrics.measured import Measures
 from skyulf.projections.projector import Projector
+from skyulf.queries.audit import AuditService
 from skyulf.reactions.relay import Relay
+from skyulf.reactions.sealing import Sealer
 from skyulf.reactions.training import Worker
 from skyulf.runtime.making import in_postgres
 
@@ -30,6 +33,9 @@ def measure(it: "Runtime", closing: "Callable[[Closable], object]") -> None:
         elif isinstance(part, Relay):
             working["relay"] = working_of(part)
             it.metrics.measure(DATABASE, relay_of(part))
+        elif isinstance(part, Sealer):
+            working["sealer"] = working_of(part)
+            it.metrics.measure(DATABASE, sealer_of(part, it.audit, it.now))
         elif isinstance(part, Worker):
             it.metrics.measure(DATABASE, gauges.QueueTimes(it.log, it.metrics.claims).measure)
             it.metrics.measure(None, slots_of(part, it.settings.worker_slots))
@@ -54,7 +60,7 @@ def measure_database(it: "Runtime", closing: "Callable[[Closable], object]") -> 
         it.metrics.measure(DATABASE, lambda: gauges.of_transactions(activity.oldest_transaction))
 
 
-def working_of(part: Projector | Relay) -> Callable[[], bool]:
+def working_of(part: Projector | Relay | Sealer) -> Callable[[], bool]:
     """What tells whether a part is the one that works."""
     return lambda: part.working
 
@@ -62,6 +68,11 @@ def working_of(part: Projector | Relay) -> Callable[[], bool]:
 def relay_of(relay: Relay) -> Measures:
     """What a relay says of itself."""
     return lambda: gauges.of_relay(relay.status)
+
+
+def sealer_of(sealer: Sealer, audit: AuditService, now: Callable[[], datetime]) -> Measures:
+    """What a sealer says of itself."""
+    return lambda: gauges.of_sealer(sealer.status, lambda: audit.unsealed(now()))
 
 
 def slots_of(worker: Worker, slots: int) -> Measures:

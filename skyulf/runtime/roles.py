@@ -116,8 +116,10 @@ def is_projected_by_others(it: "Runtime") -> Mapping[str, str]:
 
 
 def projects(it: "Runtime") -> Mapping[str, str]:
-    """Tell whether this process projects, or another does."""
-    return {"projector": "working" if it.store.leads() else "standing by"}
+    """Tell whether this process projects, or another does, and what has no rows for this version's code yet."""
+    building = ", ".join(it.projector.building())
+    told = {"projector": "working" if it.store.leads(PROJECTIONS) else "standing by"}
+    return told | ({"building": building} if building else {})
 
 
 def publishes(it: "Runtime") -> Mapping[str, str]:
@@ -144,10 +146,11 @@ ROLES: Mapping[str, Role] = {
         Role(
             "all",
             holds=lambda it: (
-                it.queries, it.ingest, it.profiles, it.predictions, it.projector, it.worker, it.finisher, it.relay,
+                it.sealer, it.queries, it.ingest, it.profiles, it.predictions, it.projector, it.worker, it.finisher,
+                it.relay,
             ),
             starts=lambda it: (
-                it.keyring, it.sandbox, it.projector, it.worker, it.finisher, it.relay, it.progress,
+                it.keyring, it.sandbox, it.projector, it.worker, it.finisher, it.relay, it.progress, it.sealer,
             ),
             checks=(reaches_log, is_projected),
             needs=(),
@@ -165,8 +168,8 @@ ROLES: Mapping[str, Role] = {
         ),
         Role(
             "projector",
-            holds=lambda it: (it.projector,),
-            starts=lambda it: (it.keyring, it.projector),
+            holds=lambda it: (it.sealer, it.projector),
+            starts=lambda it: (it.keyring, it.projector, it.sealer),
             checks=(reaches_log, projects),
             needs=(needs_postgres,),
             files=False,

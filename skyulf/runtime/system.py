@@ -15,6 +15,7 @@ from skyulf.artifacts import ArtifactStore
 from skyulf.commands import COMMANDS
 from skyulf.commands.bus import CommandBus
 from skyulf.errors import Misconfigured, Unavailable
+from skyulf.events.ledger_store import LedgerStore
 from skyulf.events.log import EventLog
 from skyulf.ingest.service import IngestService
 from skyulf.metrics import Metrics
@@ -22,6 +23,7 @@ from skyulf.projections import PROJECTIONS
 from skyulf.projections.projector import Projector
 from skyulf.projections.store import ReadStore
 from skyulf.queries.access import Keyring
+from skyulf.queries.audit import AuditService
 from skyulf.queries.freshness import Freshness
 from skyulf.queries.job import JobRepository
 from skyulf.queries.projection import ProjectionRepository
@@ -31,6 +33,7 @@ from skyulf.reactions.leases import Leases
 from skyulf.reactions.profiling import ProfileService
 from skyulf.reactions.relay import Relay
 from skyulf.reactions.sandbox import SandboxServer
+from skyulf.reactions.sealing import Sealer
 from skyulf.reactions.training import Worker
 from skyulf.runtime.making import (
     directory_of,
@@ -48,6 +51,7 @@ from skyulf.runtime.making import (
 from skyulf.runtime.measured import measure
 from skyulf.runtime.queries import Queries, make_queries
 from skyulf.runtime.roles import LOOK_AGAIN, ROLES, Role
+from skyulf.runtime.sealing import make_ledger, make_sealer
 from skyulf.serving import PredictionService
 from skyulf.settings import Settings
 
@@ -192,6 +196,16 @@ class Runtime:
         return make_artifacts(self.settings, self.directory)
 
     @cached_property
+    def ledger(self) -> LedgerStore:
+        """The tree over the log, and its checkpoints."""
+        return self._closing(make_ledger(self.settings, self.directory))
+
+    @cached_property
+    def audit(self) -> AuditService:
+        """Proofs of what the log holds."""
+        return AuditService(self.log, self.ledger)
+
+    @cached_property
     def queries(self) -> Queries:
         """All that can be asked."""
         return make_queries(self.store, self.artifacts, self.projections, self.freshness)
@@ -291,6 +305,12 @@ class Runtime:
         """What publishes the log to Kafka, where there is one."""
         relay = make_relay(self.settings, self.log)
         return relay and self._closing(relay)
+
+    @cached_property
+    def sealer(self) -> Sealer | None:
+        """What seals the log, where this process has the key; closed after all that appends, to seal that too."""
+        sealer = make_sealer(self.settings, self.directory, self.log, self.ledger, self.role.files)
+        return sealer and self._closing(sealer)
 
     def _closing(self, part: C) -> C:
         """The part, to be closed before all that was made before it."""

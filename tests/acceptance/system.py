@@ -52,6 +52,9 @@ QUICK = {
 ROWS = [{"x": 3, "y": 4, "colour": "red"}, {"x": None, "y": 11.5, "colour": None}, {"x": 8, "y": 1, "colour": "mauve"}]
 """Rows that a model of `QUICK` on `TINY` predicts: with gaps, and with a category that it never saw."""
 
+INSISTS = 0.7
+"""Seconds after which a person who wants a process to end sends it another signal; sooner, it would be an echo."""
+
 ENDED = ("succeeded", "failed", "cancelled")
 
 LISTS = ("datasets", "pipelines", "jobs", "models", "deployments")

@@ -46,6 +46,7 @@ def test_everything_is_killed_at_random(postgres_to_kill: Postgres, kafka_to_kil
         published,
         rounds=ROUNDS,
         seed=SEED,
+        more={"SKYULF_LEASE_SECONDS": "3"},  # a killed worker's jobs are waited for
         tell=lambda text: print(text, file=sys.stderr),
     )
     assert found.faults == {}

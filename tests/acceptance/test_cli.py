@@ -372,7 +372,7 @@ def test_export_and_replay_give_the_same_log_and_the_same_predictions(
         again = tmp_path / "again.jsonl"
         count = answered("events", "export", again, "--data-dir", other.data_dir)
         assert again.read_bytes() == exported.read_bytes()
-        assert count == {"file": str(again), "events": told["events"], "position": told["position"]}
+        assert count == {"file": str(again), "events": told["events"], "position": told["position"], "covered": 0}
 
         before = answered("predict", "penguins", PENGUINS, "--data-dir", trained)
         other.start()
@@ -524,7 +524,7 @@ def test_projections_are_rebuilt_alone(copied: System) -> None:
     assert all(item["status"] == "live" and item["lag"] == 0 for item in rebuilt["items"])
     listed = {item["name"]: item for item in answered("projections", "list", *where)["items"]}
     assert listed["jobs"]["build"] > listed["datasets"]["build"]
-    assert answered("projections", "parked", *where) == {"items": []}
+    assert answered("projections", "parked", *where) == {"items": [], "messages": []}
 
 
 def test_projections_are_rebuilt_beside_a_server(copied: System) -> None:

@@ -15,10 +15,11 @@ import pytest
 from command_line import answered, skyulf
 from services.kafka import Broker
 from services.postgres import CannotRun, Databases, Postgres
-from system import PATIENCE, QUICK, ROWS, Server, System, eventually, kinds
+from system import INSISTS, PATIENCE, QUICK, ROWS, Server, System, eventually, kinds
 from topics import cluster, published
 
 from skyulf.errors import Misconfigured
+from skyulf.events.checkpoints import SigningKey
 from skyulf.runtime import ROLES, Runtime
 from skyulf.settings import Settings
 
@@ -43,7 +44,10 @@ class Installation:
 
     def __init__(self, root: Path, **settings: object) -> None:
         self.root = root
-        self.settings: Mapping[str, object] = settings
+        key = root / "signing.key"
+        key.touch(mode=0o600)
+        key.write_text(SigningKey("example.org/roles", bytes(range(32))).secret_text())
+        self.settings: Mapping[str, object] = {"signing_key": key, "checkpoint_seconds": 0.2, **settings}
         self.servers: list[Server] = []
         answered("migrate", SKYULF_DATABASE_URL=str(settings["database_url"]), SKYULF_DATA_DIR=str(root / "none"))
 
@@ -173,6 +177,17 @@ def test_a_projector_is_killed_and_the_other_takes_over(tmp_path: Path, postgres
             assert [item["name"] for item in system.listed("/v1/pipelines")] == ["p"]
             assert ready(stands_by)["projector"] == "working"
 
+            def sealed() -> bool:
+                answer = system.ask("GET", "/v1/audit/checkpoint")
+                return answer.status_code == 200 and answer.json()["position"] >= position
+
+            eventually(sealed)  # by the one that has taken over
+            at = {"SKYULF_DATABASE_URL": str(some.settings["database_url"]), "SKYULF_DATA_DIR": str(tmp_path / "none")}
+            verdict = answered(
+                "audit", "verify", "--key", SigningKey("example.org/roles", bytes(range(32))).public, **at
+            )
+            assert (verdict["verified"], verdict["position"] >= position) == (True, True)
+
             build = system.send("POST", "/v1/projections/pipelines/rebuild")["build"]
             eventually(lambda: system.get("/v1/projections/pipelines")["build"] == build)
         ended(stands_by)
@@ -243,6 +258,7 @@ def test_a_second_signal_ends_a_process_at_once(tmp_path: Path, postgres: Databa
                 return False
 
             eventually(listens_no_more)
+            time.sleep(INSISTS)
             assert server.alive, "it waits for the request that is being sent"
             server.process.send_signal(signal.SIGTERM)
             assert server.process.wait(1.0) == 128 + signal.SIGTERM

@@ -13,7 +13,7 @@ import httpx
 import pytest
 from command_line import answered
 from services.postgres import CannotRun, Postgres
-from system import QUICK, System, eventually, forest, gone, kinds
+from system import INSISTS, QUICK, System, eventually, forest, gone, kinds
 
 LEASE = 2.0
 """Seconds that a job stays with a worker that gives no sign."""
@@ -170,6 +170,7 @@ def test_a_second_signal_hands_the_job_back_at_once_and_a_cancel_reaches_whoever
     ending, _ = production.at_it(job)
     ending.server.process.send_signal(signal.SIGTERM)
     eventually(lambda: refuses(ending))
+    time.sleep(INSISTS)
     ending.server.process.send_signal(signal.SIGTERM)
     assert ending.server.process.wait(30) == 0
     events = production.api.stream(job)

@@ -81,7 +81,9 @@ def test_each_route_is_found_by_a_path_of_its_kind() -> None:
     for operation in PERMISSIONS:
         method, path = operation.split(" ", 1)
         assert operation_of(method, re.sub(r"\{[^}]*\}", "some-thing.1", path)) == operation
-        assert operation_of(method, f"{path}/x/y/z") == operation_of("PATCH", path) == "other"
+        assert operation_of("PATCH", path) == "other"
+        if not path.endswith(":path}"):
+            assert operation_of(method, f"{path}/x/y/z") == "other"
 
 
 @pytest.mark.parametrize("operation", sorted(PERMISSIONS))

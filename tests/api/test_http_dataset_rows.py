@@ -31,6 +31,7 @@ def test_a_version_shows_how_its_file_was_read(client: Client) -> None:
         "header": True,
         "types": {"a": "integer"},
         "uri": None,
+        "unfit": "refuse",
     }
 
 

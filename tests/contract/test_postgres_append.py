@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from skyulf.adapters.postgres_log import PostgresEventLog
 from skyulf.adapters.postgres_prepared import BOOLEAN, BYTES, INTEGER, Statement, array, bigints, numbers_in, texts
 from skyulf.adapters.postgres_recorder import Guards
 from skyulf.errors import Unavailable, WrongVersion
-from skyulf.events.log import CommandRecorded
+from skyulf.events.log import CommandRecorded, Write
 
 A, B = "pipeline-a", "pipeline-b"
 
@@ -126,3 +127,27 @@ def test_arrays_arrive_as_they_were_sent(log: PostgresEventLog) -> None:
     assert shown is not None
     assert [value and value.decode() for value in found] == [*shown, "{t,f}", "{NULL,7}", "{}"]
     assert [numbers_in(found[1]), numbers_in(found[5]), numbers_in(None)] == [[0, -1, 2**62], [], None]
+
+
+FULL = """
+CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN RAISE EXCEPTION 'could not extend file "base/1/2": No space left on device' USING ERRCODE = 'disk_full'; END $$;
+CREATE TRIGGER full_disk BEFORE INSERT ON events EXECUTE FUNCTION refuse();
+"""
+
+
+@pytest.mark.parametrize("guarded", [(), (Write(B, 0, ()),)])
+def test_on_a_full_disk_nothing_is_recorded_and_that_is_said_at_once(
+    log: PostgresEventLog, guarded: tuple[Write, ...]
+) -> None:
+    """It is known what became of the append: to try for long to learn it would keep everybody waiting."""
+    written(log, A, 0, named())
+    with closing(connect(log._url)) as connection:
+        connection.execute(FULL)
+        one = writing(A, 1, renamed())
+        with pytest.raises(Unavailable, match=r"disk is full, make room there .*could not extend file") as told:
+            log.append([replace(one, writes=(*one.writes, *guarded))])
+        assert "not known" not in told.value.detail
+        connection.execute("DROP TRIGGER full_disk ON events")
+    written(log, A, 1, renamed())
+    assert [event.version for event in everything(log)] == [1, 2]

@@ -135,7 +135,9 @@ class TestPromoting:
         assert live.builds("things") == (replace(build, live=True),)
         assert live.parked(THINGS) == ()
 
-    def test_another_version_takes_the_place_and_only_its_own_code_reads_it(self, live: ReadStore) -> None:
+    def test_another_version_is_read_by_its_own_code_alone_and_leaves_the_first_where_it_is(
+        self, live: ReadStore
+    ) -> None:
         newer = replace(THINGS, version=2, columns={"rank": "integer"}, indexes=(("rank",),))
         build = live.create_build(newer)
         fill(live, 1, {}, 4)
@@ -146,9 +148,23 @@ class TestPromoting:
             live.get(newer, ["a"])
         assert live.get(THINGS, ["a"]).version == 1
         assert live.promote(newer, build)
-        assert live.get(newer, ["a"]).version == 2
-        with pytest.raises(NotBuilt):
-            live.get(THINGS, ["a"])
+        assert live.get(newer, ["a"]).rows == (("a", Thing(rank=2)),)
+        found = live.get(THINGS, ["a"])
+        assert (found.version, found.position, found.rows) == (1, 4, ())
+        assert [(build.version, build.number) for build in live.live()] == [(1, 1), (2, build.number)]
+
+    def test_another_version_need_not_wait_for_one_that_is_further(self, live: ReadStore) -> None:
+        fill(live, 1, {}, 10)
+        newer = replace(THINGS, version=2)
+        assert live.promote(newer, live.create_build(newer))
+        assert live.position(newer) == 0
+
+    def test_one_that_is_gone_tells_the_projector_to_look_again(self, live: ReadStore) -> None:
+        build = live.create_build(THINGS)
+        live.drop_build(THINGS, build.number)
+        with pytest.raises(CheckpointMoved):
+            live.promote(THINGS, build)
+        assert live.position(THINGS) == 0
 
 
 class TestTransactions:
@@ -457,8 +473,8 @@ def test_readers_see_the_pointer_and_the_rows_of_one_moment(twins: list[ReadStor
 
 
 def test_a_store_of_its_own_leads(store: ReadStore) -> None:
-    assert store.leads()
-    assert store.leads()
+    assert store.leads([THINGS]) == {"things"}
+    assert store.leads([THINGS]) == {"things"}
 
 
 class TestLeading:
@@ -471,39 +487,56 @@ class TestLeading:
 
     def test_one_leads_and_the_other_does_once_the_first_is_gone(self, url: str) -> None:
         with closing(SqlReadStore(url)) as first, closing(SqlReadStore(url)) as second:
-            assert first.leads()
-            assert not second.leads()
-            assert first.leads()
+            assert first.leads([THINGS])
+            assert not second.leads([THINGS])
+            assert first.leads([THINGS])
             first.resign()
-            assert second.leads()
-            assert not first.leads()
+            assert second.leads([THINGS])
+            assert not first.leads([THINGS])
             second.close()
             assert taken_over(first)
 
     def test_one_whose_connection_has_ended_no_longer_leads_once_another_does(self, url: str) -> None:
         with closing(SqlReadStore(url)) as first, closing(SqlReadStore(url)) as second:
-            assert first.leads()
+            assert first.leads([THINGS])
             assert isinstance(first._lead, postgres_engine.PostgresLead)
             holder = first._lead._connection
             assert holder is not None
             with psycopg.connect(url, autocommit=True) as connection:
                 connection.execute("SELECT pg_terminate_backend(%s, 10000)", [holder.info.backend_pid])
             assert taken_over(second)
-            assert not first.leads()
-            assert not first.leads()
+            assert not first.leads([THINGS])
+            assert not first.leads([THINGS])
             second.close()
             assert taken_over(first)
 
+    def test_other_code_leads_what_is_its_own_and_the_rest_once_nobody_has_it(self, url: str) -> None:
+        others = replace(THINGS, name="others")
+        newer = [replace(THINGS, version=2), others]
+        with (
+            closing(SqlReadStore(url)) as first,
+            closing(SqlReadStore(url)) as second,
+            closing(SqlReadStore(url)) as third,
+        ):
+            assert first.leads([THINGS, others]) == {"things", "others"}
+            assert second.leads(newer) == {"things"}
+            assert third.leads(newer) == set(), "of the same code one works"
+            first.resign()
+            assert second.leads(newer) == {"things", "others"}
+            assert first.leads([THINGS, others]) == {"things"}
+            second.resign()
+            assert third.leads(newer) == {"things", "others"}
+
     def test_schemas_of_one_database_are_apart(self, url: str, postgres: Databases) -> None:
         with closing(SqlReadStore(url)) as first, closing(SqlReadStore(postgres.schema())) as other:
-            assert first.leads()
-            assert other.leads()
+            assert first.leads([THINGS])
+            assert other.leads([THINGS])
 
 
 def taken_over(store: SqlReadStore) -> bool:
     """Whether the store leads before long."""
     deadline = time.monotonic() + 5
-    while not store.leads():
+    while not store.leads([THINGS]):
         if time.monotonic() > deadline:
             return False
     return True

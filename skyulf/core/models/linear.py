@@ -37,7 +37,7 @@ class LogisticRegression(Model):
         """Weigh and squash."""
         from skyulf.core.trees import two_classes
 
-        scores = _weighed(fitted, graph, matrix)
+        scores = weighed(fitted, graph, matrix)
         if len(fitted.classes_) == 2:
             return two_classes(graph, graph.add("Sigmoid", scores))
         return graph.add("Softmax", scores, axis=1)
@@ -64,7 +64,7 @@ class LinearRegression(Model):
     @classmethod
     def onnx(cls, fitted: Any, graph: "Graph", matrix: str) -> str:
         """Weigh."""
-        return _weighed(fitted, graph, matrix)
+        return weighed(fitted, graph, matrix)
 
 
 class Ridge(Model):
@@ -89,7 +89,7 @@ class Ridge(Model):
     @classmethod
     def onnx(cls, fitted: Any, graph: "Graph", matrix: str) -> str:
         """Weigh."""
-        return _weighed(fitted, graph, matrix)
+        return weighed(fitted, graph, matrix)
 
 
 class Lasso(Model):
@@ -116,7 +116,7 @@ class Lasso(Model):
     @classmethod
     def onnx(cls, fitted: Any, graph: "Graph", matrix: str) -> str:
         """Weigh."""
-        return _weighed(fitted, graph, matrix)
+        return weighed(fitted, graph, matrix)
 
 
 class ElasticNet(Model):
@@ -144,10 +144,11 @@ class ElasticNet(Model):
     @classmethod
     def onnx(cls, fitted: Any, graph: "Graph", matrix: str) -> str:
         """Weigh."""
-        return _weighed(fitted, graph, matrix)
+        return weighed(fitted, graph, matrix)
 
 
-def _weighed(fitted: Any, graph: "Graph", matrix: str) -> str:
+def weighed(fitted: Any, graph: "Graph", matrix: str) -> str:
+    """Add up columns times coefficients, and the intercept: rows by outputs."""
     import numpy as np
 
     return graph.add(

@@ -1,7 +1,7 @@
 """Steps that turn categories into numbers."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -19,17 +19,22 @@ class OneHot(Step):
     Builds on scikit-learn's OneHotEncoder, dense. Takes categorical, text and numeric columns. A missing cell is a
     category of its own where training rows had any; categories beyond ``max_categories`` or rarer than
     ``min_frequency`` (a number of rows, or a share of them) share one column; a category never seen in training
-    counts among those, or else is all zeros.
+    counts among those, or else is all zeros. ``drop`` leaves out the first category of each column, or only of those
+    with two (dummy coding): what the others say is enough for a linear model without a penalty.
     """
 
     name: ClassVar[str] = "one_hot"
     takes: ClassVar[frozenset[Kind]] = ENCODABLE
     output: ClassVar[Output] = "generated"
     fills_nulls: ClassVar[bool] = True
-    types: ClassVar[tuple[str, ...]] = ("sklearn.preprocessing._encoders.OneHotEncoder",)
+    types: ClassVar[tuple[str, ...]] = (
+        "skyulf.core.encoders.DummyEncoder",
+        "sklearn.preprocessing._encoders.OneHotEncoder",
+    )
 
     max_categories: int | None = Field(default=100, ge=2)
     min_frequency: int | float | None = Field(default=None, gt=0)
+    drop: Literal["first", "if_binary"] | None = None
 
     def makes(self, sources: Sequence[Source], classes: int | None) -> tuple[Made, ...]:  # noqa: ARG002
         """One column for each category, and one for all that are rare."""
@@ -43,10 +48,13 @@ class OneHot(Step):
         """Make a dense OneHotEncoder that serves unseen categories."""
         from sklearn.preprocessing import OneHotEncoder
 
+        if self.drop is not None:
+            from skyulf.core.encoders import DummyEncoder as OneHotEncoder
         return OneHotEncoder(
             handle_unknown="infrequent_if_exist",
             max_categories=self.max_categories,
             min_frequency=self.min_frequency,
+            drop=self.drop,
             sparse_output=False,
         )
 
@@ -56,7 +64,9 @@ class OneHot(Step):
         from skyulf.core.graph import asked
 
         rare = [0 if each is None else len(each) - 1 for each in fitted.infrequent_categories_]
-        widths = [len(known) - fewer for known, fewer in zip(fitted.categories_, rare, strict=True)]
+        dropped = [0] * len(rare) if fitted.drop_idx_ is None else [int(at is not None) for at in fitted.drop_idx_]
+        fewer = [one + other for one, other in zip(rare, dropped, strict=True)]
+        widths = [len(known) - less for known, less in zip(fitted.categories_, fewer, strict=True)]
         return graph.lookup(columns, fitted.categories_, asked(fitted.transform, fitted.categories_, widths))
 
 

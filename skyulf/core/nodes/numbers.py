@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from skyulf.core.columns import Kind
 from skyulf.core.made import Made, Source, counted, names_of, some
+from skyulf.core.nodes.outliers import check_ends
 from skyulf.core.registry import NUMERIC, BuildContext, Output, Step
 
 if TYPE_CHECKING:
@@ -17,29 +18,36 @@ if TYPE_CHECKING:
 class Clip(Step):
     """Draws outliers in to limits that training rows set; missing cells stay missing.
 
-    With method iqr the limits lie ``factor`` quartile ranges outside the quartiles (Tukey's fences); with quantiles
-    they are the quantiles ``low`` and ``high``. Takes numeric columns.
+    With method iqr the limits lie ``factor`` quartile ranges outside the quartiles (Tukey's fences); with z_score
+    ``deviations`` standard deviations from the mean; with quantiles they are the quantiles ``low`` and ``high``
+    (winsorising); with bounds ``minimum`` and ``maximum``. Takes numeric columns.
     """
 
     name: ClassVar[str] = "clip"
     takes: ClassVar[frozenset[Kind]] = NUMERIC
-    types: ClassVar[tuple[str, ...]] = ("skyulf.core.transformers.Clipper",)
+    types: ClassVar[tuple[str, ...]] = ("skyulf.core.outliers.Limits", "skyulf.core.transformers.Clipper")
 
-    method: Literal["iqr", "quantiles"] = "iqr"
+    method: Literal["iqr", "z_score", "quantiles", "bounds"] = "iqr"
     factor: float = Field(default=1.5, ge=0)
+    deviations: float = Field(default=3.0, gt=0)
     low: float = Field(default=0.01, ge=0, le=1)
     high: float = Field(default=0.99, ge=0, le=1)
+    minimum: float | None = None
+    maximum: float | None = None
 
     @model_validator(mode="after")
-    def _low_is_below_high(self) -> Self:
-        if self.low >= self.high:
-            raise ValueError("low must be less than high")
+    def _ends_are_ends(self) -> Self:
+        check_ends(self)
         return self
 
     def build(self, _: BuildContext) -> Any:
-        """Make a Clipper."""
+        """Make a Clipper, or Limits where they are set by other means than quantiles."""
         from skyulf.core.transformers import Clipper
 
+        if self.method in ("z_score", "bounds"):
+            from skyulf.core.outliers import Limits
+
+            return Limits(self.method, self.deviations, self.minimum, self.maximum)
         if self.method == "iqr":
             return Clipper(0.25, 0.75, self.factor)
         return Clipper(self.low, self.high, 0.0)

@@ -13,9 +13,10 @@ from skyulf.core.registry import BuildContext, Output, Step
 class TextVectors(Step):
     """Replaces each column of text by a column for each of its commonest words, weighed by how rare a word is.
 
-    Builds on scikit-learn's TfidfVectorizer; with method hashing on its HashingVectorizer, which learns nothing and
-    lets words share columns. At most ``max_features`` columns for each column of text, of up to ``ngrams`` words in a
-    row. Takes text and categorical columns; a missing cell has no words, nor do words count that training rows lack.
+    Builds on scikit-learn's TfidfVectorizer; with method count on its CountVectorizer, which does not weigh; with
+    hashing on its HashingVectorizer, which learns nothing and lets words share columns. At most ``max_features``
+    columns for each column of text, of up to ``ngrams`` words in a row, or, ``by`` character, of as many characters of
+    a word. Takes text and categorical columns; a missing cell has no words, nor do words count that training rows lack.
     Models after it have no ONNX copy.
     """
 
@@ -26,14 +27,16 @@ class TextVectors(Step):
     takes_generated: ClassVar[bool] = False
     types: ClassVar[tuple[str, ...]] = (
         "skyulf.core.texts.TextVectors",
+        "sklearn.feature_extraction.text.CountVectorizer",
         "sklearn.feature_extraction.text.HashingVectorizer",
         "sklearn.feature_extraction.text.TfidfTransformer",
         "sklearn.feature_extraction.text.TfidfVectorizer",
     )
 
     max_features: int = Field(default=200, ge=1)
-    method: Literal["tfidf", "hashing"] = "tfidf"
+    method: Literal["tfidf", "count", "hashing"] = "tfidf"
     ngrams: int = Field(default=1, ge=1)
+    by: Literal["word", "character"] = "word"
 
     def makes(self, sources: Sequence[Source], classes: int | None) -> tuple[Made, ...]:  # noqa: ARG002
         """One column for each word that is kept, or for each place that words share."""
@@ -48,7 +51,7 @@ class TextVectors(Step):
         """Make a transformer of texts."""
         from skyulf.core import texts
 
-        return texts.TextVectors(self.max_features, self.method, self.ngrams)
+        return texts.TextVectors(self.max_features, self.method, self.ngrams, self.by)
 
     @classmethod
     def arithmetic(cls, fitted: Any) -> Callable[[Any], Any]:

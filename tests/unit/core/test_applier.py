@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 import pandas as pd
 import pytest
-from helpers import FULL, LOGISTIC, spec, table, trained
+from helpers import FULL, LOGISTIC, SMALL, spec, table, trained
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,7 +18,6 @@ from skyulf.errors import Invalid
 
 SEASON = "été \"x'"
 ROW = {"age": 30, "fare paid": 8.5, SEASON: "a", "deck": "x", "member": True}
-SMALL = {name: {"n_estimators": 5} for name in ("random_forest", "extra_trees", "gradient_boosting")}
 
 MIXED = [
     {"node": "one_hot", "columns": ["deck"]},

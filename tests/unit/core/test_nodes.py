@@ -8,14 +8,25 @@ import numpy as np
 import pandas as pd
 import pytest
 from helpers import LOGISTIC, USES, facts_of, spec, table, trained, wide
+from test_fingerprint import marks
 
 from skyulf.core.applier import Applier
+from skyulf.core.calculator import check, split
 from skyulf.core.candidates import check_spec
 from skyulf.core.fingerprint import fingerprint
 from skyulf.core.formats import load_model, save_model
+from skyulf.core.plan import plan
 from skyulf.core.registry import BuildContext, steps
 from skyulf.errors import TrainingFailed
 
+ONE_OF_EACH = list({use.split()[0]: use for use in reversed(USES)}.values())
+STEPS_PROGRAM = """
+import sys
+from helpers import LOGISTIC, USES, spec, trained, wide
+frame, facts = wide()
+for name, steps in USES.items():
+    print(name, trained(spec(steps, LOGISTIC, refit=False), frame=frame, facts=facts).fingerprint)
+"""
 SEASON = "été \"x'"
 ROW = {"age": 30, "fare paid": 8.5, SEASON: "a", "deck": "x", "member": True, "day": "2020-02-29"}
 ROW |= {"at %": "2020-02-29T23:59:59.5+01:00", "void": None, "digits": "31", "note": "dear unseen"}
@@ -24,7 +35,7 @@ ROW |= {"at %": "2020-02-29T23:59:59.5+01:00", "void": None, "digits": "31", "no
 @cache
 def state_of(use):
     frame, facts = wide()
-    asked = spec(USES[use], LOGISTIC)
+    asked = spec(USES[use], LOGISTIC, refit=False)
     assert check_spec(asked, facts, len(frame)) == ()
     return trained(asked, frame=frame, facts=facts)
 
@@ -64,6 +75,7 @@ def test_arrays_say_what_the_pipeline_says(use):
 def test_nulls_go_where_the_schema_says(use):
     state = state_of(use)
     answer = Applier(state)
+    assert answer.predict(answer.validate([])).predictions == []
     nulls = {c.name: None for c in state.input_schema if c.nullable}
     assert {"void", "deck"} <= set(nulls)
     for row in ({**ROW, **nulls}, *({**ROW, name: None} for name in nulls)):
@@ -78,7 +90,9 @@ def test_any_finite_number_is_served(use):
     assert all(math.isfinite(p) for row in said.probabilities for p in row.values())
 
 
-@pytest.mark.parametrize("use", [use for use in USES if use.startswith("target_encode") or "univariate" in use])
+@pytest.mark.parametrize(
+    "use", [use for use in USES if use.startswith(("target_encode", "select_by_model", "select_univariate"))]
+)
 @pytest.mark.parametrize(("target", "task"), [("integer", "classification"), ("number", "regression")])
 def test_steps_that_look_at_the_target_do_both_tasks(use, target, task):
     frame, _ = wide()
@@ -157,3 +171,53 @@ def test_a_cast_is_followed():
     number = [{"node": "cast", "columns": ["deck", SEASON], "params": {"to": "number"}}]
     faults = check_spec(spec(number, LOGISTIC), facts, len(frame))
     assert [fault.message.count(name) for fault in faults for name in ("deck", SEASON)] == [1, 1]
+
+
+@pytest.mark.parametrize("use", ONE_OF_EACH)
+def test_a_few_rows_and_a_column_of_gaps_train_or_say_why_not(use):
+    frame, facts = wide(24)
+    frame["age"] = np.nan
+    facts = facts_of(frame, {fact.name: fact.type for fact in facts})
+    asked = spec(USES[use], {"node": "decision_tree"}, split={"test_size": 0.34}, refit=False)
+    if check_spec(asked, facts, len(frame)):
+        return
+    try:
+        state = trained(asked, frame=frame, facts=facts)
+    except TrainingFailed as failed:
+        reason = str(failed)
+    else:
+        reason = use
+        Applier(state).predict(Applier(state).columns_of_frame(frame[:1]))
+    assert use.split()[0] in reason
+
+
+@pytest.mark.parametrize("use", ONE_OF_EACH)
+def test_whatever_stands_in_held_out_rows_the_fit_that_is_evaluated_stays_the_same(use):
+    frame, facts = wide()
+    asked = spec(USES[use], LOGISTIC, refit=False)
+    _, held_out = split(asked, check([asked], frame, facts), 1)
+    rng = np.random.default_rng(3)
+    for name in frame.columns.drop("y"):
+        own = frame[name].to_numpy(copy=True)
+        own[held_out] = rng.permutation(own[held_out]) if own.dtype == object else rng.normal(1e4, 1e6, len(held_out))
+        frame[name] = pd.Series(own, dtype=own.dtype)
+        if own.dtype == object:
+            frame.loc[held_out[:5], name] = "nobody has seen this"
+    assert trained(asked, frame=frame, facts=facts).fingerprint == state_of(use).fingerprint
+
+
+def test_every_step_has_one_fingerprint_in_every_process():
+    here = [f"{use} {state_of(use).fingerprint}" for use in USES]
+    assert marks(1, 2, STEPS_PROGRAM) == here
+    assert len({line.split()[-1] for line in here}) == len(here)
+
+
+@pytest.mark.parametrize("use", USES)
+def test_as_many_columns_are_made_as_the_plan_says(use):
+    frame, facts = wide()
+    columns = plan(spec(USES[use], LOGISTIC), facts, len(frame)).candidates[0].steps[-1].columns
+    made = state_of(use).pipeline[-1].n_features_in_
+    if all(column.count is not None for column in columns):
+        assert made == sum(column.count for column in columns)
+    if all(column.most is not None for column in columns):
+        assert made <= sum(column.most for column in columns)

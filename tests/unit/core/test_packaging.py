@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+from helpers import SMALL as QUICK
 from helpers import USES, facts_of, spec, table, trained, wide
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,22 +20,24 @@ from skyulf.core import packaging
 from skyulf.core.applier import Applier
 from skyulf.core.candidates import check_spec
 from skyulf.core.packaging import NotPackaged, Packaged, audit, converted, package
-from skyulf.core.registry import models
+from skyulf.core.registry import models, steps
 from skyulf.core.rows import Columns
 from skyulf.core.scorer import RECORD, Scorer
 from skyulf.core.state import FittedState, InputColumn
 from skyulf.errors import Damaged
 
 SMALL = {
+    **QUICK,
     "random_forest": {"n_estimators": 7, "min_samples_leaf": 3},
-    "extra_trees": {"n_estimators": 7},
-    "gradient_boosting": {"n_estimators": 7},
     "hist_gradient_boosting": {"max_iter": 7, "min_samples_leaf": 5},
 }
-EXACT = {"decision_tree", "random_forest", "extra_trees", "gradient_boosting", "hist_gradient_boosting"}
+EXACT = {
+    "decision_tree", "random_forest", "extra_trees", "gradient_boosting", "hist_gradient_boosting", "lightgbm",
+    "xgboost",
+}  # fmt: skip
 """Models whose copy differs in the last bits at most."""
 
-NOT_CONVERTED = {"k_neighbors"}
+NOT_CONVERTED = {"k_neighbors", "calibrated"}
 
 TARGETS = {"two classes": "string", "three classes": "integer", "numbers": "number"}
 
@@ -126,6 +129,8 @@ def thresholds(state: FittedState) -> list[float]:
     model = state.pipeline[-1]
     if hasattr(model, "tree_"):
         return model.tree_.threshold.tolist()  # type: ignore[no-any-return]
+    if hasattr(model, "thresholds_"):
+        return [each for each in model.thresholds_[model.left_ >= 0].tolist() if abs(each) < 1e30]
     if hasattr(model, "_predictors"):
         found = [each for rounds in model._predictors for one in rounds for each in one.nodes["num_threshold"].tolist()]
         return [each for each in found if math.isfinite(each)]
@@ -142,7 +147,18 @@ def packaged(state: FittedState, rows: Columns) -> Packaged:
     return outcome
 
 
-@pytest.mark.parametrize("use", [use for use in USES if "text_vectors" not in use and use != "cast"])
+NO_COPY = {
+    "clean_text", "cluster", "geo_distance", "h3_cells", "hash_encode", "impute_iterative", "impute_knn", "lag",
+    "rolling", "text_vectors",
+}  # fmt: skip
+"""Steps that say so themselves."""
+
+
+def test_a_step_without_a_copy_says_so() -> None:
+    assert {name for name, step in steps().items() if "no ONNX copy" in (step.__doc__ or "")} == NO_COPY | {"cast"}
+
+
+@pytest.mark.parametrize("use", [use for use in USES if use.split()[0] not in NO_COPY and use != "cast"])
 def test_every_step_has_a_copy_that_agrees(use: str) -> None:
     state, rows = fitted(use, "hist_gradient_boosting", "two classes")
     outcome = packaged(state, rows)
@@ -166,6 +182,8 @@ def test_every_model_has_a_copy_that_agrees(model: str, target: str) -> None:
         ("text_vectors", "decision_tree", "the step text_vectors has no counterpart in ONNX"),
         ("cast", "decision_tree", "the step cast reads numbers out of text"),
         ("impute", "k_neighbors", "which of equally near rows count"),
+        ("impute", "calibrated", "the model calibrated has no counterpart"),
+        ("lag", "decision_tree", "the step lag has no counterpart"),
     ],
 )
 def test_what_has_no_copy_says_why(use: str, model: str, why: str) -> None:
@@ -192,6 +210,22 @@ WILD = [
     ("power_transform", "logistic_regression", "two classes"),
     ("power_transform box_cox", "ridge", "numbers"),
     ("clip late", "hist_gradient_boosting", "two classes"),
+    (PLAIN, "adaboost", "three classes"),
+    (PLAIN, "adaboost", "numbers"),
+    (PLAIN, "sgd", "three classes"),
+    (PLAIN, "bernoulli_naive_bayes", "three classes"),
+    (PLAIN, "stacking", "two classes"),
+    ("arithmetic", "decision_tree", "two classes"),
+    ("bin_edges", "decision_tree", "two classes"),
+    ("function", "ridge", "numbers"),
+    ("function reciprocal", "decision_tree", "two classes"),
+    ("one_hot dummy", "hist_gradient_boosting", "two classes"),
+    ("outlier_indicator", "decision_tree", "two classes"),
+    ("replace", "hist_gradient_boosting", "two classes"),
+    ("replace numbers", "hist_gradient_boosting", "two classes"),
+    ("set_missing", "hist_gradient_boosting", "two classes"),
+    ("set_missing text", "hist_gradient_boosting", "two classes"),
+    ("weight_of_evidence numbers", "decision_tree", "three classes"),
 ]
 
 
@@ -210,7 +244,7 @@ PLAIN_REST = [{"node": "drop_columns", "columns": "text"}, *[step for step in RE
 @given(steps=MANY_STEPS, model=st.sampled_from(["decision_tree", "hist_gradient_boosting", "logistic_regression"]))
 def test_steps_in_any_order_have_a_copy_that_agrees(steps: list[dict[str, Any]], model: str) -> None:
     frame, facts = wide(60)
-    steps = [step for step in steps if step["node"] != "text_vectors"]
+    steps = [step for step in steps if step["node"] not in NO_COPY]
     asked = spec([*steps, *PLAIN_REST], {"node": model, "params": SMALL.get(model, {})}, refit=False)
     if check_spec(asked, facts, len(frame)):
         return
@@ -238,7 +272,7 @@ def bare(model: str, target: str) -> tuple[FittedState, Columns, Scorer]:
     return state, Applier(state).columns_of_frame(frame), Scorer(converted(state, "sha256:model"))
 
 
-@pytest.mark.parametrize("model", ["decision_tree", "hist_gradient_boosting"])
+@pytest.mark.parametrize("model", ["decision_tree", "hist_gradient_boosting", "lightgbm", "xgboost"])
 @pytest.mark.parametrize("target", TARGETS)
 def test_trees_turn_at_the_very_number_at_which_the_model_of_record_turns(model: str, target: str) -> None:
     state, rows, copy = bare(model, target)

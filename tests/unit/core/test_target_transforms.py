@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers import FULL, facts_of, spec, table, trained
+from helpers import FULL, SMALL, facts_of, spec, table, trained
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -25,7 +25,6 @@ from skyulf.core.target_transforms import TargetTransform
 from skyulf.errors import Invalid
 
 METHODS = ("log1p", "yeo_johnson")
-QUICK = {"random_forest", "extra_trees", "gradient_boosting"}
 NUMBERS = st.one_of(
     st.sampled_from([0.0, -0.0, -1.0, 1.0, -2.0, 1e-9, 1e9, -1e9, 0.5]), st.floats(-1e9, 1e9, allow_subnormal=False)
 )
@@ -71,7 +70,7 @@ def skewed(shift: float = 0.0) -> tuple[Any, list[ColumnFacts]]:
 @cache
 def fitted(node: str, method: str | None, shift: float = 0.0) -> FittedState:
     frame, facts = skewed(shift)
-    params = {"n_estimators": 9} if node in QUICK else {}
+    params = SMALL.get(node, {})
     asked = spec(FULL, {"node": node, "params": params}, "regression", target_transform=method)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of models that did not converge on so little

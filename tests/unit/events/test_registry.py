@@ -4,11 +4,13 @@ from typing import get_args
 import pytest
 from builders import named, record, renamed
 from pydantic import ValidationError
+from starlette.requests import Request
 
+from api.problems import of_domain_error
 from skyulf.events import registry
 from skyulf.events.base import DomainEvent, Recorded, noun_of
 from skyulf.events.pipeline import PipelineCreated, PipelineState
-from skyulf.events.registry import EVENTS, EVOLVE, UPCASTERS, Undecodable, decode, replay
+from skyulf.events.registry import EVENTS, EVOLVE, UPCASTERS, Undecodable, UnknownSchema, decode, replay
 
 
 def classes_of(base: type[DomainEvent]) -> set[type[DomainEvent]]:
@@ -101,3 +103,14 @@ def test_replaying_a_stream() -> None:
 def test_a_streams_noun_is_what_it_begins_with(stream: str, noun: str) -> None:
     assert noun_of(stream) == noun
     assert record(named(), stream=stream).noun == noun
+
+
+def test_of_two_versions_of_the_code_the_older_says_that_another_process_may_answer() -> None:
+    """While processes are upgraded one after the other, a proxy asks the next one."""
+    with pytest.raises(UnknownSchema) as unknown:
+        decode(record(named(), 7, schema=2))
+    with pytest.raises(Undecodable) as damaged:
+        decode(record(named(), 7, data=b"not JSON"))
+    answers = [of_domain_error(Request({"type": "http"}), raised.value) for raised in (unknown, damaged)]
+    assert [answer.status_code for answer in answers] == [503, 500]
+    assert answers[0].headers["Retry-After"] == "10"

@@ -1,5 +1,8 @@
 """Workers claim, train and report; whatever happens to them and around them, a job gets one result."""
 
+import errno
+import shutil
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,10 +15,12 @@ from builders import context, everything, job_created, written
 from installation import DATASET, Act, Child, Installation, Process
 
 from skyulf.commands.job import CancelJob, ReclaimJob, RetryJob, StartJob
+from skyulf.errors import Unavailable
 from skyulf.events.job import JobFailed
 from skyulf.events.registry import decode
-from skyulf.reactions import attempt, patience
-from skyulf.reactions.sandbox import ChildDied
+from skyulf.reactions import attempt, patience, trainer, training
+from skyulf.reactions.sandbox import ChildDied, wire
+from skyulf.reactions.sandbox.wire import FrameReader
 
 TRAINED = ["JobCreated", "JobStarted", "JobProgressed", "ModelTrained"]
 
@@ -347,3 +352,77 @@ class TestDraining:
             sent(one, CancelJob(id=job))
             one.worker.drain(SOON)
             assert site.job().status == "cancelled"
+
+
+class TestAFullDisk:
+    """It is the worker that has no room, and not the job that is to blame."""
+
+    def test_one_whose_disk_is_full_claims_nothing_and_says_where_to_make_room(
+        self, site: Installation, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        job, one = site.create(), site.process()
+        monkeypatch.setattr(training, "ROOM", shutil.disk_usage(site.scratch).total + 1)
+        with pytest.raises(Unavailable, match=f"make room in {site.scratch}: less than"):
+            one.works(job)
+        assert (site.kinds(), site.leases, one.worker.at_work_on()) == (["JobCreated"], {}, ())
+        monkeypatch.undo()
+        assert one.works(job)
+        assert site.kinds() == TRAINED
+
+    def test_one_that_can_make_no_folder_claims_nothing(
+        self, site: Installation, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        job, one = site.create(), site.process()
+        monkeypatch.setattr(tempfile, "mkdtemp", lambda **_: full_disk())
+        with pytest.raises(Unavailable, match="No space left on device"):
+            one.works(job)
+        assert site.kinds() == ["JobCreated"]
+
+    def test_a_job_that_finds_it_full_is_handed_back_and_trained_by_another(
+        self, site: Installation, tmp_path: Path
+    ) -> None:
+        job, one, another = site.create(), site.process(), site.process()
+
+        def meets_it(child: Child, _: Any) -> None:
+            child.ended.set()
+            raise told_by_child(lambda: trainer.train(lambda _: full_disk(), task_in(tmp_path)))
+
+        with pytest.raises(Unavailable, match="disk is full") as told:
+            one.works(job, meets_it)
+        assert told.value.retry_after == trainer.ROOM_SECONDS, "so long it leaves jobs to others"
+        assert (site.kinds()[-1], site.job().status, site.leases) == ("JobReclaimed", "created", {})
+        assert another.works(job)
+        assert site.kinds()[-1] == "ModelTrained"
+
+    def test_what_a_library_said_is_left_out_where_there_is_no_room_for_it(
+        self, site: Installation, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        job, one = site.create(), site.process()
+        monkeypatch.setattr(Path, "write_text", lambda *_, **__: full_disk())
+
+        def fails(child: Child, _: Any) -> None:
+            child.ended.set()
+            raise told_by_child(lambda: [][1])
+
+        assert one.works(job, fails)
+        failed = decode(site.newest("JobFailed"))
+        assert isinstance(failed, JobFailed)
+        assert (failed.problem.type, failed.traceback) == ("training-error", None)
+
+
+def full_disk() -> Any:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def task_in(folder: Path) -> Any:
+    return trainer.Task(str(folder / "table"), str(folder), (), (), 0, 1)
+
+
+def told_by_child(work: Callable[[], object]) -> Exception:
+    """What the owner of a child is told of what it raises."""
+    try:
+        work()
+    except Exception as error:  # noqa: BLE001 - whatever it is
+        frame = next(FrameReader().feed(wire.pack_failure(0, error)))
+        return wire.unpack_failure(frame.payload)
+    raise AssertionError("it was to fail")

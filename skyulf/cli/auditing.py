@@ -1,0 +1,120 @@
+"""The commands of ``skyulf audit``, their arguments and their help."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from skyulf.cli.options import DataDir, Json, begun
+
+audit = typer.Typer(no_args_is_help=True, help="Prove what the log holds, and find what was changed in it.")
+
+Key = Annotated[
+    str | None,
+    typer.Option(
+        metavar="KEY",
+        help="The log's public key, or a file with it. Default: the one that the ledger names.",
+        show_default=False,
+    ),
+]
+Witnesses = Annotated[
+    list[str] | None,
+    typer.Option("--witness", metavar="KEY", help="The public key of a witness, to be told when it cosigned."),
+]
+Held = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--checkpoint",
+        metavar="FILE",
+        exists=True,
+        dir_okay=False,
+        readable=True,
+        help="A checkpoint that was kept elsewhere; may be given several times.",
+    ),
+]
+
+
+@audit.command("verify")
+def verify(
+    export: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True, dir_okay=False, readable=True, metavar="FILE", help="Check what export wrote, offline."
+        ),
+    ] = None,
+    key: Key = None,
+    checkpoint: Held = None,
+    witness: Witnesses = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Hold the log, or an export, against signed checkpoints; ends with 1 for what was changed, 2 if none can tell."""
+    with begun(data_dir, as_json) as (screen, settings):
+        from skyulf.cli.audit import verify_export, verify_log
+
+        if export is None:
+            fine = verify_log(screen, settings, key, checkpoint or [], witness or [])
+        else:
+            fine = verify_export(screen, export, key, checkpoint or [], witness or [])
+    if not fine:
+        raise typer.Exit(1)
+
+
+@audit.command("checkpoint")
+def checkpoint(
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", dir_okay=False, metavar="FILE", help="Keep the signed note there.")
+    ] = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Show the newest signed checkpoint; where no server runs, one is signed now."""
+    with begun(data_dir, as_json) as (screen, settings):
+        from skyulf.cli.audit import show_checkpoint
+
+        show_checkpoint(screen, settings, output)
+
+
+@audit.command("proof")
+def proof(
+    position: Annotated[
+        int | None, typer.Argument(min=1, help="Prove that the event there is under the newest checkpoint.")
+    ] = None,
+    size: Annotated[
+        int | None,
+        typer.Option("--from", min=1, metavar="SIZE", help="Prove that the log only grew since it had so many events."),
+    ] = None,
+    later: Annotated[
+        int | None,
+        typer.Option("--to", min=1, metavar="SIZE", help="Up to this size. Default: the newest checkpoint's."),
+    ] = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Show a proof: of one event by its position, or of growth between two sizes."""
+    with begun(data_dir, as_json) as (screen, settings):
+        from skyulf.cli.audit import show_consistency, show_inclusion
+        from skyulf.cli.screen import UsageError
+
+        if position is not None and size is None and later is None:
+            show_inclusion(screen, settings, position)
+        elif size is not None and position is None:
+            show_consistency(screen, settings, size, later)
+        else:
+            raise UsageError("give the POSITION of an event, or --from SIZE with or without --to SIZE")
+
+
+@audit.command("key")
+def key(
+    origin: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="What a new log is called, such as example.org/skyulf.", show_default=False),
+    ] = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Show the public key that verifies checkpoints; where there is none, make the key that signs them."""
+    with begun(data_dir, as_json) as (screen, settings):
+        from skyulf.cli.audit import show_key
+
+        show_key(screen, settings, origin)

@@ -1,0 +1,43 @@
+"""The page that sets what the published platform offers beside ours says what the catalogue says."""
+
+import re
+from pathlib import Path
+
+from skyulf.core.registry import models, steps
+
+OURS_ALONE = {"drop_columns", "cluster"}
+PAGE = Path(__file__).parents[3] / "docs" / "coverage.md"
+
+
+def rows(title: str) -> list[list[str]]:
+    """The cells of a table: number, theirs, ours, how."""
+    section = PAGE.read_text(encoding="utf-8").split(f"## {title}\n")[1].split("\n## ")[0]
+    cells = [[cell.strip() for cell in line[1:-1].split("|")] for line in section.splitlines() if line[:1] == "|"]
+    return [row for row in cells if row[0].isdigit()]
+
+
+def test_every_step_and_model_of_theirs_is_on_it() -> None:
+    for title, count in (("Steps", 62), ("Models", 38)):
+        assert [row[0] for row in rows(title)] == [str(at) for at in range(1, count + 1)]
+    named = [row[1] for title in ("Steps", "Models") for row in rows(title)]
+    assert len(set(named)) == 100
+
+
+def test_every_node_that_it_names_is_there_and_every_node_is_named() -> None:
+    for title, nodes in (("Steps", steps()), ("Models", models())):
+        cells = [row[2] for row in rows(title)]
+        named = {name for cell in cells if "*" not in cell for name in re.findall(r"`(\w+)`", cell)}
+        assert named <= set(nodes)
+        assert set(nodes) - named <= OURS_ALONE
+        for cell in cells:
+            assert cell.startswith(("`", "*")), f"{cell} is neither a node, nor a part of the system, nor to come"
+
+
+def test_what_each_is_by_is_a_parameter() -> None:
+    for title, nodes in (("Steps", steps()), ("Models", models())):
+        for row in rows(title):
+            if found := re.match(r"`(\w+)` (\w+)$", row[3]):
+                (name, *_) = re.findall(r"`(\w+)`", row[2])
+                parameter, value = found.groups()
+                schema = str(nodes[name].model_json_schema()["properties"][parameter])
+                assert f"'{value}'" in schema, f"{name} has no {parameter} {value}"

@@ -34,6 +34,8 @@ def takes(template: str, path: str) -> bool:
     """Whether a path fits a template, part by part: a name is anything without a slash, a path anything on one line."""
     own, _, others = template.partition("/")
     if own.endswith(":path}"):
+        if "/" not in template:
+            return bool(path) and "\n" not in path
         return any(
             takes(others, path[end + 1 :]) for end in range(1, len(path)) if path[end] == "/" and "\n" not in path[:end]
         )
@@ -57,4 +59,6 @@ def test_the_examples_reach_operations_and_miss_them() -> None:
     assert takes("/v1/projections/{name}/parked/{key:path}/retry", "/v1/projections/jobs/parked/a/b/retry")
     assert not takes("/v1/projections/{name}/parked/{key:path}/retry", "/v1/projections/jobs/parked//retry")
     assert not takes("/openapi.json", "/openapixjson")
+    assert takes("/v1/audit/tile/{path:path}", "/v1/audit/tile/0/x001/067")
+    assert not takes("/v1/audit/tile/{path:path}", "/v1/audit/tile/")
     assert all(takes(template, re.sub(r"\{[^}]*\}", "x", template)) for _, template in TABLE)

@@ -8,6 +8,7 @@ from skyulf.core.columns import ColumnFacts
 from skyulf.core.default_steps import LINEAR_MODELS, Reasons, Sorted, sort_out, steps_for
 from skyulf.core.flow import Flow, follow, some
 from skyulf.core.spec import ModelSpec, PipelineSpec
+from skyulf.core.tuning_check import tuning_faults
 from skyulf.errors import Fault
 
 MAX_CLASSES = 1000
@@ -153,6 +154,8 @@ def check_spec(spec: PipelineSpec, columns: Sequence[ColumnFacts], rows: int) ->
     if not flow.faults:
         best = choose_candidates(spec, columns, rows).specs[0]
         faults += _model_faults(best, follow(best, columns, rows))
+    if not faults and spec.tuning is not None:
+        return tuning_faults(spec, columns, rows, lambda one: check_spec(one, columns, rows))
     return tuple(faults)
 
 

@@ -158,6 +158,7 @@ class Worker:
                 attempt.kill_soon()
             else:
                 self._reports.progress(attempt)
+                self._reports.trials(attempt)
 
     def _tell_away(self, error: Unavailable) -> None:
         if not self._away:
@@ -248,6 +249,7 @@ class Worker:
         try:
             report = self._runner.run(attempt, folder, lambda progress: self._reports.heard(attempt, progress))
             if report is not None:
+                self._reports.last_trials(attempt)
                 self._reports.result(report, attempt.cause)
         finally:
             shutil.rmtree(folder, ignore_errors=True)

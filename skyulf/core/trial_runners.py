@@ -21,7 +21,7 @@ WORTH_IT = 8.0
 DIED = "the process that scored it died, perhaps for lack of memory"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Order:
     """A fold of a trial that is to be scored."""
 

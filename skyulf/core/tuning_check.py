@@ -31,7 +31,7 @@ def _fold_faults(spec: PipelineSpec, columns: Sequence[ColumnFacts], rows: int) 
     kind = cv.kind_for(spec.task)
     if cv.folds > train - (kind == "time_series"):
         yield Fault("tuning.cv.folds", f"{train} training rows do not make {cv.folds} folds; lower it, or add rows")
-    if kind == "stratified":
+    elif kind == "stratified":
         share = spec.split.test_size if spec.split.stratifies(spec.task) else 0.0
         rarest = math.ceil((1 - share) * target.rarest)
         if cv.folds > rarest:

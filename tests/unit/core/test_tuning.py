@@ -71,8 +71,23 @@ def test_each_strategy_tries_what_it_should_and_chooses_the_best(tuning, count):
     assert all(trial.mean == pytest.approx(np.mean(trial.scores)) for trial in whole)
 
 
-def test_the_same_trials_on_two_cores_as_on_one(monkeypatch):
+@pytest.fixture
+def at_once(monkeypatch):
+    """Processes are started after the first fold, and waited for: they get what there is to do."""
+    start = trial_runners.Runners.start
+
+    def started(self, count):
+        start(self, count)
+        for connection in tuple(self._workers):
+            connection.poll(60)
+            assert self._heard(connection) is None
+
     monkeypatch.setattr(trial_runners, "WORTH_IT", 0.0)
+    monkeypatch.setattr(trial_runners.Runners, "start", started)
+
+
+@pytest.mark.usefixtures("at_once")
+def test_the_same_trials_on_two_cores_as_on_one():
     tuning = {"strategy": "tpe", "trials": 10, "space": BOTH}
     alone, trials, _ = tuned(tuning)
     together, trials_of_two, _ = tuned(tuning, threads=2)
@@ -136,11 +151,12 @@ class Deadly(Bench):
         return super().score(parameters, share, fold)
 
 
+@pytest.mark.usefixtures("at_once")
 def test_a_process_that_dies_fails_its_trial_and_no_other():
     bench = _bench()
     deadly = Deadly(*(getattr(bench, name) for name in Bench.__slots__))
     with trial_runners.runners(deadly, 1) as workers:
-        workers._idle = [workers._started()]
+        workers.start(1)
         for number, value in enumerate([1.0, 666.0, 10.0]):
             workers.order(trial_runners.Order(number, {"model.C": value}, 1.0, 0))
         told = {order.trial: score for order, score in (workers.next(3) for _ in range(3))}

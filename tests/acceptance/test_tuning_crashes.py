@@ -36,7 +36,7 @@ def moment(event: dict[str, Any]) -> datetime:
 
 
 def test_a_killed_tuning_repeats_at_most_its_last_second(served: System) -> None:
-    trials = 40
+    trials = 24
     dataset = served.upload()
     job = served.submit(dataset, tuned(trials), seed=5)
     eventually(lambda: told(served, job))

@@ -20,6 +20,7 @@ BENCHES = {
     "rebuild": "read models from 10,000 and 1,000,000 events, SQLite",
     "catchup": "read models from 10,000 and 1,000,000 events, Postgres, beside the library's runner",
     "training": "training through the whole system",
+    "tuning": "fifty trials beside Optuna driven by hand",
     "predict": "predictions over HTTP",
     "profile": "the profile of a dataset version beside pyarrow reading its CSV",
     "start": "start to ready, and idle memory",

@@ -10,7 +10,7 @@ from skyulf.commands.base import Context
 from skyulf.events.base import Actor, DomainEvent, Metadata, Recorded
 from skyulf.events.dataset import Column, DatasetCreated, DatasetVersionAdded, Source
 from skyulf.events.deployment import Target
-from skyulf.events.job import CandidateScore, JobCreated, Limits, ModelTrained, Problem
+from skyulf.events.job import CandidateScore, JobCreated, Limits, ModelTrained, Problem, Trial
 from skyulf.events.log import Append, EventLog, Write
 from skyulf.events.model import ModelVersionRegistered
 from skyulf.events.pipeline import PipelineCreated, PipelineRevised
@@ -184,6 +184,19 @@ RESULT: dict[str, Any] = {
 def model_trained(attempt: int = 1, **changes: Any) -> ModelTrained:
     values = {**RESULT, "fingerprint": "f1", "model_name": None, "model_version": None, **changes}
     return ModelTrained(attempt=attempt, **values)
+
+
+def trial(number: int = 0, **changes: Any) -> Trial:
+    values: dict[str, Any] = {
+        "number": number,
+        "parameters": {"model.C": 0.5 + number},
+        "state": "finished",
+        "scores": (0.75, 0.5),
+        "mean": 0.625,
+        "seconds": 0.25,
+        **changes,
+    }
+    return Trial(**values)
 
 
 def registered(number: int = 1, **changes: Any) -> ModelVersionRegistered:

@@ -9,7 +9,7 @@ from api.dependencies import ContextDep, MinPositionDep, PageDep, RuntimeDep, re
 from api.routes.base import NOT_MODIFIED, not_modified, problems, router
 from api.routes.stream import EVENT_PAGE, page_of_events
 from api.schemas.base import CommandAnswer, Page, answered
-from api.schemas.job import CancelIn, EvaluationOut, JobIn, JobOut
+from api.schemas.job import CancelIn, EvaluationOut, JobIn, JobOut, TrialOut
 from skyulf.commands.base import Command, Context
 from skyulf.commands.job import CancelJob, CreateJob, RetryJob
 from skyulf.errors import SkyulfError
@@ -113,3 +113,11 @@ async def show_evaluation(
     if not_modified(request, response, row.version):
         return Response(status_code=304, headers=dict(response.headers))
     return evaluation
+
+
+@routes.get("/jobs/{job_id}/trials", response_model=Page[TrialOut])
+async def list_trials(job_id: str, runtime: RuntimeDep, page: PageDep, min_position: MinPositionDep) -> Any:
+    """List the trials of a job's tuning that are over, by number, or with ``order=best`` the best first."""
+    jobs, trials = runtime.queries.jobs, runtime.queries.trials
+    await read_one(runtime, jobs, min_position, job_id, lambda: jobs.get(job_id))
+    return await read(runtime, trials, min_position, lambda: trials.of_job(job_id, page))

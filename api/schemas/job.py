@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from api.schemas.base import Reason, Request, Response
 from skyulf.commands.base import Name
-from skyulf.events.job import JobStatus
+from skyulf.events.job import JobStatus, TrialState
 from skyulf.projections.job import JobRow
 
 
@@ -35,11 +35,19 @@ class CancelIn(Request):
     reason: Reason | None = None
 
 
+class TrialsProgressOut(Response):
+    """How many trials of a job's tuning are over, and how many there are at most."""
+
+    over: int
+    planned: int
+
+
 class ProgressOut(Response):
-    """How far a job has got; ``fraction`` of the whole, from 0 to 1."""
+    """How far a job has got; ``fraction`` of the whole, from 0 to 1; ``trials`` are those of its tuning, if any."""
 
     stage: str | None
     fraction: float
+    trials: TrialsProgressOut | None = None
 
 
 class JobError(Response):
@@ -104,9 +112,30 @@ class JobOut(Response):
         error = None
         if row.error is not None:
             error = {**row.error, "type": f"urn:skyulf:problem:{row.error['type']}"}
-        return cls.model_validate(
-            {**members, "progress": {"stage": row.stage, "fraction": row.fraction}, "error": error}
-        )
+        progress: dict[str, Any] = {"stage": row.stage, "fraction": row.fraction}
+        if row.trials_planned:
+            progress["trials"] = {"over": row.trials_over, "planned": row.trials_planned}
+        return cls.model_validate({**members, "progress": progress, "error": error})
+
+
+class TrialOut(Response):
+    """A trial of a job's tuning: parameters by their places in the spec, and how they did in cross-validation.
+
+    ``scores`` are the metric on each fold that was tried, ``mean`` theirs (null where it failed). ``share`` of each
+    fold's rows were fitted on. A trial that was pruned was given up after some folds; ``reason`` says why, or why it
+    failed. ``attempt`` is that of the job which tried it.
+    """
+
+    number: int
+    state: TrialState
+    parameters: dict[str, Any]
+    metric: str
+    mean: float | None
+    scores: list[float]
+    share: float
+    seconds: float
+    reason: str | None
+    attempt: int
 
 
 class ImportanceOut(Response):

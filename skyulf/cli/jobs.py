@@ -19,10 +19,11 @@ from skyulf.cli.reader import (
     shown_moment,
     version_of,
 )
-from skyulf.cli.screen import Screen, table
+from skyulf.cli.screen import Screen, number, table
 from skyulf.cli.train_view import candidates, headline, labelled, metrics, remarks, stage
 from skyulf.settings import Settings
 
+TRIAL_STYLES = {"finished": "", "pruned": "", "failed": "red"}
 STYLES = {"succeeded": "green", "failed": "red", "cancelled": "dim", "running": "cyan", "created": ""}
 
 
@@ -90,6 +91,28 @@ def show_one(screen: Screen, settings: Settings, text: str) -> None:
     remarks(screen, job)
 
 
+def trials(screen: Screen, settings: Settings, text: str, part: Part) -> None:
+    """List the trials of a job's tuning, the best first unless another order is asked for."""
+    with looking(screen, settings) as reader:
+        asked = {**part.params(), "order": part.order or "best"}
+        page = reader.get("jobs", reader.id_of("jobs", text), "trials", **asked)
+    paths = sorted({path for item in page["items"] for path in item["parameters"]})
+    metric = page["items"][0]["metric"] if page["items"] else "mean"
+    made = table("trial", metric, "folds", "rows", *paths, "took", "", right=("trial", metric, "folds", "rows", *paths))
+    for item in page["items"]:
+        made.add_row(
+            str(item["number"]),
+            number(item["mean"]),
+            str(len(item["scores"])),
+            f"{item['share']:.0%}",
+            *(number(item["parameters"].get(path)) for path in paths),
+            duration(item["seconds"]),
+            Text(item["reason"] or "", style=TRIAL_STYLES[item["state"]]),
+            style="" if item["state"] == "finished" else "dim",
+        )
+    show_page(screen, page, made, "No trial of this job is over; only a spec with tuning has any (docs/tuning.md).")
+
+
 def cancel(screen: Screen, settings: Settings, text: str, reason: str | None) -> None:
     """Cancel a job."""
     with looking(screen, settings) as reader:
@@ -124,5 +147,7 @@ def status_of(job: Mapping[str, Any]) -> str:
     """Where a job stands, in words."""
     if job["status"] == "running":
         words = f"{stage(job['progress']['stage'])}, {job['progress']['fraction']:.0%}"
+        if told := job["progress"].get("trials"):
+            words += f", {told['over']} of {told['planned']} trials"
         return f"{words}, to be cancelled" if job["cancel_requested"] else words
     return "waiting" if job["status"] == "created" else str(job["status"])

@@ -190,6 +190,25 @@ def show_job(job: JobArg, data_dir: DataDir = None, as_json: Json = False) -> No
         of.show_one(screen, settings, job)
 
 
+@jobs.command("trials")
+def list_trials(
+    job: JobArg,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+    order: Annotated[
+        str | None, typer.Option(metavar="ORDER", help="best (the default), number or -number.", show_default=False)
+    ] = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """List the trials of a job's tuning, the best first."""
+    with begun(data_dir, as_json) as (screen, settings):
+        from skyulf.cli import jobs as of
+        from skyulf.cli.reader import Part
+
+        of.trials(screen, settings, job, Part(limit, cursor, order))
+
+
 @jobs.command("cancel")
 def cancel_job(job: JobArg, reason: Reason = None, data_dir: DataDir = None, as_json: Json = False) -> None:
     """Cancel a job that waits or runs; one that has ended stays as it is."""

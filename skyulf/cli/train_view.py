@@ -15,6 +15,7 @@ STAGES = {
     "load": "reading the table",
     "split": "holding rows out",
     "choose": "comparing candidates",
+    "tune": "tuning",
     "fit": "fitting",
     "evaluate": "evaluating on held-out rows",
     "refit": "fitting on all rows",

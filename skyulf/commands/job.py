@@ -27,6 +27,8 @@ from skyulf.events.job import (
     ModelTrained,
     Problem,
     ReclaimCause,
+    Trial,
+    TrialsFinished,
 )
 from skyulf.events.model import ModelState, ModelVersionRegistered
 
@@ -66,6 +68,16 @@ class ReportProgress(Command):
     stage: str
     fraction: float
     metrics: dict[str, float | None] = {}
+
+
+class ReportTrials(Command):
+    """Say which trials of an attempt's tuning are over."""
+
+    attempt: int
+    planned: int
+    metric: str
+    higher_is_better: bool
+    trials: tuple[Trial, ...]
 
 
 class CompleteJob(Command):
@@ -190,7 +202,10 @@ def start_job(command: StartJob, streams: Streams) -> Decided:
     return [(command.id, JobStarted(worker=command.worker, attempt=command.attempt))]
 
 
-def _current(command: ReportProgress | CompleteJob | FailJob | ReclaimJob | ConfirmCancelled, job: JobState) -> None:
+Report = ReportProgress | ReportTrials | CompleteJob | FailJob | ReclaimJob | ConfirmCancelled
+
+
+def _current(command: Report, job: JobState) -> None:
     """Refuse a report of an attempt that is no longer the current one: this is the fence."""
     if job.status != "running" or command.attempt != job.attempt:
         raise NotAllowed(
@@ -209,6 +224,16 @@ def report_progress(command: ReportProgress, streams: Streams) -> Decided:
         metrics=command.metrics,
     )
     return [(command.id, event)]
+
+
+def report_trials(command: ReportTrials, streams: Streams) -> Decided:
+    """Decide `ReportTrials`: what is known is not recorded again."""
+    job = streams.job(command.id)
+    _current(command, job)
+    known = {trial.number: trial for trial in job.trials}
+    new = tuple(trial for trial in command.trials if known.get(trial.number) != trial)
+    event = TrialsFinished(**command.model_dump(exclude={"id", "trials"}), trials=new)
+    return [(command.id, event)] if new else []
 
 
 def _complete_reads(command: CompleteJob) -> Sequence[str]:
@@ -338,6 +363,7 @@ HANDLERS: dict[type[Command], Handler] = {
     CreateJob: Handler(_create_reads, create_job),
     StartJob: Handler(own_stream, start_job),
     ReportProgress: Handler(own_stream, report_progress),
+    ReportTrials: Handler(own_stream, report_trials),
     CompleteJob: Handler(_complete_reads, complete_job),
     FailJob: Handler(own_stream, fail_job),
     ReclaimJob: Handler(own_stream, reclaim_job),

@@ -26,6 +26,7 @@ from skyulf.core.sampling import without_samplers
 from skyulf.core.spec import PipelineSpec
 from skyulf.core.state import FittedState
 from skyulf.core.transformers import settled
+from skyulf.core.tuning import Trials, tune
 from skyulf.errors import TrainingFailed
 
 Array = np.ndarray[Any, Any]
@@ -37,7 +38,16 @@ MANY_CELLS = 10_000_000
 """Cells of a table from which on threads of OpenMP are worth waking (docs/performance.md, Training)."""
 
 # Where each stage ends, as a share of the whole; choosing and fitting is what takes long.
-ENDS = {"load": 0.02, "split": 0.05, "choose": 0.5, "fit": 0.7, "evaluate": 0.75, "refit": 0.95, "fingerprint": 1.0}
+ENDS = {
+    "load": 0.02,
+    "split": 0.05,
+    "choose": 0.5,
+    "tune": 0.6,
+    "fit": 0.7,
+    "evaluate": 0.75,
+    "refit": 0.95,
+    "fingerprint": 1.0,
+}
 
 
 @dataclass
@@ -83,12 +93,14 @@ def fit(
     seed: int,
     report: Report,
     threads: int,
+    trials: Trials = Trials(),  # noqa: B008 -- frozen
 ) -> FittedState:
     """Train the best of the candidate specs on a frame as ``read_frame`` gives it.
 
     ``columns`` are the facts of the dataset's columns. Of several candidates, cross-validation on the training rows
     alone chooses. ``seed`` rules every random choice that the spec gives no seed for. ``report`` hears of the stage,
-    the fraction of the whole that is done (0 to 1) and the metrics so far; what it raises ends the fit.
+    the fraction of the whole that is done (0 to 1) and the metrics so far; what it raises ends the fit. A spec that
+    asks for tuning has no other candidates beside it; ``trials`` are those of it that are known, and who hears of more.
 
     Raises:
         TrainingFailed: the data or the specs do not let a model be trained; names columns and rules, never values.
@@ -107,14 +119,26 @@ def fit(
             flows = [follow(spec, columns, len(frame)) for spec in spec_candidates]
         with run.stage("split"):
             train, test = split(spec_candidates[0], table, context.seed)
-        with run.stage("choose") as done:
-            best, scores = choosing.choose(spec_candidates, flows, table.features, table.target, train, context, done)
-        spec, flow = _completed(spec_candidates[best]), flows[best]
+        spec, flow, tuned = spec_candidates[0], flows[0], None
+        scores: list[dict[str, Any]] = []
+        if spec.tuning is None:
+            with run.stage("choose") as done:
+                features, target = table.features, table.target
+                best, scores = choosing.choose(spec_candidates, flows, features, target, train, context, done)
+            spec, flow = spec_candidates[best], flows[best]
+        else:
+            with run.stage("tune") as done:
+                features, target = table.features.iloc[train], table.target[train]
+                tuned = tune(spec, columns, len(frame), features, target, context, trials, done)
+            spec, flow = tuned.spec, follow(tuned.spec, columns, len(frame))
+        spec = _completed(spec)
         with run.stage("fit"):
             held_out, left_of_train = learnt(spec, flow, context, table, train)
         with run.stage("evaluate"):
             metrics, evaluation = _evaluate(held_out, spec, table, test, columns)
             run.metrics = {name: value for name, value in metrics.items() if value is not None}
+            if tuned is not None:
+                evaluation["tuning"] = tuned.summary
         with run.stage("refit"):
             served, left = held_out, left_of_train
             if spec.refit:

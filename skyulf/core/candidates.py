@@ -9,6 +9,7 @@ from skyulf.core.default_steps import LINEAR_MODELS, Reasons, Sorted, sort_out, 
 from skyulf.core.flow import Flow, follow, some
 from skyulf.core.registry import Node
 from skyulf.core.spec import ModelSpec, PipelineSpec
+from skyulf.core.tuning_check import tuning_faults
 from skyulf.errors import Fault
 
 MAX_CLASSES = 1000
@@ -156,6 +157,8 @@ def check_spec(spec: PipelineSpec, columns: Sequence[ColumnFacts], rows: int) ->
     if not flow.faults:
         best = choose_candidates(spec, columns, rows).specs[0]
         faults += _model_faults(best, follow(best, columns, rows))
+    if not faults and spec.tuning is not None:
+        return tuning_faults(spec, columns, rows, lambda one: check_spec(one, columns, rows))
     return tuple(faults)
 
 

@@ -5,7 +5,6 @@ from typing import Annotated, Any, Literal, Self, cast, get_args
 
 from pydantic import (
     BaseModel,
-    ConfigDict,
     Field,
     ValidationError,
     ValidatorFunctionWrapHandler,
@@ -15,19 +14,18 @@ from pydantic import (
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from skyulf.core.columns import Kind
+from skyulf.core.part import Name
+from skyulf.core.part import Part as _Part
 from skyulf.core.registry import Model, Step, Task, make_model, make_step, models
+from skyulf.core.tuning_space import space_faults
+from skyulf.core.tuning_spec import FoldsSpec, TuningSpec
 from skyulf.errors import Fault, Invalid
 
 Seed = Annotated[int, Field(strict=True, ge=0, le=2**32 - 1)]
-Name = Annotated[str, Field(strict=True, min_length=1)]
 TargetTransform = Literal["none", "log1p", "yeo_johnson"]
 
 MAX_FAULTS = 20
 MAX_PLACE = 200
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True)
 
 
 class SplitSpec(_Part):
@@ -115,7 +113,8 @@ class PipelineSpec(_Part):
     negative one the same with its sign), or it to the power that makes it most like a normal distribution
     (``yeo_johnson``); predictions are turned back into the target's units. Left out it is chosen with the model where
     that is left out, too, and else is none. After evaluation the served model is fitted again on all rows, unless
-    ``refit`` is false.
+    ``refit`` is false. ``tuning`` searches for better parameters of a model that is named, and of steps that are given;
+    the spec of a trained model has none, but the parameters that were found.
     """
 
     task: Task
@@ -125,6 +124,7 @@ class PipelineSpec(_Part):
     model: ModelSpec | None = None
     target_transform: TargetTransform | None = None
     refit: bool = Field(default=True, strict=True)
+    tuning: TuningSpec | None = None
 
     @model_validator(mode="after")
     def _model_does_the_task(self) -> Self:
@@ -137,6 +137,20 @@ class PipelineSpec(_Part):
             kind = PydanticCustomError("wrong_task", "{message}", {"message": text})
             line = InitErrorDetails(type=kind, loc=("target_transform",), input=None)
             raise ValidationError.from_exception_data("spec", [line])
+        return self
+
+    @model_validator(mode="after")
+    def _tuning_can_be_done(self) -> Self:
+        if self.tuning is not None and (faults := space_faults(self)):
+            lines = [
+                InitErrorDetails(
+                    type=PydanticCustomError("tuning", "{message}", {"message": fault.message}),
+                    loc=(fault.place,),
+                    input=None,
+                )
+                for fault in faults
+            ]
+            raise ValidationError.from_exception_data("spec", lines)
         return self
 
     @property
@@ -194,7 +208,9 @@ def _message(error: Any) -> str:
     """Put pydantic's words plainly; an unknown field is answered with the known ones."""
     if error["type"] != "extra_forbidden":
         return str(error["msg"]).removeprefix("Value error, ")
-    parts: dict[str, type[BaseModel]] = {"split": SplitSpec, "steps": StepSpec, "model": ModelSpec}
+    parts: dict[str, type[BaseModel]] = {
+        "split": SplitSpec, "steps": StepSpec, "model": ModelSpec, "tuning": TuningSpec, "cv": FoldsSpec,
+    }  # fmt: skip
     inside = [parts[part] for part in error["loc"][:-1] if part in parts]
     owner = inside[-1] if inside else PipelineSpec
     return f"no such field; known are {', '.join(owner.model_fields)}"

@@ -7,6 +7,7 @@ from skyulf.events.base import DomainEvent, Value
 
 JobStatus = Literal["created", "running", "succeeded", "failed", "cancelled"]
 ReclaimCause = Literal["worker_lost", "sandbox_died", "handed_back"]
+TrialState = Literal["finished", "failed", "pruned"]
 Stage = str
 
 
@@ -70,6 +71,36 @@ class CandidateScore(Value):
     scores: tuple[float | None, ...]
     mean: float | None
     chosen: bool
+
+
+class Trial(Value):
+    """A trial of a tuning that is over: the parameters by their places in the spec, and how they did.
+
+    ``scores`` are the metric on each fold that was tried, in its own unit, ``mean`` theirs; ``share`` of the rows were
+    fitted on. One that was pruned was given up after some folds. ``reason`` says why it failed or was given up.
+    """
+
+    number: int
+    parameters: dict[str, Any]
+    state: TrialState
+    scores: tuple[float, ...]
+    mean: float | None
+    seconds: float
+    share: float = 1.0
+    reason: str | None = None
+
+
+class TrialsFinished(DomainEvent):
+    """Trials of an attempt's tuning are over, of ``planned`` at most; there is at most one such event a second.
+
+    ``metric`` is what they are compared by. An attempt that follows goes on from there.
+    """
+
+    attempt: int
+    planned: int
+    metric: str
+    higher_is_better: bool
+    trials: tuple[Trial, ...]
 
 
 class ModelTrained(DomainEvent):
@@ -156,6 +187,7 @@ JobEvent = (
     JobCreated
     | JobStarted
     | JobProgressed
+    | TrialsFinished
     | ModelTrained
     | ModelPackaged
     | ModelExplained
@@ -173,7 +205,8 @@ class JobState:
 
     ``sandbox_deaths`` and ``workers_lost`` count since the job was created or last retried. ``model`` is the digest
     of the model file once there is one; ``onnx`` that of its ONNX copy, where there is one: ``packaged`` tells that
-    this is settled, ``explained`` that it is for the importance of columns.
+    this is settled, ``explained`` that it is for the importance of columns. ``trials`` are those of its tuning that are
+    over, whatever the attempt; of two with the same number the later one counts.
     """
 
     created: JobCreated
@@ -188,6 +221,7 @@ class JobState:
     onnx: str | None = None
     packaged: bool = False
     explained: bool = False
+    trials: tuple[Trial, ...] = ()
 
 
 def evolve(state: JobState | None, event: JobEvent) -> JobState:
@@ -200,12 +234,12 @@ def evolve(state: JobState | None, event: JobEvent) -> JobState:
             return replace(state, status="running", attempt=event.attempt, begun=False, fraction=0.0)
         case JobProgressed():
             return replace(state, begun=True, fraction=event.fraction)
+        case TrialsFinished():
+            return replace(state, begun=True, trials=state.trials + event.trials)
         case ModelTrained():
             return replace(state, status="succeeded", cancel_requested=False, model=event.model)
-        case ModelPackaged():
-            return replace(state, packaged=True, onnx=event.onnx)
-        case ModelExplained():
-            return replace(state, explained=True)
+        case ModelPackaged() | ModelExplained():
+            return _finished(state, event)
         case JobFailed():
             return replace(state, status="failed", cancel_requested=False)
         case JobCancelRequested():
@@ -221,3 +255,9 @@ def evolve(state: JobState | None, event: JobEvent) -> JobState:
             )
         case JobRetried():
             return replace(state, status="created", sandbox_deaths=0, workers_lost=0)
+
+
+def _finished(state: JobState, event: ModelPackaged | ModelExplained) -> JobState:
+    if isinstance(event, ModelPackaged):
+        return replace(state, packaged=True, onnx=event.onnx)
+    return replace(state, explained=True)

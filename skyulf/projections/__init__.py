@@ -6,7 +6,7 @@ from skyulf.projections.access import KEYS
 from skyulf.projections.base import Projection
 from skyulf.projections.dataset import DATASET_VERSIONS, DATASETS
 from skyulf.projections.deployment import DEPLOYMENTS
-from skyulf.projections.job import JOBS
+from skyulf.projections.job import JOB_TRIALS, JOBS
 from skyulf.projections.model import MODEL_VERSIONS, MODELS
 from skyulf.projections.pipeline import PIPELINES
 
@@ -15,6 +15,7 @@ PROJECTIONS: tuple[Projection[Any], ...] = (
     DATASET_VERSIONS,
     PIPELINES,
     JOBS,
+    JOB_TRIALS,
     MODELS,
     MODEL_VERSIONS,
     DEPLOYMENTS,

@@ -20,6 +20,7 @@ from skyulf.events.job import (
     ModelExplained,
     ModelPackaged,
     ModelTrained,
+    TrialsFinished,
 )
 from skyulf.projections.base import Projection, Row, by_stream
 
@@ -29,6 +30,7 @@ class JobRow(Row, frozen=True, kw_only=True):
 
     ``onnx`` says what became of the model's ONNX copy, None until that is settled. ``explanation`` is the digest of
     how much each column matters. ``unfinished`` is 1 while there is a model of which one of the two is not settled.
+    ``trials_planned`` is how many trials its tuning makes at most, once that is known; ``trials_over`` are over.
     """
 
     id: str
@@ -66,6 +68,19 @@ class JobRow(Row, frozen=True, kw_only=True):
     explained: bool = False
     explanation: str | None = None
     unfinished: int = 0
+    trials_planned: int = 0
+    trials_over: int = 0
+
+
+class TrialsRow(Row, frozen=True, kw_only=True):
+    """Trials of a job's tuning that one event told of; ``told_version`` is that event's version in the job's stream."""
+
+    job_id: str
+    told_version: int
+    attempt: int
+    metric: str
+    higher_is_better: bool
+    trials: list[dict[str, Any]]
 
 
 def _created(event: JobCreated, recorded: Recorded) -> JobRow:
@@ -100,6 +115,8 @@ def _changes(row: JobRow, event: JobEvent, at: datetime) -> dict[str, Any]:
             }
         case JobProgressed():
             return {"stage": event.stage, "fraction": event.fraction, "metrics": event.metrics or row.metrics}
+        case TrialsFinished():
+            return {"trials_planned": event.planned, "trials_over": row.trials_over + len(event.trials)}
         case ModelTrained():
             done = {"status": "succeeded", "finished_at": at, "cancel_requested": False, "unfinished": 1}
             return {**_result(event), **done}
@@ -160,9 +177,33 @@ def fold_job(row: JobRow | None, event: JobEvent, recorded: Recorded) -> JobRow:
     return msgspec.structs.replace(row, version=recorded.version, **changes)
 
 
+def fold_trials(row: TrialsRow | None, event: TrialsFinished, recorded: Recorded) -> TrialsRow:
+    """The row of the trials that an event tells of."""
+    assert row is None
+    return TrialsRow(
+        job_id=recorded.stream,
+        told_version=recorded.version,
+        attempt=event.attempt,
+        metric=event.metric,
+        higher_is_better=event.higher_is_better,
+        trials=[trial.model_dump(mode="json") for trial in event.trials],
+    )
+
+
+JOB_TRIALS = Projection(
+    name="job_trials",
+    version=1,
+    row=TrialsRow,
+    folds=(TrialsFinished,),
+    key=lambda recorded, _: f"{recorded.stream}/{recorded.version:09d}",
+    fold=fold_trials,
+    columns={"job_id": "text", "told_version": "integer"},
+    indexes=(("job_id", "told_version"),),
+)
+
 JOBS = Projection(
     name="jobs",
-    version=2,
+    version=3,
     row=JobRow,
     folds=get_args(JobEvent),
     key=by_stream,

@@ -19,7 +19,8 @@ from skyulf.events.registry import replay
 from skyulf.reactions.leases import Work
 from skyulf.reactions.patience import patiently
 from skyulf.reactions.sandbox import Child, ChildCancelled, ChildDied, ChildFailed, ChildTimedOut, Limits
-from skyulf.reactions.trainer import EVALUATION, MODEL, Progress, Task, Trained, train
+from skyulf.reactions.trainer import EVALUATION, MODEL, Progress, Task, Trained, Tried, train
+from skyulf.reactions.trials import TrialsToTell
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +47,7 @@ class Attempt:
     unreported: Progress | None = None
     reported: float = 0.0
     telling: threading.Lock = field(default_factory=threading.Lock)
+    trials: TrialsToTell = field(default_factory=TrialsToTell)
     over: threading.Event = field(default_factory=threading.Event)
     fenced: bool = False
     lacking: Unavailable | None = None
@@ -75,7 +77,7 @@ class AttemptRunner:
         self._artifacts = artifacts
         self.threads = threads
 
-    def run(self, attempt: Attempt, folder: Path, on_progress: Callable[[Progress], None]) -> Command | None:
+    def run(self, attempt: Attempt, folder: Path, on_progress: Callable[[Progress | Tried], None]) -> Command | None:
         """Train; the command that says what became of it, or None when nobody wants to know any more.
 
         ``folder`` is where the child leaves its files; ``on_progress`` is called in this thread. While the log or the
@@ -120,6 +122,7 @@ class AttemptRunner:
             columns=tuple(column.model_dump() for column in version.columns),
             seed=created.seed,
             threads=self.threads,
+            trials=tuple(trial.model_dump() for trial in attempt.job.trials),
         )
 
     def _completed(self, attempt: Attempt, trained: Trained, folder: Path) -> CompleteJob:

@@ -8,13 +8,15 @@ from contextlib import suppress
 
 from skyulf.commands.base import Command, Context
 from skyulf.commands.bus import Answer, CommandBus
-from skyulf.commands.job import ReclaimJob, ReportProgress, StartJob
+from skyulf.commands.job import ReclaimJob, ReportProgress, ReportTrials, StartJob
 from skyulf.errors import NotAllowed, SkyulfError, Unavailable
 from skyulf.events.base import Actor, Recorded
+from skyulf.events.job import Trial
 from skyulf.reactions.attempt import Attempt
 from skyulf.reactions.leases import Work
-from skyulf.reactions.patience import patiently
-from skyulf.reactions.trainer import Progress
+from skyulf.reactions.patience import PATIENCE, patiently
+from skyulf.reactions.trainer import Progress, Tried
+from skyulf.reactions.trials import Report
 
 SPACING = 1.0
 """Seconds between two reports of progress."""
@@ -61,11 +63,33 @@ class Reports:
         except SkyulfError as refusal:
             logger.debug("%s needs no reclaiming: %s", work.what, refusal.detail)
 
-    def heard(self, attempt: Attempt, progress: Progress) -> None:
+    def heard(self, attempt: Attempt, message: Progress | Tried) -> None:
         """Take note of what the child says, and report it unless that was done a moment ago."""
-        attempt.stage = progress.stage
-        attempt.unreported = progress
+        if isinstance(message, Tried):
+            attempt.trials.add(Trial.model_validate(message.trial), message.search)
+            self.trials(attempt)
+            return
+        attempt.stage = message.stage
+        attempt.unreported = message
         self.progress(attempt)
+
+    def trials(self, attempt: Attempt) -> None:
+        """Report trials that are over, unless that was done less than a second ago: then once it is one."""
+        with suppress(Unavailable):  # the next look does it
+            attempt.trials.tell(lambda report: self._send_trials(attempt, report), lambda: self.trials(attempt))
+
+    def last_trials(self, attempt: Attempt) -> None:
+        """Report what trials there still are, before what came of the attempt; its end refuses them afterwards."""
+        until = time.monotonic() + PATIENCE
+        while attempt.trials.wait(attempt.over) and time.monotonic() < until:
+            self.trials(attempt)
+
+    def _send_trials(self, attempt: Attempt, report: Report) -> Future[Answer]:
+        trials, search = report
+        command = ReportTrials(id=attempt.job_id, attempt=attempt.number, trials=trials, **search)
+        sent = self._send(command, attempt.cause)
+        sent.add_done_callback(lambda answer: _settle(attempt, answer))
+        return sent
 
     def progress(self, attempt: Attempt) -> None:
         """Report how far the attempt has got, unless that was done a moment ago: then the next look does it.
@@ -89,13 +113,15 @@ class Reports:
             metrics=dict(progress.metrics),
         )
 
-        def settled(answer: Future[Answer]) -> None:
-            if isinstance(answer.exception(), NotAllowed):
-                attempt.fenced = True
-                attempt.kill_soon()  # this runs in the thread that commits commands
-
         with suppress(Unavailable):  # the next report will do
-            self._send(command, attempt.cause).add_done_callback(settled)
+            self._send(command, attempt.cause).add_done_callback(lambda answer: _settle(attempt, answer))
 
     def _send(self, command: Command, cause: Recorded) -> Future[Answer]:
         return self._bus.send(command, Context.following(self._actor, cause))
+
+
+def _settle(attempt: Attempt, answer: Future[Answer]) -> None:
+    """End an attempt whose report was refused; this runs in the thread that commits commands."""
+    if isinstance(answer.exception(), NotAllowed):
+        attempt.fenced = True
+        attempt.kill_soon()

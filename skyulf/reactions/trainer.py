@@ -2,7 +2,7 @@
 
 import errno
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,8 @@ class Task:
     columns: tuple[dict[str, Any], ...]
     seed: int
     threads: int
+    trials: tuple[dict[str, Any], ...] = ()
+    """Trials of its tuning that earlier attempts have recorded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,14 @@ class Progress:
     stage: str
     fraction: float
     metrics: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """A trial of the tuning that is over, and what all have in common, as plain values."""
+
+    trial: dict[str, Any]
+    search: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +69,7 @@ class Trained:
     warnings: tuple[str, ...]
 
 
-def train(send: Callable[[Progress], None], task: Task) -> Trained:
+def train(send: Callable[[Progress | Tried], None], task: Task) -> Trained:
     """Train in this process.
 
     Raises `TrainingFailed` where the data or the spec is to blame, and `Unavailable` when the disk is full.
@@ -72,10 +82,12 @@ def train(send: Callable[[Progress], None], task: Task) -> Trained:
         raise Unavailable("the worker's disk is full", ROOM_SECONDS) from error
 
 
-def _trained(send: Callable[[Progress], None], task: Task) -> Trained:
+def _trained(send: Callable[[Progress | Tried], None], task: Task) -> Trained:
     from skyulf.core.calculator import fit  # the libraries of learning are loaded in the sandbox only
     from skyulf.core.formats import save_model
     from skyulf.core.frame import read_frame
+    from skyulf.core.trial import Trial
+    from skyulf.core.tuning import Trials
 
     def report(stage: str, fraction: float, metrics: dict[str, float]) -> None:
         send(Progress(stage, fraction * FITTED, metrics))
@@ -84,7 +96,9 @@ def _trained(send: Callable[[Progress], None], task: Task) -> Trained:
     candidates = [parse_spec(candidate) for candidate in task.candidates]
     columns = [ColumnFacts(**column) for column in task.columns]
     frame = read_frame(task.table, candidates[0].target)
-    state = fit(candidates, frame, columns, task.seed, report, task.threads)
+    recorded = {trial["number"]: Trial(**{**trial, "scores": tuple(trial["scores"])}) for trial in task.trials}
+    trials = Trials(recorded, lambda trial, search: send(Tried(asdict(trial), asdict(search))))
+    state = fit(candidates, frame, columns, task.seed, report, task.threads, trials)
     folder = Path(task.folder)
     send(Progress("save", FITTED, {name: value for name, value in state.metrics.items() if value is not None}))
     save_model(state, folder / MODEL)

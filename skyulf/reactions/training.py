@@ -162,6 +162,7 @@ class Worker:
                 attempt.kill_soon()
             else:
                 self._reports.progress(attempt)
+                self._reports.trials(attempt)
 
     def _tell_away(self, error: Unavailable) -> None:
         if not self._away:
@@ -267,4 +268,5 @@ class Worker:
     def _run_in(self, folder: Path, attempt: Attempt) -> None:
         report = self._runner.run(attempt, folder, lambda progress: self._reports.heard(attempt, progress))
         if report is not None:
+            self._reports.last_trials(attempt)
             self._reports.result(report, attempt.cause)

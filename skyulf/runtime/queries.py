@@ -13,6 +13,7 @@ from skyulf.queries.model import ModelRepository, ModelVersionRepository
 from skyulf.queries.pipeline import PipelineRepository
 from skyulf.queries.projection import ProjectionRepository
 from skyulf.queries.reaction import ReactionRepository
+from skyulf.queries.trial import TrialRepository
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,7 @@ class Queries:
     pipelines: PipelineRepository
     jobs: JobRepository
     evaluations: EvaluationService
+    trials: TrialRepository
     models: ModelRepository
     model_versions: ModelVersionRepository
     deployments: DeploymentRepository
@@ -46,6 +48,7 @@ def make_queries(
         pipelines=PipelineRepository(store),
         jobs=jobs,
         evaluations=EvaluationService(jobs, artifacts),
+        trials=TrialRepository(store),
         models=ModelRepository(store),
         model_versions=ModelVersionRepository(store),
         deployments=DeploymentRepository(store),

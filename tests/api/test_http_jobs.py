@@ -228,3 +228,34 @@ def test_jobs_are_listed_by_what_they_are_of(client: Client) -> None:
     done = client.everything("/v1/jobs", dataset_id=dataset, status="succeeded", min_position=position)
     assert [job["id"] for job in done] == [unnamed, named]
     assert client.everything("/v1/jobs", dataset_id=dataset, status="failed") == []
+
+
+def test_the_trials_of_a_tuning(client: Client, dataset: str) -> None:
+    space = {"model.C": [0.01, 0.1, 1.0, 10.0]}
+    tuning = {"strategy": "grid", "metric": "accuracy", "cv": 3, "space": space}
+    job = client.ended(submit(client, dataset, {**spec_for(), "tuning": tuning}).json()["id"])
+    assert (job["status"], job["progress"]["trials"]) == ("succeeded", {"over": 4, "planned": 4})
+    path = f"/v1/jobs/{job['id']}/trials"
+    by_number = client.get(path).json()["items"]
+    assert [one["number"] for one in by_number] == [0, 1, 2, 3]
+    assert [one["parameters"] for one in by_number] == [{"model.C": value} for value in space["model.C"]]
+    assert {(one["state"], one["metric"], one["attempt"], len(one["scores"])) for one in by_number} == {
+        ("finished", "accuracy", 1, 3)
+    }
+    best = client.everything(path, order="best", limit=3)
+    assert [one["mean"] for one in best] == sorted((one["mean"] for one in by_number), reverse=True)
+    assert client.get(f"/v1/jobs/{job['id']}/evaluation").json()["tuning"]["trial"] == best[0]["number"]
+    assert job["spec"]["model"]["params"]["C"] == best[0]["parameters"]["model.C"]
+    assert [one["number"] for one in client.everything(path, order="-number")] == [3, 2, 1, 0]
+    assert_problem(client.get(path, params={"order": "mean"}), 422)
+    assert_problem(client.get(path, params={"cursor": "nonsense"}), 422)
+    assert_problem(client.get("/v1/jobs/job-none/trials"), 404)
+
+
+def test_a_tuning_that_cannot_be_done_is_refused_before_anything_is_queued(client: Client, dataset: str) -> None:
+    tuning = {"cv": 80, "space": {"model.C": [1.0]}}
+    problem = assert_problem(submit(client, dataset, {**spec_for(), "tuning": tuning}), 422)
+    assert places(problem) == ["tuning.cv.folds"]
+    untuned = client.ended(submit(client, dataset, spec_for()).json()["id"])
+    assert client.get(f"/v1/jobs/{untuned['id']}/trials").json() == {"items": [], "next_cursor": None}
+    assert untuned["progress"]["trials"] is None

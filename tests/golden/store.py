@@ -33,6 +33,8 @@ from skyulf.events.job import (
     JobStarted,
     ModelExplained,
     ModelPackaged,
+    Trial,
+    TrialsFinished,
 )
 from skyulf.events.model import ModelAliasRemoved, ModelAliasSet, ModelVersionRetired
 from skyulf.events.pipeline import PipelineArchived, PipelineCreated, PipelineRevised
@@ -83,6 +85,24 @@ EXAMPLES: dict[str, list[DomainEvent]] = {
         JobRetried(),
         ModelPackaged(attempt=1, onnx="sha256:dd", reason=None, probe_rows=100, largest_difference=1e-12),
         ModelExplained(attempt=1, explanation="sha256:ee", metric="roc_auc", rows=20, repeats=5),
+        TrialsFinished(
+            attempt=1,
+            planned=20,
+            metric="roc_auc",
+            higher_is_better=True,
+            trials=(
+                Trial(
+                    number=3,
+                    parameters={"model.C": 0.5, "steps.0.strategy": "mean"},
+                    state="pruned",
+                    scores=(0.75, 0.5),
+                    mean=0.625,
+                    seconds=0.25,
+                    share=0.5,
+                    reason="after 2 of 5 folds it did worse than the median of the trials before it",
+                ),
+            ),
+        ),
     ],
     "model-irises": [
         registered(1),

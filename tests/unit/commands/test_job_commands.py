@@ -11,6 +11,7 @@ from builders import (
     job_created,
     model_trained,
     registered,
+    trial,
     version_added,
 )
 from pydantic import ValidationError
@@ -29,6 +30,7 @@ from skyulf.commands.job import (
     PackageModel,
     ReclaimJob,
     ReportProgress,
+    ReportTrials,
     RetryJob,
     StartJob,
 )
@@ -46,6 +48,7 @@ from skyulf.events.job import (
     ModelExplained,
     ModelPackaged,
     ReclaimCause,
+    TrialsFinished,
 )
 from skyulf.events.model import ModelVersionRetired
 from skyulf.events.pipeline import PipelineArchived, PipelineCreated
@@ -173,6 +176,30 @@ class TestProgress:
     def test_it_is_a_number(self, fraction: float) -> None:
         with pytest.raises(ValidationError):
             progress(fraction)
+
+
+SEARCH: dict[str, Any] = {"planned": 4, "metric": "roc_auc", "higher_is_better": True}
+
+
+def tried(*numbers: int, attempt: int = 1) -> ReportTrials:
+    return ReportTrials(id=ID, attempt=attempt, trials=tuple(map(trial, numbers)), **SEARCH)
+
+
+def trials_finished(*numbers: int, attempt: int = 1) -> TrialsFinished:
+    return TrialsFinished(attempt=attempt, trials=tuple(map(trial, numbers)), **SEARCH)
+
+
+class TestTrials:
+    def test_they_are_recorded_once(self) -> None:
+        given(RUNNING).when(tried(0, 1)).then(trials_finished(0, 1))
+        given(job(started(), trials_finished(0, 1))).when(tried(1, 2)).then(trials_finished(2))
+        given(job(started(), trials_finished(0, 1))).when(tried(0)).then()
+
+    def test_an_attempt_that_is_over_is_not_heard(self) -> None:
+        given(AGAIN).when(tried(0)).refused(NotAllowed, "is over")
+
+    def test_work_with_trials_has_begun(self) -> None:
+        given(job(started(), trials_finished(0))).when(reclaim()).then(reclaimed("worker_lost", begun=True))
 
 
 class TestCompleting:

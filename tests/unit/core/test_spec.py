@@ -51,7 +51,7 @@ def step(**parts):
         ({}, "task", "required"),
         (changed(task="clustering"), "task", "classification"),
         (changed(target=""), "target", "at least 1"),
-        (changed(tuning={"trials": 3}), "tuning", "known are task"),
+        (changed(tunning={}), "tunning", "known are task"),
         (changed(split={"size": 0.2}), "split.size", "test_size"),
         (changed(split={"test_size": 0}), "split.test_size", "greater"),
         (changed(split={"test_size": 1.0}), "split.test_size", "less"),

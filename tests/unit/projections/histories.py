@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from builders import COLUMNS, LIMITS, NOW, PROBLEM, RESULT, SPEC, metadata
+from builders import COLUMNS, LIMITS, NOW, PROBLEM, RESULT, SPEC, metadata, trial
 from hypothesis import strategies as st
 
 from skyulf.commands import COMMANDS
@@ -21,6 +21,7 @@ from skyulf.commands.job import (
     PackageModel,
     ReclaimJob,
     ReportProgress,
+    ReportTrials,
     RetryJob,
     StartJob,
 )
@@ -113,6 +114,9 @@ def command(historian: Historian, step: Step) -> Command:
         "progress": lambda: ReportProgress(
             id=job, attempt=attempt, stage="fit", fraction=more / 5, metrics={"loss": 0.5} if more > 2 else {}
         ),
+        "tried": lambda: ReportTrials(
+            id=job, attempt=attempt, planned=5, metric="roc_auc", higher_is_better=True, trials=(trial(more),)
+        ),
         "complete": lambda: CompleteJob(
             id=job,
             attempt=attempt,
@@ -147,7 +151,7 @@ def command(historian: Historian, step: Step) -> Command:
 
 
 ONCE = ["dataset", "pipeline", "job", "key"]
-OFTEN = ["start", "progress", "complete", "package", "explain", "fail", "reclaim", "retry", "deploy", "alias"]
+OFTEN = ["start", "progress", "tried", "complete", "package", "explain", "fail", "reclaim", "retry", "deploy", "alias"]
 KEYS = ["lock", "grant", "ungrant", "deny"]
 RARELY = ["data", "profile", "revise", "archive", "cancel", "stopped", "unalias", "retire", "back", "undeploy", *KEYS]
 
@@ -161,7 +165,7 @@ FULL: list[Step] = [
     *[("data", 1, 0), ("profile", 1, 2)],
     ("revise", 1, 3),
     ("archive", 2, 0),
-    *[("start", 1, 1), ("progress", 1, 3), ("complete", 1, 1), ("package", 1, 3), ("explain", 1, 3)],
+    *[("start", 1, 1), ("progress", 1, 3), ("tried", 1, 2), ("complete", 1, 1), ("package", 1, 3), ("explain", 1, 3)],
     *[("start", 3, 2), ("progress", 3, 1), ("reclaim", 3, 0), ("start", 3, 4), ("fail", 3, 0), ("retry", 3, 0)],
     *[("start", 3, 1), ("cancel", 3, 0), ("stopped", 3, 0)],
     *[("cancel", 2, 0), ("retry", 2, 0), ("start", 2, 5), ("complete", 2, 2)],

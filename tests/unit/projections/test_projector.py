@@ -126,6 +126,7 @@ class TestCatchingUp:
             "dataset_versions": 4,
             "pipelines": 3,
             "jobs": 3,
+            "job_trials": 1,
             "models": 2,
             "model_versions": 2,
             "deployments": 1,

@@ -47,7 +47,7 @@ class Child:
     def __init__(self, acts: deque[Act]) -> None:
         self._acts = acts
         self.ended = threading.Event()
-        self.progress: Callable[[Progress], None] = lambda _: None
+        self.progress: Callable[[Any], None] = lambda _: None
 
     @property
     def alive(self) -> bool:
@@ -56,6 +56,7 @@ class Child:
     def run(self, _: Any, task: Task, limits: Any, on_message: Callable[[Progress], None]) -> Trained:
         if self.ended.is_set():
             raise ChildCancelled
+        self.progress = on_message
         on_message(Progress("load", 0.0, {}))
         if self._acts:
             self._acts.popleft()(self, task)

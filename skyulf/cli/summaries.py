@@ -33,6 +33,12 @@ def _trained(data: Data) -> str:
     return f"{version}{data['spec']['model']['node']}: {', '.join(metrics[:2])}"
 
 
+def _trials(data: Data) -> str:
+    means = [trial["mean"] for trial in data["trials"] if trial["state"] == "finished"]
+    best = f", the best {(max if data['higher_is_better'] else min)(means):.4g}" if means else ""
+    return f"{len(data['trials'])} of {data['planned']} by {data['metric']}{best}"
+
+
 def _specified(data: Data) -> str:
     spec = data["spec"]
     parts = [step["node"] for step in spec.get("steps") or ()]
@@ -57,6 +63,7 @@ SUMMARIES: Mapping[str, Callable[[Data], str]] = {
     "JobCreated": _job,
     "JobStarted": lambda data: f"attempt {data['attempt']}",
     "JobProgressed": lambda data: f"{data['stage']}, {data['fraction']:.0%}",
+    "TrialsFinished": _trials,
     "ModelTrained": _trained,
     "ModelPackaged": lambda data: "has an ONNX copy" if data["onnx"] else f"no ONNX copy: {data['reason']}",
     "ModelExplained": lambda data: (

@@ -28,12 +28,26 @@ from skyulf.events.base import DomainEvent
 from skyulf.events.cloudevents import to_json
 from skyulf.events.dataset import DatasetProfiled, Suspicion
 from skyulf.events.deployment import DeploymentRolledOut
-from skyulf.events.job import ModelExplained, ModelPackaged
+from skyulf.events.job import ModelExplained, ModelPackaged, Trial, TrialsFinished, TrialState
 from skyulf.events.registry import EVENTS
 
 DIGEST = f"sha256:{'a' * 64}"
 OTHER = f"sha256:{'b' * 64}"
 UUID = "01900000-0000-7000-8000-0123456789ab"
+
+
+def trials(*ended: tuple[TrialState, float | None]) -> TrialsFinished:
+    """Trials that ended so, and their means."""
+    return TrialsFinished(
+        attempt=1,
+        planned=20,
+        metric="roc_auc",
+        higher_is_better=True,
+        trials=tuple(
+            Trial(number=number, parameters={}, state=state, scores=(), mean=mean, seconds=0.1)
+            for number, (state, mean) in enumerate(ended)
+        ),
+    )
 
 
 def test_every_event_there_is_has_a_summary() -> None:
@@ -58,6 +72,8 @@ def test_every_event_there_is_has_a_summary() -> None:
             "version 1: 2 × all missing, 1 × constant",
         ),
         (job_created(model_name="irises"), "classification of y: logistic_regression → irises"),
+        (trials(("finished", 0.7), ("finished", 0.8), ("pruned", 0.9)), "3 of 20 by roc_auc, the best 0.8"),
+        (trials(("failed", None)), "1 of 20 by roc_auc"),
         (model_trained(model_version=3), "version 3, logistic_regression: accuracy 0.9"),
         (ModelPackaged(attempt=1, onnx="sha256:aa"), "has an ONNX copy"),
         (ModelPackaged(attempt=1, onnx=None, reason="k_neighbors has none"), "no ONNX copy: k_neighbors has none"),

@@ -117,7 +117,8 @@ def run(screen: Screen, settings: Settings) -> None:
         url = url_of(listener)
         runtime = _made(settings, role)
         try:
-            runtime.start()
+            with _database_at_start(settings):
+                runtime.start()
             config = uvicorn.Config(
                 _app(runtime),
                 log_config=None,
@@ -237,11 +238,21 @@ def _refuse_second(settings: Settings) -> None:
 
 def _made(settings: Settings, role: Role) -> Runtime:
     try:
-        return Runtime(settings, role)
+        with _database_at_start(settings):
+            return Runtime(settings, role)
     except Unavailable as error:
-        if in_postgres(settings):
-            raise
         raise Occupied(f"SKYULF_DATA_DIR: {error.detail}") from error
+
+
+@contextmanager
+def _database_at_start(settings: Settings) -> Iterator[None]:
+    """Name the setting where the database does not answer: who starts is told, and who supervises starts it again."""
+    try:
+        yield
+    except Unavailable as error:
+        if not in_postgres(settings):
+            raise
+        raise Misconfigured(f"SKYULF_DATABASE_URL: {error.detail}") from error
 
 
 def _tell(screen: Screen, settings: Settings, url: str) -> None:

@@ -1,8 +1,11 @@
-"""scikit-learn's imputer by neighbours, put right."""
+"""scikit-learn's imputers by neighbours and by regression, put right."""
 
 from typing import Any
 
-from sklearn.impute import KNNImputer
+import numpy as np
+from sklearn.experimental import enable_iterative_imputer  # noqa: F401  scikit-learn wants to be asked for it
+from sklearn.impute import IterativeImputer, KNNImputer
+from sklearn.utils.validation import validate_data
 
 
 class NearestImputer(KNNImputer):  # type: ignore[misc]
@@ -13,3 +16,17 @@ class NearestImputer(KNNImputer):  # type: ignore[misc]
         from sklearn.utils.validation import _check_feature_names_in
 
         return _check_feature_names_in(self, input_features)
+
+
+class SettlingImputer(IterativeImputer):  # type: ignore[misc]
+    """An IterativeImputer that writes into a copy of its own: cells of a frame, or of a table in use, are read-only."""
+
+    def _initial_imputation(self, X: Any, in_fit: bool = False) -> Any:  # noqa: N803 - scikit-learn's name for it
+        """Copy the cells, and keep the names of the columns, which an array has not."""
+        validate_data(self, X, reset=in_fit, skip_check_array=True)
+        names = self.__dict__.pop("feature_names_in_", None)
+        try:
+            return super()._initial_imputation(np.array(X, dtype=np.float64, order="F"), in_fit)
+        finally:
+            if names is not None:
+                self.feature_names_in_ = names

@@ -9,6 +9,8 @@ from command_line import answered, skyulf
 from services.postgres import CannotRun, Postgres
 from system import QUICK, System, eventually, kinds
 
+from skyulf.adapters.postgres_schema import VERSION
+
 
 @pytest.fixture
 def server() -> Iterator[Postgres]:
@@ -28,8 +30,8 @@ def test_a_server_of_postgres_is_killed_and_nothing_is_lost(server: Postgres, tm
     assert refused.returncode == 2
     assert "run skyulf migrate" in " ".join(refused.stderr.split())
     assert server.password not in refused.stderr + refused.stdout
-    assert answered("migrate", **settings) == {"before": 0, "after": 2}
-    assert answered("migrate", **settings) == {"before": 2, "after": 2}
+    assert answered("migrate", **settings) == {"before": 0, "after": VERSION}
+    assert answered("migrate", **settings) == {"before": VERSION, "after": VERSION}
 
     with System(tmp_path, database_url=server.dsn) as system:
         system.start()

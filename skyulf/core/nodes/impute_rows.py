@@ -44,7 +44,7 @@ class ImputeIterative(Step):
     fills_nulls: ClassVar[bool] = True
     types: ClassVar[tuple[str, ...]] = (
         "numpy.random.mtrand.RandomState",
-        "sklearn.impute._iterative.IterativeImputer",
+        "skyulf.core.imputers.SettlingImputer",
         "sklearn.impute._iterative._ImputerTriplet",
         "sklearn.linear_model._bayes.BayesianRidge",
     )
@@ -54,8 +54,7 @@ class ImputeIterative(Step):
     n_nearest_features: int | None = Field(default=None, ge=1)
 
     def build(self, context: BuildContext) -> Any:
-        """Make an IterativeImputer that keeps every column."""
-        from sklearn.experimental import enable_iterative_imputer  # noqa: F401  scikit-learn wants to be asked for it
-        from sklearn.impute import IterativeImputer
+        """Make an imputer that keeps every column."""
+        from skyulf.core.imputers import SettlingImputer
 
-        return IterativeImputer(**self.model_dump(), keep_empty_features=True, random_state=context.seed)
+        return SettlingImputer(**self.model_dump(), keep_empty_features=True, random_state=context.seed)

@@ -288,7 +288,7 @@ def test_no_zombies_and_no_descriptors_are_left(server: SandboxServer) -> None:
         server.fork().kill()
         server.fork().close()
     time.sleep(0.2)
-    assert psutil.Process().num_fds() == before
+    assert psutil.Process().num_fds() <= before
     assert psutil.Process(server.pid).num_fds() == fork_server_before
     assert psutil.Process(server.pid).children() == []
     assert psutil.Process(server.pid).cpu_percent(0.2) < 10

@@ -10,8 +10,8 @@ from typing import Any
 from weakref import WeakSet
 
 from psycopg import Connection, OperationalError
-from psycopg.errors import error_from_result
-from psycopg.pq import DiagnosticField, ExecStatus
+from psycopg.errors import InvalidSqlStatementName, error_from_result
+from psycopg.pq import DiagnosticField, ExecStatus, TransactionStatus
 from psycopg.pq.abc import PGresult
 
 BINARY = 1
@@ -26,10 +26,10 @@ DONE = (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK)
 
 
 class Statement:
-    """A statement that each connection prepares when it first sends it; safe from any thread.
+    """A statement that each connection prepares when it first sends it, or has lost it; safe from any thread.
 
     ``name`` is the connection's for it. Parameters are bytes in the binary form of the type that the text casts them
-    to; what comes back is text.
+    to; what comes back is text. In a transaction that is open already it is sent whole: an error would end that.
     """
 
     def __init__(self, name: str, text: bytes, parameters: int) -> None:
@@ -41,9 +41,15 @@ class Statement:
     def execute(self, connection: Connection[Any], parameters: Sequence[bytes]) -> PGresult:
         """Send it, and wait for the answer; raises what the driver would."""
         server = connection.pgconn
-        if connection not in self._prepared:
-            answered(server.prepare(self._name, self._text))
-            self._prepared.add(connection)
+        if server.transaction_status != TransactionStatus.IDLE:
+            return answered(server.exec_params(self._text, parameters, param_formats=self._formats))
+        if connection in self._prepared:
+            try:
+                return answered(server.exec_prepared(self._name, parameters, self._formats))
+            except InvalidSqlStatementName:  # the driver has sent DEALLOCATE ALL, as it does after a rollback
+                self._prepared.discard(connection)
+        answered(server.prepare(self._name, self._text))
+        self._prepared.add(connection)
         return answered(server.exec_prepared(self._name, parameters, self._formats))
 
 

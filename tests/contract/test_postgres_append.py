@@ -6,6 +6,7 @@ from contextlib import closing, contextmanager
 from dataclasses import replace
 from typing import Any
 
+import psycopg
 import pytest
 from builders import ANN, everything, named, renamed, writing, written
 from eventsourcing.persistence import StoredEvent
@@ -127,6 +128,33 @@ def test_arrays_arrive_as_they_were_sent(log: PostgresEventLog) -> None:
     assert shown is not None
     assert [value and value.decode() for value in found] == [*shown, "{t,f}", "{NULL,7}", "{}"]
     assert [numbers_in(found[1]), numbers_in(found[5]), numbers_in(None)] == [[0, -1, 2**62], [], None]
+
+
+def test_appends_go_on_after_the_driver_has_deallocated_every_statement(log: PostgresEventLog) -> None:
+    """It does so after a rollback, if it has prepared a statement of its own on the connection."""
+    written(log, A, 0, named())
+    log.append([writing(A, 1, renamed(), command_id="1"), writing(B, 0, named(), command_id="2")])
+    with log._datastore.get_connection() as connection:
+        connection.execute("SELECT 1", prepare=True)
+        with connection.transaction():
+            raise psycopg.Rollback
+        connection.execute("SELECT 1")
+        assert connection.execute("SELECT name FROM pg_prepared_statements").fetchall() == []
+    written(log, A, 2, renamed())
+    log.append([writing(A, 3, renamed(), command_id="3"), writing(B, 1, renamed(), command_id="4")])
+    assert [recorded.version for recorded in everything(log)] == [1, 2, 1, 3, 4, 2]
+
+
+def test_an_append_within_a_transaction_needs_nothing_prepared_before(log: PostgresEventLog) -> None:
+    stored = StoredEvent(A, 1, "PipelineRevised@1", b"{}")
+    with closing(connect(log._url)) as connection:
+        for _ in range(2):
+            connection.execute("BEGIN")
+            asked = Guards([A], [0], [True], [(ANN.id, "1")])
+            assert log._recorder.append(connection, asked, [stored], [(ANN.id, "1", 0)]).positions
+            connection.execute("ROLLBACK")
+            connection.execute("DEALLOCATE ALL")
+    assert everything(log) == []
 
 
 FULL = """

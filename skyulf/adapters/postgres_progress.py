@@ -16,62 +16,40 @@ import psycopg
 from psycopg import Connection, sql
 
 from skyulf.adapters.postgres import conninfo
-
-AGAIN = 0.5
-"""Seconds between two tries to be connected."""
+from skyulf.adapters.postgres_teller import AGAIN, Teller
 
 CHANNEL = "SELECT 'skyulf_rows_' || 'events'::regclass::oid"
 """A channel for each schema that has a log."""
 
 
 class ProgressTeller:
-    """Tells other processes of what this one projects, from a thread that is begun with the first word."""
+    """Tells other processes of what this one projects."""
 
     def __init__(self, url: str) -> None:
-        self._address = conninfo(url)
         self._lock = threading.Lock()
         self._positions: dict[str, int] = {}
-        self._news = threading.Event()
-        self._stopping = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._channel = ""
+        self._teller = Teller(url, "progress", self._say, self._greet)
 
     def moved(self, projection: str, position: int) -> None:
         """The live rows of a projection's code (``jobs@2``) have got to a position."""
         with self._lock:
             self._positions[projection] = position
-            if self._thread is None and not self._stopping.is_set():
-                self._thread = threading.Thread(target=self._run, name="progress", daemon=True)
-                self._thread.start()
-        self._news.set()
+        self._teller.tell()
 
     def close(self) -> None:
         """End."""
+        self._teller.close()
+
+    def _greet(self, connection: Connection[Any]) -> None:
+        self._channel = channel_of(connection)
+
+    def _say(self, connection: Connection[Any]) -> None:
         with self._lock:
-            self._stopping.set()
-        self._news.set()
-        if self._thread is not None:
-            self._thread.join()
-
-    def _run(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                with Connection.connect(self._address, autocommit=True) as connection:
-                    connection.execute("SET synchronous_commit = off")
-                    self._follow(connection, channel_of(connection))
-            except psycopg.Error:
-                self._stopping.wait(AGAIN)
-
-    def _follow(self, connection: Connection[Any], channel: str) -> None:
-        while True:
-            self._news.wait()
-            if self._stopping.is_set():
-                return
-            self._news.clear()
-            with self._lock:
-                positions, self._positions = self._positions, {}
-            if positions:
-                words = msgspec.json.encode(positions).decode()
-                connection.execute("SELECT pg_notify(%s, %s)", [channel, words], prepare=True)
+            positions, self._positions = self._positions, {}
+        if positions:
+            words = msgspec.json.encode(positions).decode()
+            connection.execute("SELECT pg_notify(%s, %s)", [self._channel, words], prepare=True)
 
 
 class ProgressListener:

@@ -1,7 +1,6 @@
-"""Wake-ups between processes, through Postgres: told after a commit and never within it, heard in a thread.
+"""Wake-ups between processes, through Postgres: told after a commit, heard in a thread.
 
-A NOTIFY within an append would make all commits wait for each other. Told afterwards it may get lost with its
-process, which costs latency and no event: readers look at intervals as well. Since a NOTIFY costs as much as an
+One that is lost costs latency and no event: readers look at intervals as well. Since a NOTIFY costs as much as an
 append, a busy process tells only every so often, and whoever has heard one looks by itself for a while.
 """
 
@@ -18,6 +17,7 @@ import psycopg
 from psycopg import Connection, sql
 
 from skyulf.adapters.postgres import conninfo
+from skyulf.adapters.postgres_teller import AGAIN, Teller
 from skyulf.adapters.wakeups import Wakeups
 
 SPACING = 0.05
@@ -28,60 +28,30 @@ BEAT = 0.004
 
 AWAKE = 3 * SPACING
 
-AGAIN = 0.5
-"""Seconds between two tries to be connected."""
-
 logger = logging.getLogger(__name__)
 
 
 class Notifier:
-    """Tells other processes of appends, from a thread that is begun at the first one."""
+    """Tells other processes of appends; ``backend`` is the process id of its connection, once it has one."""
 
     def __init__(self, url: str, channel: str) -> None:
-        self._url = url
         self._notify = sql.SQL("NOTIFY {}").format(sql.Identifier(channel))
-        self._news = threading.Event()
-        self._stopping = threading.Event()
-        self._lock = threading.Lock()
-        self._thread: threading.Thread | None = None
+        self._teller = Teller(url, "notifier", self._say, self._greet, SPACING)
         self.backend: int | None = None
 
     def tell(self) -> None:
         """There is something new."""
-        self._news.set()
-        if self._thread is None:
-            with self._lock:
-                if self._thread is None and not self._stopping.is_set():
-                    self._thread = threading.Thread(target=self._run, name="notifier", daemon=True)
-                    self._thread.start()
+        self._teller.tell()
 
     def close(self) -> None:
         """Tell what is left to be told, and end."""
-        with self._lock:
-            self._stopping.set()
-        self._news.set()
-        if self._thread is not None:
-            self._thread.join()
+        self._teller.close()
 
-    def _run(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                with Connection.connect(conninfo(self._url), autocommit=True) as connection:
-                    self.backend = connection.info.backend_pid
-                    connection.execute("SET synchronous_commit = off")
-                    self._follow(connection)
-            except psycopg.Error:
-                self._stopping.wait(AGAIN)
+    def _greet(self, connection: Connection[Any]) -> None:
+        self.backend = connection.info.backend_pid
 
-    def _follow(self, connection: Connection[Any]) -> None:
-        while True:
-            self._news.wait()
-            ending = self._stopping.is_set()
-            self._news.clear()
-            connection.execute(self._notify)
-            if ending:
-                return
-            self._stopping.wait(SPACING)
+    def _say(self, connection: Connection[Any]) -> None:
+        connection.execute(self._notify)
 
 
 class Listener:

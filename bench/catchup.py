@@ -8,15 +8,14 @@ from statistics import median
 from typing import Any
 
 import psycopg
-from eventsourcing.persistence import Tracking
 from eventsourcing.postgres import PostgresDatastore, PostgresTrackingRecorder
-from eventsourcing.projection import Projection, ProjectionRunner
+from eventsourcing.projection import ProjectionRunner
 from psycopg.conninfo import conninfo_to_dict
 
 from bench.events import records
+from bench.library import JobLog, JobProgress, Keeping, jobs_events
 from bench.measure import Line, Report, Target, collecting_as_served, seconds_of
 from bench.postgres import migrated
-from bench.rebuild import Job, JobLog
 from skyulf.adapters.postgres_log import PostgresEventLog
 from skyulf.adapters.read_store import SqlReadStore
 from skyulf.adapters.stored import state_of
@@ -119,33 +118,15 @@ def rows(count: int) -> Iterator[tuple[Any, ...]]:
 # The library's side
 
 
-class JobView(PostgresTrackingRecorder):
+class JobView(Keeping, PostgresTrackingRecorder):
     """A table of how far jobs have got, beside the library's table of tracking."""
+
+    table = "CREATE TABLE IF NOT EXISTS progress (key TEXT PRIMARY KEY, fraction FLOAT)"
+    upsert = "INSERT INTO progress VALUES (%s, %s) ON CONFLICT (key) DO UPDATE SET fraction=excluded.fraction"
 
     def __init__(self, datastore: PostgresDatastore, **options: Any) -> None:
         super().__init__(datastore, **options)
-        self.sql_create_statements.append(
-            psycopg.sql.SQL("CREATE TABLE IF NOT EXISTS progress (key TEXT PRIMARY KEY, fraction FLOAT)")
-        )
-
-    def keep(self, key: str, fraction: float, tracking: Tracking) -> None:
-        """Write a row and the position in one transaction."""
-        with self.datastore.transaction(commit=True) as cursor:
-            cursor.execute(
-                "INSERT INTO progress VALUES (%s, %s) ON CONFLICT (key) DO UPDATE SET fraction=excluded.fraction",
-                (key, fraction),
-            )
-            self._insert_tracking(cursor, tracking)
-
-
-class JobProgress(Projection[JobView]):
-    """Keeps the view up with the log."""
-
-    name = "progress"
-
-    def process_event(self, domain_event: Any, tracking: Tracking) -> None:
-        """Take one event."""
-        self.view.keep(str(domain_event.originator_id), getattr(domain_event, "fraction", 0.0), tracking)
+        self.sql_create_statements.append(psycopg.sql.SQL(self.table))
 
 
 def library_rate(made: Databases) -> float:
@@ -155,10 +136,7 @@ def library_rate(made: Databases) -> float:
         f"POSTGRES_{name.upper()}": str(parts[name]) for name in ("dbname", "host", "port", "user", "password")
     }
     app = JobLog(env=environment)
-    job = Job()
-    for number in range(LIBRARY_EVENTS - 1):
-        job.progress(number / LIBRARY_EVENTS)
-    last = app.save(job)[-1].notification.id
+    last = app.save(jobs_events(LIBRARY_EVENTS))[-1].notification.id
     app.close()
 
     def follow() -> None:

@@ -5,16 +5,13 @@ from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
-from uuid import UUID
 
 import orjson
-from eventsourcing.application import Application
-from eventsourcing.domain import Aggregate, event
-from eventsourcing.persistence import Tracking
-from eventsourcing.projection import Projection, ProjectionRunner
+from eventsourcing.projection import ProjectionRunner
 from eventsourcing.sqlite import SQLiteDatastore, SQLiteTrackingRecorder
 
 from bench.events import records
+from bench.library import JobLog, JobProgress, Keeping, jobs_events
 from bench.measure import Line, Report, Target, collecting_as_served, scratch, seconds_of
 from skyulf.adapters.read_store import SqlReadStore
 from skyulf.adapters.sqlite_log import SqliteEventLog
@@ -148,50 +145,15 @@ def fold(row: dict[str, Any] | None, position: int, version: int, topic: str, st
 # The library's side
 
 
-class Job(Aggregate):
-    """A job that gets somewhere."""
-
-    @event("Created")
-    def __init__(self) -> None:
-        self.fraction = 0.0
-
-    @event("Progressed")
-    def progress(self, fraction: float) -> None:
-        """Get somewhere."""
-        self.fraction = fraction
-
-
-class JobLog(Application[UUID]):
-    """The log that is followed."""
-
-
-class JobView(SQLiteTrackingRecorder):
+class JobView(Keeping, SQLiteTrackingRecorder):
     """A table of how far jobs have got, beside the library's table of tracking."""
+
+    table = "CREATE TABLE IF NOT EXISTS progress (key TEXT PRIMARY KEY, fraction REAL) WITHOUT ROWID"
+    upsert = "INSERT INTO progress VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET fraction=excluded.fraction"
 
     def __init__(self, datastore: SQLiteDatastore, **options: Any) -> None:
         super().__init__(datastore, **options)
-        self.create_table_statements.append(
-            "CREATE TABLE IF NOT EXISTS progress (key TEXT PRIMARY KEY, fraction REAL) WITHOUT ROWID"
-        )
-
-    def keep(self, key: str, fraction: float, tracking: Tracking) -> None:
-        """Write a row and the position in one transaction."""
-        with self.datastore.transaction(commit=True) as cursor:
-            cursor.execute(
-                "INSERT INTO progress VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET fraction=excluded.fraction",
-                (key, fraction),
-            )
-            self._insert_tracking(cursor, tracking)
-
-
-class JobProgress(Projection[JobView]):
-    """Keeps the view up with the log."""
-
-    name = "progress"
-
-    def process_event(self, domain_event: Any, tracking: Tracking) -> None:
-        """Take one event."""
-        self.view.keep(str(domain_event.originator_id), getattr(domain_event, "fraction", 0.0), tracking)
+        self.create_table_statements.append(self.table)
 
 
 def library_rate(folder: Path) -> float:
@@ -204,9 +166,7 @@ def library_rate(folder: Path) -> float:
     with ProjectionRunner(
         application_class=JobLog, projection_class=JobProgress, view_class=JobView, env=environment
     ) as runner:
-        job = Job()
-        for number in range(LIBRARY_EVENTS - 1):
-            job.progress(number / LIBRARY_EVENTS)
+        job = jobs_events(LIBRARY_EVENTS)
 
         def follow() -> None:
             last = runner.app.save(job)[-1].notification.id

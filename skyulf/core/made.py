@@ -46,6 +46,23 @@ def one(source: Source, suffix: str, nullable: bool = False) -> Made:
     return Made((source.name,), name, name if single else None, source.count, source.most, nullable)
 
 
+def one_for_each_class(source: Source, suffix: str, classes: int | None) -> Made:
+    """One column of each column of a source, or, beyond two classes, one for each class."""
+    if classes is None or classes <= 2:
+        return one(source, suffix)
+    return repeated(source, classes, f"one of {source.name} for each of {classes} classes")
+
+
+def repeated(source: Source, times: int, description: str) -> Made:
+    """So many columns of each column of a source."""
+    return Made(
+        (source.name,),
+        description,
+        count=source.count and source.count * times,
+        most=source.most and source.most * times,
+    )
+
+
 def one_for_each(source: Source, things: str, most: int | None) -> Made:
     """As many columns as a source has ``things``, which only fitting tells."""
     cap = f", at most {most}" if most is not None else ""

@@ -151,6 +151,15 @@ class Step(Node):
         raise NoOnnx(f"the step {cls.name} has no counterpart in ONNX")
 
 
+class NumberStep(Step):
+    """A step whose fitted transformer has a ``compute`` of its own for a plain array of floats, without checks."""
+
+    @classmethod
+    def arithmetic(cls, fitted: Any) -> Callable[[Any], Any]:
+        """Compute; missing cells are NaN."""
+        return lambda block: fitted.compute(block.astype(float, copy=False))
+
+
 @dataclass(frozen=True, slots=True)
 class Address:
     """Where columns are found when a step that changes rows is given them: by name in a frame, or by position.

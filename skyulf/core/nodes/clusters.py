@@ -1,16 +1,16 @@
 """Steps that group rows which are alike, without asking for the target."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
 from skyulf.core.columns import Kind
 from skyulf.core.made import Made, Source, names_of, some
-from skyulf.core.registry import NUMERIC, BuildContext, Output, Step
+from skyulf.core.registry import NUMERIC, BuildContext, NumberStep, Output
 
 
-class Cluster(Step):
+class Cluster(NumberStep):
     """Adds a column for each of ``count`` clusters of training rows: whether a row belongs to it, or how far it is.
 
     Builds on scikit-learn's KMeans, MiniBatchKMeans, Birch (its subclusters merged by AgglomerativeClustering) and
@@ -40,8 +40,3 @@ class Cluster(Step):
         from skyulf.core import clusters
 
         return clusters.Clusters(self.method, self.count, self.give, context.seed)
-
-    @classmethod
-    def arithmetic(cls, fitted: Any) -> Callable[[Any], Any]:
-        """Compare with the centres."""
-        return lambda block: fitted.compute(block.astype(float, copy=False))

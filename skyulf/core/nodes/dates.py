@@ -1,13 +1,13 @@
 """Steps for dates and times."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from skyulf.core.columns import Kind
 from skyulf.core.made import Made, Source, one
-from skyulf.core.registry import BuildContext, Output, Step
+from skyulf.core.registry import BuildContext, NumberStep, Output
 
 if TYPE_CHECKING:
     from skyulf.core.graph import Column, Graph
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 Part = Literal["year", "month", "day", "weekday", "day_of_year", "hour", "minute", "second", "days"]
 
 
-class DateParts(Step):
+class DateParts(NumberStep):
     """Replaces dates and times by numbers: parts of them in UTC, each missing where the cell is.
 
     ``weekday`` counts from Monday, 1; ``days`` are those since 1970, for what grows or falls with time. Builds on
@@ -40,11 +40,6 @@ class DateParts(Step):
         from skyulf.core import transformers
 
         return transformers.DateParts(list(dict.fromkeys(self.parts)))
-
-    @classmethod
-    def arithmetic(cls, fitted: Any) -> Callable[[Any], Any]:
-        """Take moments apart."""
-        return lambda block: fitted.compute(block.astype(float, copy=False))
 
     @classmethod
     def onnx(cls, fitted: Any, graph: "Graph", columns: "list[Column]") -> "list[Column]":

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field
 
 from skyulf.core.columns import Kind
-from skyulf.core.made import Made, Source, one
+from skyulf.core.made import Made, Source, one_for_each_class, repeated
 from skyulf.core.registry import ENCODABLE, BuildContext, Output, Step, Task
 
 if TYPE_CHECKING:
@@ -34,17 +34,7 @@ class WeightOfEvidence(Step):
 
     def makes(self, sources: Sequence[Source], classes: int | None) -> tuple[Made, ...]:
         """One column for each, or one for each class beyond two."""
-        if classes is None or classes <= 2:
-            return tuple(one(source, "as evidence") for source in sources)
-        return tuple(
-            Made(
-                (source.name,),
-                f"one of {source.name} for each of {classes} classes",
-                count=source.count and source.count * classes,
-                most=source.most and source.most * classes,
-            )
-            for source in sources
-        )
+        return tuple(one_for_each_class(source, "as evidence", classes) for source in sources)
 
     def build(self, context: BuildContext) -> Any:
         """Make a WeightOfEvidence whose folds the seed rules."""
@@ -86,13 +76,7 @@ class HashEncode(Step):
     def makes(self, sources: Sequence[Source], classes: int | None) -> tuple[Made, ...]:  # noqa: ARG002
         """As many columns as there are buckets."""
         return tuple(
-            Made(
-                (source.name,),
-                f"those that the categories of {source.name} share",
-                count=source.count and source.count * self.buckets,
-                most=source.most and source.most * self.buckets,
-            )
-            for source in sources
+            repeated(source, self.buckets, f"those that the categories of {source.name} share") for source in sources
         )
 
     def build(self, _: BuildContext) -> Any:

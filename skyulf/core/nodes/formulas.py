@@ -1,19 +1,19 @@
 """Steps that compute numbers of numbers: functions, arithmetic between columns, bins with edges of one's own."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from skyulf.core.columns import Kind
 from skyulf.core.made import Made, Source, names_of
-from skyulf.core.registry import ALL_KINDS, NUMERIC, BuildContext, Output, Reads, Step
+from skyulf.core.registry import ALL_KINDS, NUMERIC, BuildContext, NumberStep, Output, Reads
 
 if TYPE_CHECKING:
     from skyulf.core.graph import Column, Graph
 
 
-class Function(Step):
+class Function(NumberStep):
     """Puts every number through a function; missing cells stay missing.
 
     ``log1p`` and ``sqrt`` take the sign out and put it back (sign(x) · log(1 + |x|)), so that they take any number;
@@ -34,11 +34,6 @@ class Function(Step):
         return formulas.Function(self.function)
 
     @classmethod
-    def arithmetic(cls, fitted: Any) -> Callable[[Any], Any]:
-        """Compute."""
-        return lambda block: fitted.compute(block.astype(float, copy=False))
-
-    @classmethod
     def onnx(cls, fitted: Any, graph: "Graph", columns: "list[Column]") -> "list[Column]":
         """Compute."""
         from skyulf.core.onnx_arithmetic import function
@@ -46,7 +41,7 @@ class Function(Step):
         return graph.columns(function(graph, graph.matrix(columns), fitted.function), len(columns))
 
 
-class Arithmetic(Step):
+class Arithmetic(NumberStep):
     """Adds one column that is computed of several others, in the order in which ``of`` names them.
 
     A ``difference`` is the first less the others, a ``ratio`` the first by the second; where that is 0, and wherever a
@@ -91,11 +86,6 @@ class Arithmetic(Step):
         return formulas.Arithmetic(self.operation, [list(columns).index(name) for name in self.of])
 
     @classmethod
-    def arithmetic(cls, fitted: Any) -> Callable[[Any], Any]:
-        """Compute."""
-        return lambda block: fitted.compute(block.astype(float, copy=False))
-
-    @classmethod
     def onnx(cls, fitted: Any, graph: "Graph", columns: "list[Column]") -> "list[Column]":
         """Compute."""
         from skyulf.core.onnx_arithmetic import operation
@@ -104,7 +94,7 @@ class Arithmetic(Step):
         return graph.columns(operation(graph, each, fitted.operation), 1)
 
 
-class BinEdges(Step):
+class BinEdges(NumberStep):
     """Replaces each number by the number of its bin, counted from 0, between edges that one names oneself.
 
     A number that is as great as an edge is in the bin above it; missing cells stay missing. Builds on numpy's
@@ -128,11 +118,6 @@ class BinEdges(Step):
         from skyulf.core import formulas
 
         return formulas.BinEdges(list(self.edges))
-
-    @classmethod
-    def arithmetic(cls, fitted: Any) -> Callable[[Any], Any]:
-        """Count."""
-        return lambda block: fitted.compute(block.astype(float, copy=False))
 
     @classmethod
     def onnx(cls, fitted: Any, graph: "Graph", columns: "list[Column]") -> "list[Column]":

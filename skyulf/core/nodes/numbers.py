@@ -2,70 +2,19 @@
 
 import math
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from skyulf.core.columns import Kind
 from skyulf.core.made import Made, Source, counted, names_of, some
-from skyulf.core.nodes.outliers import check_ends
-from skyulf.core.registry import NUMERIC, BuildContext, Output, Step
+from skyulf.core.registry import NUMERIC, BuildContext, NumberStep, Output, Step
 
 if TYPE_CHECKING:
     from skyulf.core.graph import Column, Graph
 
 
-class Clip(Step):
-    """Draws outliers in to limits that training rows set; missing cells stay missing.
-
-    With method iqr the limits lie ``factor`` quartile ranges outside the quartiles (Tukey's fences); with z_score
-    ``deviations`` standard deviations from the mean; with quantiles they are the quantiles ``low`` and ``high``
-    (winsorising); with bounds ``minimum`` and ``maximum``. Takes numeric columns.
-    """
-
-    name: ClassVar[str] = "clip"
-    takes: ClassVar[frozenset[Kind]] = NUMERIC
-    types: ClassVar[tuple[str, ...]] = ("skyulf.core.outliers.Limits", "skyulf.core.transformers.Clipper")
-
-    method: Literal["iqr", "z_score", "quantiles", "bounds"] = "iqr"
-    factor: float = Field(default=1.5, ge=0)
-    deviations: float = Field(default=3.0, gt=0)
-    low: float = Field(default=0.01, ge=0, le=1)
-    high: float = Field(default=0.99, ge=0, le=1)
-    minimum: float | None = None
-    maximum: float | None = None
-
-    @model_validator(mode="after")
-    def _ends_are_ends(self) -> Self:
-        check_ends(self)
-        return self
-
-    def build(self, _: BuildContext) -> Any:
-        """Make a Clipper, or Limits where they are set by other means than quantiles."""
-        from skyulf.core.transformers import Clipper
-
-        if self.method in ("z_score", "bounds"):
-            from skyulf.core.outliers import Limits
-
-            return Limits(self.method, self.deviations, self.minimum, self.maximum)
-        if self.method == "iqr":
-            return Clipper(0.25, 0.75, self.factor)
-        return Clipper(self.low, self.high, 0.0)
-
-    @classmethod
-    def arithmetic(cls, fitted: Any) -> Callable[[Any], Any]:
-        """Clip."""
-        return lambda block: fitted.compute(block.astype(float, copy=False))
-
-    @classmethod
-    def onnx(cls, fitted: Any, graph: "Graph", columns: "list[Column]") -> "list[Column]":
-        """Clip."""
-        matrix = graph.matrix(columns)
-        above = graph.add("Max", matrix, fitted.lower_)
-        return graph.columns(graph.add("Min", above, fitted.upper_), len(columns))
-
-
-class PowerTransform(Step):
+class PowerTransform(NumberStep):
     """Makes skewed columns symmetric, with mean 0 and variance 1; missing cells stay missing.
 
     Yeo-Johnson (Biometrika 87, 2000) takes any number, Box-Cox (J. Royal Statistical Society B 26, 1964) positive ones
@@ -84,11 +33,6 @@ class PowerTransform(Step):
         from skyulf.core.transformers import Power
 
         return Power(self.method)
-
-    @classmethod
-    def arithmetic(cls, fitted: Any) -> Callable[[Any], Any]:
-        """Raise to the powers that were learnt."""
-        return lambda block: fitted.compute(block.astype(float, copy=False))
 
     @classmethod
     def onnx(cls, fitted: Any, graph: "Graph", columns: "list[Column]") -> "list[Column]":

@@ -1,44 +1,88 @@
-"""Steps for outliers: dropping training rows that have some, and marking them. Clip draws them in."""
+"""Steps for outliers: drawing them in, dropping training rows that have some, and marking them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from skyulf.core.columns import Kind
 from skyulf.core.made import Made, Source, one
-from skyulf.core.registry import NUMERIC, Address, BuildContext, Output, RowStep, Step
+from skyulf.core.registry import NUMERIC, Address, BuildContext, NumberStep, Output, RowStep, Step
 
 if TYPE_CHECKING:
     from skyulf.core.graph import Column, Graph
 
-Method = Literal["iqr", "z_score", "quantiles", "bounds"]
+
+class Fenced(Step):
+    """A step with limits outside of which a number is an outlier; training rows set them, save for bounds."""
+
+    method: str = "iqr"
+    factor: float = Field(default=1.5, ge=0)
+    deviations: float = Field(default=3.0, gt=0)
+    low: float = Field(default=0.01, ge=0, le=1)
+    high: float = Field(default=0.99, ge=0, le=1)
+    minimum: float | None = None
+    maximum: float | None = None
+
+    @model_validator(mode="after")
+    def _ends_are_ends(self) -> Self:
+        if self.low >= self.high:
+            raise ValueError("low must be less than high")
+        if self.method != "bounds":
+            if self.minimum is not None or self.maximum is not None:
+                raise ValueError("minimum and maximum belong to method bounds")
+        elif self.minimum is None and self.maximum is None:
+            raise ValueError("method bounds needs minimum or maximum")
+        elif self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
+            raise ValueError("minimum must not be above maximum")
+        return self
+
+    @property
+    def spread(self) -> float:
+        """How far the limits are, in the unit of the method."""
+        return self.deviations if self.method == "z_score" else self.factor
+
+    @property
+    def ends(self) -> tuple[float | None, float | None]:
+        """The two limits that are given: bounds, or shares of rows."""
+        return (self.minimum, self.maximum) if self.method == "bounds" else (self.low, self.high)
 
 
-def spread_of(method: str, factor: float, deviations: float) -> float:
-    """How far the limits are, in the unit of the method."""
-    return deviations if method == "z_score" else factor
+class Clip(Fenced, NumberStep):
+    """Draws outliers in to limits that training rows set; missing cells stay missing.
+
+    With method iqr the limits lie ``factor`` quartile ranges outside the quartiles (Tukey's fences); with z_score
+    ``deviations`` standard deviations from the mean; with quantiles they are the quantiles ``low`` and ``high``
+    (winsorising); with bounds ``minimum`` and ``maximum``. Takes numeric columns.
+    """
+
+    name: ClassVar[str] = "clip"
+    takes: ClassVar[frozenset[Kind]] = NUMERIC
+    types: ClassVar[tuple[str, ...]] = ("skyulf.core.outliers.Limits", "skyulf.core.transformers.Clipper")
+
+    method: Literal["iqr", "z_score", "quantiles", "bounds"] = "iqr"
+
+    def build(self, _: BuildContext) -> Any:
+        """Make a Clipper, or Limits where they are set by other means than quantiles."""
+        from skyulf.core.transformers import Clipper
+
+        if self.method in ("z_score", "bounds"):
+            from skyulf.core.outliers import Limits
+
+            return Limits(self.method, self.deviations, self.minimum, self.maximum)
+        if self.method == "iqr":
+            return Clipper(0.25, 0.75, self.factor)
+        return Clipper(self.low, self.high, 0.0)
+
+    @classmethod
+    def onnx(cls, fitted: Any, graph: "Graph", columns: "list[Column]") -> "list[Column]":
+        """Clip."""
+        matrix = graph.matrix(columns)
+        above = graph.add("Max", matrix, fitted.lower_)
+        return graph.columns(graph.add("Min", above, fitted.upper_), len(columns))
 
 
-def ends_of(step: Any) -> tuple[float | None, float | None]:
-    """The two limits of a step that are given: bounds, or shares of rows."""
-    return (step.minimum, step.maximum) if step.method == "bounds" else (step.low, step.high)
-
-
-def check_ends(step: Any) -> None:
-    """Raise ValueError where limits are given that are none."""
-    if step.low >= step.high:
-        raise ValueError("low must be less than high")
-    if step.method != "bounds":
-        if step.minimum is not None or step.maximum is not None:
-            raise ValueError("minimum and maximum belong to method bounds")
-    elif step.minimum is None and step.maximum is None:
-        raise ValueError("method bounds needs minimum or maximum")
-    elif step.minimum is not None and step.maximum is not None and step.minimum > step.maximum:
-        raise ValueError("minimum must not be above maximum")
-
-
-class DropOutliers(RowStep):
+class DropOutliers(Fenced, RowStep):
     """Drops training rows that have an outlier in any of the columns; rows to predict are never dropped.
 
     The limits, which training rows set, are ``factor`` quartile ranges outside the quartiles (iqr, Tukey's fences),
@@ -52,18 +96,7 @@ class DropOutliers(RowStep):
     takes: ClassVar[frozenset[Kind]] = NUMERIC
 
     method: Literal["iqr", "z_score", "quantiles", "bounds", "elliptic_envelope"] = "iqr"
-    factor: float = Field(default=1.5, ge=0)
-    deviations: float = Field(default=3.0, gt=0)
-    low: float = Field(default=0.01, ge=0, le=1)
-    high: float = Field(default=0.99, ge=0, le=1)
-    minimum: float | None = None
-    maximum: float | None = None
     share: float = Field(default=0.1, gt=0, le=0.5)
-
-    @model_validator(mode="after")
-    def _ends_are_ends(self) -> Self:
-        check_ends(self)
-        return self
 
     def sampler(self, context: BuildContext, address: Address) -> Any:
         """Make a sampler that judges rows."""
@@ -71,14 +104,13 @@ class DropOutliers(RowStep):
 
         if self.method == "elliptic_envelope":
             return EnvelopedRows(address.columns, made_from=address.made_from, share=self.share, seed=context.seed)
-        low, high = ends_of(self)
-        spread = spread_of(self.method, self.factor, self.deviations)
+        low, high = self.ends
         return LimitedRows(
-            address.columns, made_from=address.made_from, method=self.method, spread=spread, low=low, high=high
+            address.columns, made_from=address.made_from, method=self.method, spread=self.spread, low=low, high=high
         )
 
 
-class OutlierIndicator(Step):
+class OutlierIndicator(Fenced, NumberStep):
     """Adds a column for each, which is 1 where a cell is an outlier and else 0; put it before clip.
 
     The limits are those of drop_outliers. A missing cell is no outlier. Takes numeric columns.
@@ -91,18 +123,7 @@ class OutlierIndicator(Step):
     output: ClassVar[Output] = "added"
     types: ClassVar[tuple[str, ...]] = ("skyulf.core.outliers.OutlierIndicator",)
 
-    method: Method = "iqr"
-    factor: float = Field(default=1.5, ge=0)
-    deviations: float = Field(default=3.0, gt=0)
-    low: float = Field(default=0.01, ge=0, le=1)
-    high: float = Field(default=0.99, ge=0, le=1)
-    minimum: float | None = None
-    maximum: float | None = None
-
-    @model_validator(mode="after")
-    def _ends_are_ends(self) -> Self:
-        check_ends(self)
-        return self
+    method: Literal["iqr", "z_score", "quantiles", "bounds"] = "iqr"
 
     def makes(self, sources: Sequence[Source], classes: int | None) -> tuple[Made, ...]:  # noqa: ARG002
         """One column for each, beside it."""
@@ -112,13 +133,7 @@ class OutlierIndicator(Step):
         """Make an OutlierIndicator."""
         from skyulf.core import outliers
 
-        spread = spread_of(self.method, self.factor, self.deviations)
-        return outliers.OutlierIndicator(self.method, spread, *ends_of(self))
-
-    @classmethod
-    def arithmetic(cls, fitted: Any) -> Callable[[Any], Any]:
-        """Compare."""
-        return lambda block: fitted.compute(block.astype(float, copy=False))
+        return outliers.OutlierIndicator(self.method, self.spread, *self.ends)
 
     @classmethod
     def onnx(cls, fitted: Any, graph: "Graph", columns: "list[Column]") -> "list[Column]":

@@ -1,19 +1,19 @@
 """Steps for places on the earth."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field, model_validator
 
 from skyulf.core.columns import Kind
 from skyulf.core.made import Made, Source, names_of
-from skyulf.core.registry import ALL_KINDS, NUMERIC, BuildContext, Output, Reads, Step
+from skyulf.core.registry import ALL_KINDS, NUMERIC, BuildContext, NumberStep, Output, Reads
 
 Latitude = Annotated[float, Field(ge=-90, le=90)]
 Longitude = Annotated[float, Field(ge=-180, le=180)]
 
 
-class GeoDistance(Step):
+class GeoDistance(NumberStep):
     """Adds the distance in kilometres between two places, or of one from a point; degrees in.
 
     The other place stands in the columns ``to_latitude`` and ``to_longitude``, or is the ``point`` (latitude and
@@ -70,13 +70,8 @@ class GeoDistance(Step):
         places = [list(columns).index(name) for name in self._named()]
         return formulas.GeoDistance(places, None if self.point is None else list(self.point))
 
-    @classmethod
-    def arithmetic(cls, fitted: Any) -> Callable[[Any], Any]:
-        """Compute."""
-        return lambda block: fitted.compute(block.astype(float, copy=False))
 
-
-class H3Cells(Step):
+class H3Cells(NumberStep):
     """Adds a column of 0 and 1 for each of the commonest cells of Uber's H3 grid that training rows lie in.
 
     A cell of ``resolution`` 0 is some 4,000,000 km² large, of 5 some 250, of 8 three quarters of one; at most
@@ -117,8 +112,3 @@ class H3Cells(Step):
 
         places = [list(columns).index(name) for name in (self.latitude, self.longitude)]
         return grid.H3Cells(places, self.resolution, self.max_cells)
-
-    @classmethod
-    def arithmetic(cls, fitted: Any) -> Callable[[Any], Any]:
-        """Look the cells up."""
-        return lambda block: fitted.compute(block.astype(float, copy=False))

@@ -1,19 +1,63 @@
-"""Steps that leave out columns that say little, as training rows tell."""
+"""Steps that leave out columns: that say little, say what others say, or weigh little, as training rows tell."""
 
-from collections.abc import Callable, Sequence
+from abc import abstractmethod
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from skyulf.core.columns import Kind
 from skyulf.core.made import Made, Source, counted, names_of, some
-from skyulf.core.registry import NUMERIC, BuildContext, Output, Step
+from skyulf.core.registry import NUMERIC, BuildContext, NumberStep, Output
 
 if TYPE_CHECKING:
     from skyulf.core.graph import Column, Graph
 
 
-class SelectUnivariate(Step):
+class Selecting(NumberStep):
+    """A step that keeps some of the columns; which, its fitted transformer has as ``kept_``, their positions."""
+
+    takes: ClassVar[frozenset[Kind]] = NUMERIC
+    output: ClassVar[Output] = "generated"
+
+    @abstractmethod
+    def which(self) -> str:
+        """Say which columns are kept, after "those of A and B"."""
+
+    def kept_of(self, columns: int) -> int | None:  # noqa: ARG002 - a step that knows it overrides this
+        """Return how many of so many columns are kept, or None where only fitting tells."""
+        return None
+
+    def makes(self, sources: Sequence[Source], classes: int | None) -> tuple[Made, ...]:  # noqa: ARG002 - see `Step`
+        """Some of the columns, which training rows tell."""
+        names = names_of(sources)
+        count, most = counted(sources)
+        nullable = not self.fills_nulls and any(source.nullable for source in sources)
+        kept = None if count is None else self.kept_of(count)
+        at_most = None if most is None else self.kept_of(most) or most
+        return (Made(names, f"those of {some(names)} {self.which()}", None, kept, at_most, nullable),)
+
+    @classmethod
+    def onnx(cls, fitted: Any, graph: "Graph", columns: "list[Column]") -> "list[Column]":  # noqa: ARG003 - see `Step`
+        """Choose."""
+        return [columns[at] for at in fitted.kept_]
+
+
+class Keeping(Selecting):
+    """A step that keeps so many of the columns, or such a share of them, without missing cells."""
+
+    takes_nulls: ClassVar[bool] = False
+    fills_nulls: ClassVar[bool] = True
+
+    keep: Annotated[int, Field(ge=1)] | Annotated[float, Field(gt=0, lt=1)] = 0.5
+
+    def kept_of(self, columns: int) -> int:
+        """See `Selecting.kept_of`."""
+        wanted = self.keep if isinstance(self.keep, int) else round(self.keep * columns)
+        return min(columns, max(1, wanted))
+
+
+class SelectUnivariate(Keeping):
     """Keeps the columns that, each by itself, tell most of the target: a number of them, or a share.
 
     Builds on scikit-learn's f_classif and f_regression (anova), mutual_info_classif and mutual_info_regression
@@ -22,24 +66,13 @@ class SelectUnivariate(Step):
     """
 
     name: ClassVar[str] = "select_univariate"
-    takes: ClassVar[frozenset[Kind]] = NUMERIC
-    takes_nulls: ClassVar[bool] = False
-    fills_nulls: ClassVar[bool] = True
-    output: ClassVar[Output] = "generated"
     types: ClassVar[tuple[str, ...]] = ("skyulf.core.transformers.Univariate",)
 
-    keep: Annotated[int, Field(ge=1)] | Annotated[float, Field(gt=0, lt=1)] = 0.5
     score: Literal["anova", "mutual_information"] = "anova"
 
-    def makes(self, sources: Sequence[Source], classes: int | None) -> tuple[Made, ...]:  # noqa: ARG002
-        """Some of the columns, which training rows tell."""
-        names = names_of(sources)
-        count, most = (None if number is None else self._kept(number) for number in counted(sources))
-        return (Made(names, f"those of {some(names)} that tell most of the target", None, count, most),)
-
-    def _kept(self, columns: int) -> int:
-        wanted = self.keep if isinstance(self.keep, int) else round(self.keep * columns)
-        return min(columns, max(1, wanted))
+    def which(self) -> str:
+        """See `Selecting.which`."""
+        return "that tell most of the target"
 
     def build(self, context: BuildContext) -> Any:
         """Make a Univariate for the task."""
@@ -47,18 +80,8 @@ class SelectUnivariate(Step):
 
         return Univariate(self.keep, self.score, context.task, context.seed)
 
-    @classmethod
-    def arithmetic(cls, fitted: Any) -> Callable[[Any], Any]:
-        """Choose."""
-        return lambda block: fitted.compute(block.astype(float, copy=False))
 
-    @classmethod
-    def onnx(cls, fitted: Any, graph: "Graph", columns: "list[Column]") -> "list[Column]":  # noqa: ARG003
-        """Choose."""
-        return [columns[at] for at in fitted.kept_]
-
-
-class SelectVariance(Step):
+class SelectVariance(Selecting):
     """Leaves out columns whose variance on training rows is not above a threshold; missing cells stay missing.
 
     After scikit-learn's VarianceThreshold, save that one column, of most variance, is kept where none is above it.
@@ -66,19 +89,13 @@ class SelectVariance(Step):
     """
 
     name: ClassVar[str] = "select_variance"
-    takes: ClassVar[frozenset[Kind]] = NUMERIC
-    output: ClassVar[Output] = "generated"
     types: ClassVar[tuple[str, ...]] = ("skyulf.core.transformers.Variance",)
 
     threshold: float = Field(default=0.0, ge=0)
 
-    def makes(self, sources: Sequence[Source], classes: int | None) -> tuple[Made, ...]:  # noqa: ARG002
-        """Some of the columns, which training rows tell."""
-        names = names_of(sources)
-        nullable = any(source.nullable for source in sources)
-        _, most = counted(sources)
-        text = f"those of {some(names)} that vary by more than {self.threshold:g}"
-        return (Made(names, text, most=most, nullable=nullable),)
+    def which(self) -> str:
+        """See `Selecting.which`."""
+        return f"that vary by more than {self.threshold:g}"
 
     def build(self, _: BuildContext) -> Any:
         """Make a Variance."""
@@ -86,12 +103,53 @@ class SelectVariance(Step):
 
         return Variance(self.threshold)
 
-    @classmethod
-    def arithmetic(cls, fitted: Any) -> Callable[[Any], Any]:
-        """Choose."""
-        return lambda block: fitted.compute(block.astype(float, copy=False))
 
-    @classmethod
-    def onnx(cls, fitted: Any, graph: "Graph", columns: "list[Column]") -> "list[Column]":  # noqa: ARG003
-        """Choose."""
-        return [columns[at] for at in fitted.kept_]
+class SelectUncorrelated(Selecting):
+    """Leaves out columns that say what an earlier one says: whose correlation with it is above a threshold.
+
+    Of the columns in their order each is kept that is not too much like one kept before it. Pearson's correlation, or
+    Spearman's of ranks; the sign does not count. Takes numeric columns without missing cells.
+    """
+
+    name: ClassVar[str] = "select_uncorrelated"
+    takes_nulls: ClassVar[bool] = False
+    fills_nulls: ClassVar[bool] = True
+    types: ClassVar[tuple[str, ...]] = ("skyulf.core.selectors.Uncorrelated",)
+
+    threshold: float = Field(default=0.95, ge=0, lt=1)
+    method: Literal["pearson", "spearman"] = "pearson"
+
+    def which(self) -> str:
+        """See `Selecting.which`."""
+        return f"that are not correlated by more than {self.threshold:g}"
+
+    def build(self, _: BuildContext) -> Any:
+        """Make an Uncorrelated."""
+        from skyulf.core.selectors import Uncorrelated
+
+        return Uncorrelated(self.threshold, self.method)
+
+
+class SelectByModel(Keeping):
+    """Keeps the columns that weigh most in a model of all of them: a number of them, or a share.
+
+    The weight is the importance in a forest of 100 extremely randomised trees (Geurts et al., Machine Learning 63,
+    2006), or the size of the coefficient in a linear model of scaled columns; scikit-learn's ExtraTrees,
+    LogisticRegression and Ridge. Takes numeric columns without missing cells. It is fitted anew on the training part of
+    every fold.
+    """
+
+    name: ClassVar[str] = "select_by_model"
+    types: ClassVar[tuple[str, ...]] = ("skyulf.core.selectors.ByModel",)
+
+    by: Literal["trees", "linear"] = "trees"
+
+    def which(self) -> str:
+        """See `Selecting.which`."""
+        return "that weigh most in a model"
+
+    def build(self, context: BuildContext) -> Any:
+        """Make a ByModel for the task."""
+        from skyulf.core.selectors import ByModel
+
+        return ByModel(self.keep, self.by, context.task, context.seed)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from skyulf.core.columns import Kind
-from skyulf.core.made import Made, Source, one
+from skyulf.core.made import Made, Source, one_for_each_class
 from skyulf.core.registry import ENCODABLE, BuildContext, Output, Step
 
 if TYPE_CHECKING:
@@ -36,17 +36,7 @@ class TargetEncode(Step):
 
     def makes(self, sources: Sequence[Source], classes: int | None) -> tuple[Made, ...]:
         """One column for each, or one for each class beyond two."""
-        if classes is None or classes <= 2:
-            return tuple(one(source, "by the target") for source in sources)
-        return tuple(
-            Made(
-                (source.name,),
-                f"one of {source.name} for each of {classes} classes",
-                count=source.count and source.count * classes,
-                most=source.most and source.most * classes,
-            )
-            for source in sources
-        )
+        return tuple(one_for_each_class(source, "by the target", classes) for source in sources)
 
     def build(self, context: BuildContext) -> Any:
         """Make a TargetEncoder whose folds the seed rules."""

@@ -34,8 +34,11 @@ Report = Callable[[str, float, dict[str, float]], None]
 
 PROBE_ROWS = 50
 
-MANY_CELLS = 10_000_000
+SOME_CELLS = 20_000
 """Cells of a table from which on threads of OpenMP are worth waking (docs/performance.md, Training)."""
+
+Free = Callable[[], int]
+"""Tells how many cores are free for this process now, those that it uses itself counted as free."""
 
 # Where each stage ends, as a share of the whole; choosing and fitting is what takes long.
 ENDS = {
@@ -94,6 +97,7 @@ def fit(
     report: Report,
     threads: int,
     trials: Trials = Trials(),  # noqa: B008 -- frozen
+    free: Free = lambda: 1,
 ) -> FittedState:
     """Train the best of the candidate specs on a frame as ``read_frame`` gives it.
 
@@ -101,6 +105,7 @@ def fit(
     alone chooses. ``seed`` rules every random choice that the spec gives no seed for. ``report`` hears of the stage,
     the fraction of the whole that is done (0 to 1) and the metrics so far; what it raises ends the fit. A spec that
     asks for tuning has no other candidates beside it; ``trials`` are those of it that are known, and who hears of more.
+    OpenMP gets as many of ``threads`` as cores are ``free`` when a fit begins.
 
     Raises:
         TrainingFailed: the data or the specs do not let a model be trained; names columns and rules, never values.
@@ -112,7 +117,17 @@ def fit(
     run = _Run(report)
     notices = Notices()
     context = BuildContext(seed % 2**32, spec_candidates[0].task, threads)
-    limits = threads_of_libraries(frame.size, threads)
+    limits = {"blas": 1, "openmp": 1}
+
+    @contextmanager
+    def eased() -> Iterator[None]:
+        """Let OpenMP have the cores that nobody else uses now."""
+        limits["openmp"] = threads_of_openmp(frame.size, min(threads, free()))
+        with libraries.limit(limits=limits):
+            yield
+
+    # Of BLAS one thread always: sums over rows then come out the same whatever the number of cores, and sooner, for
+    # tables are tall and narrow, and threads spend more time on waiting than they save.
     with libraries.limit(limits=limits), notices.listening():
         with run.stage("load"):
             table = check(spec_candidates, frame, columns)
@@ -122,7 +137,7 @@ def fit(
         spec, flow, tuned = spec_candidates[0], flows[0], None
         scores: list[dict[str, Any]] = []
         if spec.tuning is None:
-            with run.stage("choose") as done:
+            with run.stage("choose") as done, eased():
                 features, target = table.features, table.target
                 best, scores = choosing.choose(spec_candidates, flows, features, target, train, context, done)
             spec, flow = spec_candidates[best], flows[best]
@@ -132,14 +147,14 @@ def fit(
                 tuned = tune(spec, columns, len(frame), features, target, context, trials, done)
             spec, flow = tuned.spec, follow(tuned.spec, columns, len(frame))
         spec = _completed(spec)
-        with run.stage("fit"):
+        with run.stage("fit"), eased():
             held_out, left_of_train = learnt(spec, flow, context, table, train)
         with run.stage("evaluate"):
             metrics, evaluation = _evaluate(held_out, spec, table, test, columns)
             run.metrics = {name: value for name, value in metrics.items() if value is not None}
             if tuned is not None:
                 evaluation["tuning"] = tuned.summary
-        with run.stage("refit"):
+        with run.stage("refit"), eased():
             served, left = held_out, left_of_train
             if spec.refit:
                 served, left = learnt(spec, flow, context, table, None)
@@ -160,15 +175,13 @@ def fit(
     )  # fmt: skip
 
 
-def threads_of_libraries(cells: int, threads: int) -> dict[str, int]:
-    """Return how many threads each kind of library may use on a table of so many cells.
+def threads_of_openmp(cells: int, free: int) -> int:
+    """Return how many threads OpenMP may use on a table of so many cells when so many cores are free.
 
-    Of BLAS always one: sums over rows then come out the same whatever the number of cores, and sooner, for tables are
-    tall and narrow, and threads spend more time on waiting than they save (a logistic regression took 5 times as long
-    on two). Boosted trees (OpenMP) meet at thousands of barriers, and threads that wait there sleep, so that they take
-    no time from other work: a second one begins to gain at six million cells. Their number does not change the model.
+    Boosted trees meet at thousands of barriers, where each thread waits for the slowest: on a core that others use as
+    well, a second thread doubles the time that it halves elsewhere. Their number does not change the model.
     """
-    return {"blas": 1, "openmp": threads if cells >= MANY_CELLS else 1}
+    return max(1, free) if cells >= SOME_CELLS else 1
 
 
 def _type_of(name: str, columns: Sequence[ColumnFacts]) -> Any:

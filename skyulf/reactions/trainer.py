@@ -11,6 +11,7 @@ import orjson
 from skyulf.core.columns import ColumnFacts
 from skyulf.core.spec import parse_spec
 from skyulf.errors import Unavailable
+from skyulf.reactions.cores import Cores
 
 MODEL = "model.skops"
 EVALUATION = "evaluation.json"
@@ -92,13 +93,14 @@ def _trained(send: Callable[[Progress | Tried], None], task: Task) -> Trained:
     def report(stage: str, fraction: float, metrics: dict[str, float]) -> None:
         send(Progress(stage, fraction * FITTED, metrics))
 
+    cores = Cores()
     report("load", 0.0, {})
     candidates = [parse_spec(candidate) for candidate in task.candidates]
     columns = [ColumnFacts(**column) for column in task.columns]
     frame = read_frame(task.table, candidates[0].target)
     recorded = {trial["number"]: Trial(**{**trial, "scores": tuple(trial["scores"])}) for trial in task.trials}
     trials = Trials(recorded, lambda trial, search: send(Tried(asdict(trial), asdict(search))))
-    state = fit(candidates, frame, columns, task.seed, report, task.threads, trials)
+    state = fit(candidates, frame, columns, task.seed, report, task.threads, trials, cores.free)
     folder = Path(task.folder)
     send(Progress("save", FITTED, {name: value for name, value in state.metrics.items() if value is not None}))
     save_model(state, folder / MODEL)

@@ -204,8 +204,10 @@ def environment_without_secrets(environment: Mapping[str, str]) -> dict[str, str
         for name, value in environment.items()
         if not _SECRET_NAME.search(name) and not _ADDRESS_WITH_PASSWORD.search(value)
     }
-    # Threads that wait must not spin: beside other work they would take the time of those they wait for.
+    # Threads that wait must not spin for long: beside other work they would take the time of those they wait for. Not
+    # at all is too short on idle cores (docs/performance.md, Threads of boosted trees); GNU's OpenMP counts rounds.
     kept.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    kept.setdefault("GOMP_SPINCOUNT", "3000")
     kept["PYTHONPATH"] = os.pathsep.join(str(Path(entry).absolute()) for entry in sys.path)
     return kept
 

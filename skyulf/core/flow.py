@@ -256,6 +256,8 @@ def _after(
         return [c for c in current if c.name not in selected], True
     if step.output == "added":
         return current, True
+    if step.output == "rows":  # a sampler leaves every column where it stands
+        return current, generated
 
     def changed(column: Flowing) -> Flowing:
         return Flowing(column.name, *step.after(column.kind, column.nullable))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pydantic import ValidationError
 
 from skyulf.core.columns import ColumnFacts
-from skyulf.core.flow import some
+from skyulf.core.made import some
 from skyulf.core.spec import PipelineSpec
 from skyulf.core.tuning_space import LOOKED_AT, parameters_of, with_parameters
 from skyulf.errors import Fault

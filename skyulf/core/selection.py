@@ -29,6 +29,13 @@ def _say_what_an_input_may_be(value: Any, handler: ValidatorFunctionWrapHandler)
         ) from None
 
 
+def _say_what_an_id_may_be(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
+    try:
+        return handler(value)
+    except ValidationError:
+        raise ValueError("expected up to 64 letters, digits, _ and -, of which the first is a letter") from None
+
+
 class Selector(Part):
     """Columns by kind, with exceptions."""
 
@@ -59,5 +66,7 @@ Inputs = Annotated[
 ]
 """What is read: the dataset or steps, by name; several are joined in this order."""
 
-StepId = Annotated[str, Field(strict=True, max_length=64, pattern=r"^[^\W\d][\w-]*$")]
+StepId = Annotated[
+    str, Field(strict=True, max_length=64, pattern=r"^[^\W\d][\w-]*$"), WrapValidator(_say_what_an_id_may_be)
+]
 """What a step is called where others read it."""

@@ -241,8 +241,20 @@ def test_a_graph_is_saved_loaded_and_applied_to_arrays_with_identical_outcome(
     assert {column.name for column in state.input_schema if not column.nullable} == set()
 
 
+@settings(max_examples=4)
+@given(row=st.integers(68, 89), number=st.floats(-1e6, 1e6), word=st.text(max_size=5))
+def test_whatever_stands_in_a_held_out_row_nothing_that_is_fitted_changes(row: int, number: float, word: str) -> None:
+    asked = spec(LATTICE, LOGISTIC, refit=False, split={"test_size": 0.25, "shuffle": False})
+    before = trained(asked, frame=FRAME, facts=FACTS)
+    frame = FRAME.copy()
+    frame.loc[row, ["age", "deck", "y"]] = [number, word, "no"]
+    assert trained(asked, frame=frame, facts=FACTS).fingerprint == before.fingerprint
+    frame.loc[3, ["age", "deck"]] = [99.0, "x"]
+    assert trained(asked, frame=frame, facts=FACTS).fingerprint != before.fingerprint
+
+
 def test_numbers_that_stood_beside_text_are_numbers_again_in_a_branch_of_their_own() -> None:
-    """After a step that makes columns, a table with text in it is one of objects; encoders learn what they are given."""
+    """After a step that makes columns, a table with text in it is one of objects; encoders learn what they get."""
     frame, facts = wide()
     steps: list[dict[str, Any]] = [
         {"id": "all", "node": "one_hot", "columns": ["deck"]},

@@ -28,6 +28,8 @@ class Reading:
 
 Readings = tuple[Reading, ...]
 
+LEFT = "the steps are left to Skyulf; leave this out, or give them"
+
 
 @dataclass(frozen=True, slots=True)
 class Wiring:
@@ -60,8 +62,12 @@ def wire(spec: "PipelineSpec") -> Wiring:
     if circle:
         faults.append(_circle_fault(circle, steps))
         return Wiring(tuple(read), (), (), tuple(faults))
-    model, wrong = _read_by_the_model(spec, read, places)
-    faults += wrong
+    if spec.model is not None and spec.model.inputs is not None:
+        model, wrong = _readings(spec.model.inputs, places, "model.inputs")
+        faults += [Fault("model.inputs", LEFT)] if spec.steps is None else wrong
+    else:
+        model, wrong = _ends(spec, read)
+        faults += [] if faults else wrong  # a name that is wrong leaves ends that are none
     order, _ = _visit([each.step for each in model if each.step is not None], read)
     if not faults:
         faults += _unread(read, model)
@@ -109,13 +115,8 @@ def _readings(inputs: Sequence[str | Input], places: Mapping[str, int], place: s
     return tuple(readings), faults
 
 
-def _read_by_the_model(
-    spec: "PipelineSpec", read: Sequence[Readings], places: Mapping[str, int]
-) -> tuple[Readings, list[Fault]]:
-    if spec.model is not None and spec.model.inputs is not None:
-        if spec.steps is None:
-            return (), [Fault("model.inputs", "the steps are left to Skyulf; leave this out, or give them")]
-        return _readings(spec.model.inputs, places, "model.inputs")
+def _ends(spec: "PipelineSpec", read: Sequence[Readings]) -> tuple[Readings, list[Fault]]:
+    """What a model reads that names nothing: what no step reads."""
     steps = spec.steps or ()
     taken = {reading.step for readings in read for reading in readings}
     ends = sorted((at for at in range(len(steps)) if at not in taken), key=lambda at: (steps[at].id or "", at))

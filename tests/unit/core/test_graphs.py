@@ -268,6 +268,17 @@ def test_numbers_that_stood_beside_text_are_numbers_again_in_a_branch_of_their_o
     assert np.array_equal(chances, state.pipeline.predict_proba(features))
 
 
+def test_a_loaded_pipeline_finds_columns_of_a_frame_by_their_names() -> None:
+    """Who opens a model file without Skyulf may have other columns, or have them in another order."""
+    frame, facts = wide()
+    pipeline = trained(spec(BRANCHES, JOINED), frame=frame, facts=facts).pipeline
+    chances = pipeline.predict_proba(frame.drop(columns="y"))
+    other = frame[frame.columns[::-1]].drop(columns=["at %"]).assign(more=1.0)
+    assert np.array_equal(pipeline.predict_proba(other), chances)
+    with pytest.raises(ValueError, match="columns are missing: {'deck'}"):
+        pipeline.predict_proba(frame.drop(columns="deck"))
+
+
 def test_a_graph_has_an_onnx_copy() -> None:
     frame, facts = wide()
     state = trained(spec(LATTICE, LOGISTIC), frame=frame, facts=facts)

@@ -275,7 +275,7 @@ def test_a_loaded_pipeline_finds_columns_of_a_frame_by_their_names() -> None:
     chances = pipeline.predict_proba(frame.drop(columns="y"))
     other = frame[frame.columns[::-1]].drop(columns=["at %"]).assign(more=1.0)
     assert np.array_equal(pipeline.predict_proba(other), chances)
-    with pytest.raises(ValueError, match="columns are missing: {'deck'}"):
+    with pytest.raises(ValueError, match="columns are missing"):
         pipeline.predict_proba(frame.drop(columns="deck"))
 
 

@@ -10,7 +10,7 @@ from skyulf.events import access, dataset, deployment, job, model, pipeline
 from skyulf.events.base import DomainEvent, Recorded, noun_of
 from skyulf.events.decoding import reader
 
-_UNIONS: Mapping[str, Any] = {
+UNIONS: Mapping[str, Any] = {
     "dataset": dataset.DatasetEvent,
     "pipeline": pipeline.PipelineEvent,
     "job": job.JobEvent,
@@ -19,7 +19,7 @@ _UNIONS: Mapping[str, Any] = {
     "access": access.AccessEvent,
 }
 
-EVENTS: Mapping[str, type[DomainEvent]] = {cls.__name__: cls for union in _UNIONS.values() for cls in get_args(union)}
+EVENTS: Mapping[str, type[DomainEvent]] = {cls.__name__: cls for union in UNIONS.values() for cls in get_args(union)}
 """Every event class there is, by its type."""
 
 _READERS: Mapping[str, Callable[[bytes], DomainEvent] | None] = {name: reader(cls) for name, cls in EVENTS.items()}

@@ -93,7 +93,7 @@ async def record(denials: Denials, runtime: Runtime) -> None:
             until = runtime.now()
             command = RecordDenials(since=since, until=until, denials=found)
             try:
-                await asyncio.wrap_future(runtime.bus.send(command, Context(actor=SERVER)))
+                await runtime.bus.ask(command, Context(actor=SERVER))
                 since = until
             except SkyulfError as error:
                 logger.warning("what was turned away could not be recorded: %s", error.detail)

@@ -2,12 +2,13 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import closing
 
 import pytest
 from builders import SPEC, Clock, context, everything, sequential_ids
+from loops import CountingLoop
 
 from skyulf.adapters.memory_log import MemoryEventLog
 from skyulf.commands import COMMANDS
@@ -119,16 +120,6 @@ class TestAsking:
         loop.close()
         log.door.set()
         assert sut.send(create(), context()).result(SOON).version == 1
-
-
-class CountingLoop(asyncio.SelectorEventLoop):
-    """A loop that counts how often another thread wakes it."""
-
-    woken = 0
-
-    def call_soon_threadsafe(self, callback: Callable[..., object], *args: object, **more: object) -> asyncio.Handle:
-        self.woken += 1
-        return super().call_soon_threadsafe(callback, *args, **more)  # type: ignore[arg-type]
 
 
 def test_a_loop_is_woken_once_for_all_that_was_given() -> None:

@@ -3,15 +3,15 @@
 import asyncio
 import re
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Annotated, Any, TypeVar
 
+import msgspec
 from fastapi import Depends, Header, Query, Request
 
 from api.observed import Asked
 from api.schemas.base import Whole
+from skyulf.commands.answers import Answer
 from skyulf.commands.base import Command, Context
-from skyulf.commands.bus import Answer
 from skyulf.errors import Fault, Invalid, NotFound, PreconditionFailed
 from skyulf.projections import PROJECTIONS
 from skyulf.projections.base import Row
@@ -129,12 +129,12 @@ MinPositionDep = Annotated[int | None, Depends(get_min_position)]
 
 def replace_reason(context: Context, reason: str | None) -> Context:
     """The context with why the caller does it."""
-    return replace(context, reason=reason)
+    return msgspec.structs.replace(context, reason=reason)
 
 
 async def send(runtime: Runtime, command: Command, context: Context) -> Answer:
     """Hand a command in and wait for its answer without blocking the event loop."""
-    return await asyncio.wrap_future(runtime.bus.send(command, context))
+    return await runtime.bus.ask(command, context)
 
 
 async def read(runtime: Runtime, repository: Repository[Any], min_position: int | None, query: Callable[[], T]) -> T:

@@ -22,7 +22,7 @@ from api.schemas.dataset import (
     VersionFromUri,
 )
 from api.uploads import check, documented, ingest, name_of, sent_as
-from skyulf.commands.bus import Answer
+from skyulf.commands.answers import Answer
 from skyulf.commands.dataset import AddDatasetVersion, CreateDataset
 from skyulf.errors import NotFound
 from skyulf.events.dataset import Column, DatasetVersionAdded

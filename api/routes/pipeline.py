@@ -9,7 +9,7 @@ from api.dependencies import ContextDep, MinPositionDep, PageDep, RuntimeDep, re
 from api.routes.base import NOT_MODIFIED, not_modified, problems, router
 from api.schemas.base import CommandAnswer, Page, answered
 from api.schemas.pipeline import CheckIn, CheckOut, NodeOut, PipelineIn, PipelineOut
-from skyulf.commands.bus import Answer
+from skyulf.commands.answers import Answer
 from skyulf.commands.pipeline import ArchivePipeline, CreatePipeline, RevisePipeline
 from skyulf.core.candidates import check_spec
 from skyulf.core.columns import ColumnFacts

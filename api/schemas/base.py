@@ -5,7 +5,7 @@ from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints
 
-from skyulf.commands.bus import Answer
+from skyulf.commands.answers import Answer
 
 T = TypeVar("T")
 

@@ -19,6 +19,7 @@ from sqlalchemy import (
     Index,
     Integer,
     MetaData,
+    Select,
     String,
     Table,
     bindparam,
@@ -132,6 +133,25 @@ class Statements:
 def statements_on(table: Table, dialect: str) -> Statements:
     """The statements on a table; made once, for the dialect of the database that it is in."""
     return Statements(table, dialect)
+
+
+@lru_cache(maxsize=256)
+def page_of(
+    table: Table, order: str, filters: tuple[str, ...], descending: bool, goes_on: bool
+) -> Select[tuple[str, str]]:
+    """The statement for a page of rows, in order of a column and then the key.
+
+    It takes ``most``, ``is_<column>`` for each of the ``filters``, and where the list ``goes_on`` the place of the last
+    row that was seen, ``last_value`` and ``last_key``.
+    """
+    column, key = table.c[order], table.c.key
+    statement = select(key, table.c.row).limit(bindparam("most", type_=Integer()))
+    statement = statement.where(*(table.c[name] == bindparam(f"is_{name}") for name in filters))
+    if goes_on:
+        place = tuple_(column, key)
+        last = tuple_(bindparam("last_value", type_=column.type), bindparam("last_key", type_=key.type))
+        statement = statement.where(place < last if descending else place > last)
+    return statement.order_by(column.desc(), key.desc()) if descending else statement.order_by(column, key)
 
 
 def upsert(table: Table, dialect: str, *, keep: bool = False) -> Insert:

@@ -15,6 +15,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Connection,
     DateTime,
     Index,
     Integer,
@@ -128,10 +129,18 @@ class Statements:
         self.upsert = upsert(table, dialect)
         self.delete = delete(table).where(table.c.key == bindparam("gone"))
 
+    def add(self, connection: Connection, rows: list[dict[str, Any]]) -> None:
+        """Write rows whose keys are not in the table."""
+        connection.execute(self.upsert, rows)
+
 
 @lru_cache(maxsize=256)
 def statements_on(table: Table, dialect: str) -> Statements:
     """The statements on a table; made once, for the dialect of the database that it is in."""
+    if dialect == "postgresql":
+        from skyulf.adapters.postgres_rows import PostgresStatements  # its driver is not loaded where it is not used
+
+        return PostgresStatements(table)
     return Statements(table, dialect)
 
 

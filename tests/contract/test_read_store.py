@@ -21,6 +21,7 @@ from sqlalchemy import inspect, update
 from skyulf.adapters import postgres_engine
 from skyulf.adapters.read_batch import SqlBatch
 from skyulf.adapters.read_store import BUILDS, SqlReadStore
+from skyulf.errors import Unavailable
 from skyulf.projections.base import Projection, Row, by_stream
 from skyulf.projections.store import (
     Build,
@@ -254,6 +255,46 @@ class TestBatches:
         fill(live, 1, rows)
         with batch_of(live, THINGS, 1) as batch:
             assert batch.rows(list(rows)) == rows
+
+    def test_many_rows_at_once_of_which_some_are_there_whatever_they_hold(self, live: ReadStore) -> None:
+        hard = ["", "\\", "\\N", "\t", "a\nb\r", '"quoted"', "é健\U0001f600", "a\x00b", "\\.", "{,}"]
+        old: dict[str, Thing | None] = {f"{number:03d}": Thing(rank=-number) for number in range(0, 60, 7)}
+        fill(live, 1, old)
+        rows: dict[str, Thing | None] = {
+            f"{number:03d}": Thing(
+                name=hard[number % 10], rank=number, done=number % 2 == 0, notes=[hard[-number % 10]]
+            )
+            for number in range(60)
+        }
+        with batch_of(live, THINGS, 1) as batch:
+            assert batch.rows(list(rows)) == old
+            batch.save(rows)
+            assert batch.rows(list(rows)) == rows
+        assert dict(live.get(THINGS, list(rows)).rows) == rows
+        for number, name in enumerate(hard):
+            found = live.select(THINGS, Selection("rank", {"name": name, "done": number % 2 == 0})).rows
+            assert [key for key, _ in found] == [f"{rank:03d}" for rank in range(number, 60, 10)]
+
+
+def test_many_rows_are_all_there_or_none_where_the_connection_ends(postgres: Databases) -> None:
+    url = postgres.schema()
+    rows: dict[str, Thing | None] = {f"{number:04d}": Thing(rank=number) for number in range(500)}
+
+    def cut_off(store: SqlReadStore) -> None:
+        with batch_of(store, THINGS, 1) as batch, psycopg.connect(url, autocommit=True) as other:
+            assert isinstance(batch, SqlBatch)
+            assert batch.rows(list(rows)) == {}
+            backend = batch._connection.connection.driver_connection.info.backend_pid  # type: ignore[union-attr]
+            other.execute("SELECT pg_terminate_backend(%s, 10000)", [backend])
+            batch.save(rows)
+
+    with closing(SqlReadStore(url)) as store:
+        store.create_build(THINGS)
+        with pytest.raises(Unavailable):
+            cut_off(store)
+        assert store.get(THINGS, list(rows)).rows == ()
+        fill(store, 1, rows, 5)
+        assert dict(store.get(THINGS, list(rows)).rows) == rows
 
 
 class TestParking:

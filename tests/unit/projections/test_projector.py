@@ -20,6 +20,7 @@ from skyulf.events.log import EventLog
 from skyulf.events.pipeline import PipelineEvent
 from skyulf.events.registry import EVENTS
 from skyulf.projections import PROJECTIONS, projector
+from skyulf.projections.ahead import Ahead
 from skyulf.projections.base import Projection, Row, by_stream
 from skyulf.projections.pipeline import PIPELINES
 from skyulf.projections.projector import Projector
@@ -246,8 +247,8 @@ class TestSeveralProjectors:
         late.prepare()
         (seen,) = twins[0].builds("tallies")
         brought_up(memory_log, twins[1], [tallies])
-        with pytest.raises(CheckpointMoved):
-            late._advance([seen])
+        with Ahead(memory_log, projector.PAGE) as ahead, pytest.raises(CheckpointMoved):
+            late._advance(ahead, [seen])
         assert names_of(twins[0], tallies) == {"pipeline-1": ["a"]}
 
 

@@ -50,7 +50,8 @@ class MemoryBatch:
             if row is None:
                 self.contents.rows.pop(key, None)
             else:
-                self.contents.rows[key] = row
+                # As it would be read from a database: documents that were passed on are text until then.
+                self.contents.rows[key] = msgspec.json.decode(msgspec.json.encode(row), type=type(row))
 
     def park(self, events: Iterable[Parked]) -> None:
         """See `BuildBatch.park`."""

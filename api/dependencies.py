@@ -2,19 +2,22 @@
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, TypeVar
 
 import msgspec
-from fastapi import Depends, Header, Query, Request
+from fastapi import Depends, Header, Query, Request, Response
 
+from api.listing import answer_of
 from api.observed import Asked
+from api.schemas.base import Response as Shown
 from api.schemas.base import Whole
 from skyulf.commands.answers import Answer
 from skyulf.commands.base import Command, Context
 from skyulf.errors import Fault, Invalid, NotFound, PreconditionFailed
 from skyulf.projections import PROJECTIONS
 from skyulf.projections.base import Row
+from skyulf.projections.store import Plain
 from skyulf.queries.base import LARGEST_PAGE, PageRequest, Repository
 from skyulf.runtime import Runtime
 
@@ -142,6 +145,19 @@ async def read(runtime: Runtime, repository: Repository[Any], min_position: int 
     if min_position is not None:
         await runtime.queries.freshness.reach(repository.projection, min_position)
     return await asyncio.to_thread(query)
+
+
+async def read_page(
+    runtime: Runtime,
+    repository: Repository[Any],
+    shown: type[Shown],
+    min_position: int | None,
+    page: PageRequest,
+    filters: Mapping[str, Plain | None] | None = None,
+) -> Response:
+    """Answer with a page of a list, made in the thread that reads it."""
+    row = repository.projection.row
+    return await read(runtime, repository, min_position, lambda: answer_of(shown, row, repository.texts(page, filters)))
 
 
 async def read_one(

@@ -11,8 +11,8 @@ from api.dependencies import (
     PageDep,
     RuntimeDep,
     need_existing,
-    read,
     read_one,
+    read_page,
     replace_reason,
     send,
 )
@@ -96,7 +96,7 @@ async def list_deployments(
     """List deployments, by name."""
     repository = runtime.queries.deployments
     filters = {"status": status, "model": model}
-    return await read(runtime, repository, min_position, lambda: repository.page(page, filters))
+    return await read_page(runtime, repository, DeploymentOut, min_position, page, filters)
 
 
 @routes.get("/deployments/{name}", response_model=DeploymentOut, responses=NOT_MODIFIED)

@@ -1,11 +1,11 @@
 """Jobs over HTTP."""
 
 from datetime import datetime
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from api.schemas.base import Reason, Request, Response
+from api.schemas.base import Derived, Reason, Request, Response
 from skyulf.commands.base import Name
 from skyulf.events.job import JobStatus, TrialState
 from skyulf.projections.job import JobRow
@@ -71,6 +71,15 @@ class OnnxOut(Response):
     largest_difference: float | None
 
 
+def _progress(row: JobRow) -> dict[str, Any]:
+    trials = {"over": row.trials_over, "planned": row.trials_planned} if row.trials_planned else None
+    return {"stage": row.stage, "fraction": row.fraction, "trials": trials}
+
+
+def _error(row: JobRow) -> dict[str, Any] | None:
+    return row.error and {**row.error, "type": f"urn:skyulf:problem:{row.error['type']}"}
+
+
 class JobOut(Response):
     """A job; ``spec`` becomes the chosen one once there is a model, ``asked_spec`` stays what was asked for.
 
@@ -105,17 +114,10 @@ class JobOut(Response):
     started_at: datetime | None
     finished_at: datetime | None
 
-    @classmethod
-    def of(cls, row: JobRow) -> Self:
-        """The job that a row shows."""
-        members = {name: getattr(row, name) for name in cls.model_fields if name not in ("progress", "error")}
-        error = None
-        if row.error is not None:
-            error = {**row.error, "type": f"urn:skyulf:problem:{row.error['type']}"}
-        progress: dict[str, Any] = {"stage": row.stage, "fraction": row.fraction}
-        if row.trials_planned:
-            progress["trials"] = {"over": row.trials_over, "planned": row.trials_planned}
-        return cls.model_validate({**members, "progress": progress, "error": error})
+    derived: ClassVar = {
+        "progress": Derived(("stage", "fraction", "trials_over", "trials_planned"), _progress),
+        "error": Derived(("error",), _error),
+    }
 
 
 class TrialOut(Response):

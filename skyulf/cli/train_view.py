@@ -17,6 +17,7 @@ STAGES = {
     "choose": "comparing candidates",
     "tune": "tuning",
     "fit": "fitting",
+    "measure": "measuring on rows to learn from",
     "evaluate": "evaluating on held-out rows",
     "refit": "fitting on all rows",
     "fingerprint": "taking the fingerprint",

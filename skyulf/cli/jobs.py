@@ -1,10 +1,12 @@
 """``skyulf jobs``: trainings that wait, run or have ended."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from rich.text import Text
 
+from skyulf.cli.evaluation_view import shown
 from skyulf.cli.pipelines import model_of
 from skyulf.cli.reader import (
     LOOKED_AT,
@@ -19,7 +21,7 @@ from skyulf.cli.reader import (
     shown_moment,
     version_of,
 )
-from skyulf.cli.screen import Screen, number, table
+from skyulf.cli.screen import Refused, Screen, number, table
 from skyulf.cli.train_view import candidates, headline, labelled, metrics, remarks, stage
 from skyulf.settings import Settings
 
@@ -69,6 +71,7 @@ def show_one(screen: Screen, settings: Settings, text: str) -> None:
     with looking(screen, settings) as reader:
         job = reader.get("jobs", reader.id_of("jobs", text))
         name = None if screen.as_json else dataset_names(reader).get(job["dataset_id"])
+        evaluation = {} if screen.as_json else _evaluation(reader, job)
     screen.document(job)
     spec, rows = job["spec"], job["rows"]
     screen.show(
@@ -88,7 +91,17 @@ def show_one(screen: Screen, settings: Settings, text: str) -> None:
         screen.show("", metrics(job["metrics"]))
         if len(job["candidate_scores"]) > 1:
             screen.show("", candidates(job["candidate_scores"]))
+        screen.show(*shown(evaluation))
     remarks(screen, job)
+
+
+def _evaluation(reader: Reader, job: dict[str, Any]) -> dict[str, Any]:
+    """A job's evaluation, where it has one and its artifact is there."""
+    if job["status"] != "succeeded":
+        return {}
+    with suppress(Refused):
+        return reader.get("jobs", job["id"], "evaluation")
+    return {}
 
 
 def trials(screen: Screen, settings: Settings, text: str, part: Part) -> None:

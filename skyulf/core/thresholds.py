@@ -18,7 +18,7 @@ from skyulf.core.predictions import Thresholds, decided
 Array = np.ndarray[Any, Any]
 
 LEAST = 1e-9
-"""No threshold is less: probabilities are told by how many times theirs they are."""
+"""No threshold of more than two classes is less: their probabilities are told by how many times theirs they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ def choose_thresholds(spec: ThresholdsSpec, truth: Array, chances: Array) -> Cho
         thresholds: Thresholds = (1.0 - second, second)
     else:
         usual = 1.0 / count
-        thresholds = tuple(_threshold(spec, truth == at, chances[:, at], usual) for at in range(count))
+        thresholds = tuple(max(LEAST, _threshold(spec, truth == at, chances[:, at], usual)) for at in range(count))
     without = judged(spec, truth, decided(chances, None), count)
     score = judged(spec, truth, decided(chances, thresholds), count)
     if count > 2 and score <= without:
@@ -116,4 +116,4 @@ def _threshold(spec: ThresholdsSpec, positive: Array, scores: Array, usual: floa
     if as_usual >= 0 and worth[as_usual] >= worth[best]:
         return usual
     below = cuts[best + 1] if best + 1 < len(cuts) else 0.0
-    return max(LEAST, float(cuts[best] + below) / 2)
+    return float(cuts[best] + below) / 2

@@ -202,6 +202,13 @@ class SliceOut(Response):
     parts: list[PartOut]
 
 
+class SlicesOut(Response):
+    """The metrics of parts of the rows held out, by each column that the spec asks for."""
+
+    job_id: str
+    slices: list[SliceOut]
+
+
 class ClustersOut(Response):
     """How well a ``cluster`` step parts ``rows`` of those held out; ``sizes`` counts them by cluster."""
 
@@ -215,8 +222,8 @@ class EvaluationOut(Response):
     """How good a job's model was on rows that it had not seen; what is in it depends on the task.
 
     ``importance`` tells how much each column matters, the most important first; it is null until that is known, some
-    time after the job succeeded. ``thresholds``, ``intervals`` and ``slices`` are there where the spec asks for them,
-    ``clusters`` where it has such steps (docs/evaluation.md).
+    time after the job succeeded. ``thresholds`` and ``intervals`` are there where the spec asks for them, ``clusters``
+    where it has such steps (docs/evaluation.md).
     """
 
     job_id: str
@@ -225,7 +232,6 @@ class EvaluationOut(Response):
     importance: list[ImportanceOut] | None
     thresholds: ThresholdsOut | None = None
     intervals: IntervalsOut | None = None
-    slices: list[SliceOut] | None = None
     clusters: list[ClustersOut] | None = None
 
     model_config = {"extra": "allow"}

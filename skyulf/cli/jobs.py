@@ -71,7 +71,9 @@ def show_one(screen: Screen, settings: Settings, text: str) -> None:
     with looking(screen, settings) as reader:
         job = reader.get("jobs", reader.id_of("jobs", text))
         name = None if screen.as_json else dataset_names(reader).get(job["dataset_id"])
-        evaluation = {} if screen.as_json else _evaluation(reader, job)
+        evaluation = {}
+        if job["status"] == "succeeded" and not screen.as_json:
+            evaluation = seen(reader, job["id"], "evaluation") | seen(reader, job["id"], "slices")
     screen.document(job)
     spec, rows = job["spec"], job["rows"]
     screen.show(
@@ -95,12 +97,10 @@ def show_one(screen: Screen, settings: Settings, text: str) -> None:
     remarks(screen, job)
 
 
-def _evaluation(reader: Reader, job: dict[str, Any]) -> dict[str, Any]:
-    """A job's evaluation, where it has one and its artifact is there."""
-    if job["status"] != "succeeded":
-        return {}
+def seen(reader: Reader, job_id: str, part: str) -> dict[str, Any]:
+    """A part of what is known of a job's model, where it is there and may be seen."""
     with suppress(Refused):
-        return reader.get("jobs", job["id"], "evaluation")
+        return reader.get("jobs", job_id, part)
     return {}
 
 

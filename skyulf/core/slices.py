@@ -64,7 +64,7 @@ def _parts(cells: "pd.Series[Any]", kind: ColumnType) -> Iterator[tuple[dict[str
 
 def _ranges(numbers: Array, kind: ColumnType) -> Iterator[tuple[dict[str, Any], Array]]:
     """Ranges of as many rows each; equal numbers are in one range."""
-    edges = np.unique(np.nanquantile(numbers, np.linspace(0, 1, RANGES + 1), method="inverted_cdf"))
+    edges = np.unique(np.nanquantile(numbers, np.arange(RANGES + 1) / RANGES, method="inverted_cdf"))
     for at, high in enumerate(edges[1:]):
         inside = (numbers <= high) & (numbers >= edges[0] if at == 0 else numbers > edges[at])
         found = numbers[inside]

@@ -103,7 +103,9 @@ def test_a_model_decides_alike_everywhere(tmp_path: Path) -> None:
         assert evaluation["thresholds"]["score"] < evaluation["thresholds"]["score_without"]
         matrix = evaluation["confusion_matrix"]
         assert rare["metrics"]["accuracy"] == pytest.approx((matrix[0][0] + matrix[1][1]) / 120)
-        assert {part["value"] for part in evaluation["slices"][0]["parts"]} == {"ubud", "yorkeys"}
+        assert "yorkeys" not in json.dumps(evaluation)
+        (slices,) = system.get(f"/v1/jobs/{rare['id']}/slices")["slices"]
+        assert {part["value"] for part in slices["parts"]} == {"ubud", "yorkeys"}
         intervals = system.get(f"/v1/jobs/{amount['id']}/evaluation")["intervals"]
         assert intervals["observed"] == pytest.approx(0.8, abs=0.12)
 
@@ -134,5 +136,5 @@ def test_a_model_decides_alike_everywhere(tmp_path: Path) -> None:
         assert (document["coverage"], len(document["intervals"])) == (0.8, 20)
         done = skyulf("predict", "amount", tmp_path / "new.csv", "--intervals", "-o", tmp_path / "out.csv", *where)
         assert done.returncode == 0, done.stderr
-        written = list(csv.DictReader((tmp_path / "out.csv").open()))
+        written = list(csv.DictReader((tmp_path / "out.csv").read_text().splitlines()))
         assert [float(line["lower"]) for line in written] == [each["lower"] for each in document["intervals"]]

@@ -1,7 +1,7 @@
 """Jobs over HTTP."""
 
 from datetime import datetime
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -216,6 +216,35 @@ class ClustersOut(Response):
     metrics: dict[str, float | None]
     rows: int
     sizes: list[int]
+
+
+class MovedOut(Response):
+    """A column's SHAP values over the rows: the mean of their sizes, and the mean."""
+
+    column: str
+    mean_abs: float | None
+    mean: float | None
+
+
+class MovementOut(Response):
+    """What moves an output: the number (null), or the probability of a class, around its ``base``."""
+
+    output: str | None
+    base: float | None
+    columns: list[MovedOut]
+
+
+class ShapOut(Response):
+    """SHAP values of a model on ``rows`` held out, against ``background`` of them, those columns first that move most.
+
+    Of two classes the second one's probability is explained, of more each.
+    """
+
+    job_id: str
+    of: Literal["prediction", "probability"]
+    rows: int
+    background: int
+    outputs: list[MovementOut]
 
 
 class EvaluationOut(Response):

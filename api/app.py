@@ -20,6 +20,7 @@ from api.routes import (
     audit,
     dataset,
     deployment,
+    history,
     job,
     model,
     pipeline,
@@ -88,6 +89,7 @@ def create_app(runtime: Runtime, *, guarded: bool = True) -> App:
         deployment,
         stream,
         audit,
+        history,
         projection,
         *PROBES,
     ):

@@ -344,6 +344,7 @@ def torment(
         "SKYULF_KAFKA_BOOTSTRAP": kafka.bootstrap,
         "SKYULF_KAFKA_PARTITIONS": str(kafka.partitions),
         "SKYULF_ARTIFACTS_URL": (folder / "artifacts").as_uri(),
+        "SKYULF_QUEUE_LENGTH": "50",  # clients wait, by 503, for workers that are killed as often as they are
         **(more or {}),
     }
     installation = Installation(folder, settings, ports, twins)

@@ -22,7 +22,7 @@ from skyulf.cli.reader import (
     version_of,
 )
 from skyulf.cli.screen import Refused, Screen, number, table
-from skyulf.cli.train_view import candidates, headline, labelled, metrics, remarks, stage
+from skyulf.cli.train_view import candidates, headline, labelled, metrics, remarks, rows, stage
 from skyulf.settings import Settings
 
 TRIAL_STYLES = {"finished": "", "pruned": "", "failed": "red"}
@@ -75,7 +75,7 @@ def show_one(screen: Screen, settings: Settings, text: str) -> None:
         if job["status"] == "succeeded" and not screen.as_json:
             evaluation = seen(reader, job["id"], "evaluation") | seen(reader, job["id"], "slices")
     screen.document(job)
-    spec, rows = job["spec"], job["rows"]
+    spec = job["spec"]
     screen.show(
         labelled("job", (job["id"], "bold"), "  ", (status_of(job), STYLES.get(job["status"], ""))),
         labelled(
@@ -87,8 +87,8 @@ def show_one(screen: Screen, settings: Settings, text: str) -> None:
     )
     if job["error"]:
         screen.show(labelled("failed", (f"{job['error']['title']}: ", "bold red"), job["error"]["detail"]))
-    if rows:
-        screen.show(labelled("rows", f"{rows['train']:,} to learn from, {rows['test']:,} held out to be judged by"))
+    if job["rows"]:
+        screen.show(rows(job["rows"]))
     if job["status"] == "succeeded":
         screen.show("", metrics(job["metrics"]))
         if len(job["candidate_scores"]) > 1:

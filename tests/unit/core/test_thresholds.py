@@ -95,7 +95,7 @@ def test_no_threshold_is_better_than_the_chosen_one(rows, criterion):
     asked = ThresholdsSpec(criterion=criterion, false_negative_cost=3 if criterion == "cost" else None)
     chosen = choose_thresholds(asked, truth, chances).thresholds
     found = SCORES[criterion](truth, decided(chances, chosen))
-    others = [SCORES[criterion](truth, decided(chances, (1 - at, at))) for at in np.arange(0, 9.5) / 8]
+    others = [SCORES[criterion](truth, decided(chances, (1 - at, at))) for at in np.arange(9) / 8]
     assert found >= max(others) - 1e-12
     assert judged(asked, truth, decided(chances, chosen), 2) >= judged(asked, truth, decided(chances, None), 2) - 1e-12
 

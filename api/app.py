@@ -14,7 +14,20 @@ from api.front import Front
 from api.observed import Observed
 from api.predicting import Predicting
 from api.probes import PROBES
-from api.routes import access, audit, dataset, deployment, history, job, model, pipeline, profile, projection, stream
+from api.routes import (
+    access,
+    attribution,
+    audit,
+    dataset,
+    deployment,
+    history,
+    job,
+    model,
+    pipeline,
+    profile,
+    projection,
+    stream,
+)
 from api.security import SERVER, App, Denials, Guard, Trusted
 from skyulf.commands.access import RecordDenials
 from skyulf.commands.base import Context
@@ -69,7 +82,7 @@ def create_app(runtime: Runtime, *, guarded: bool = True) -> App:
     app.state.runtime = runtime
     app.state.tail = EventTail(runtime.log, stream.server_sent)
     # A request is held against one router after the other: jobs are what is sent most.
-    things = (job, access, dataset, profile, pipeline, model, deployment)
+    things = (job, attribution, access, dataset, profile, pipeline, model, deployment)
     for noun in (*things, stream, audit, history, projection, *PROBES):
         app.include_router(noun.routes)
     problems.install(app)

@@ -136,11 +136,12 @@ async def show_deployment(
         }
     },
 )
-async def predict(name: Name) -> None:
+async def predict(name: Name, intervals: bool = False) -> None:
     """Predict rows with what is deployed.
 
     Rows are sent as JSON, as CSV with a header, or as an Arrow stream; Accept chooses which of these the answer is,
     JSON if it leaves that open. CSV and Arrow have a column `prediction` and, of a classifier, a column
-    `probability_<class>` for each class.
+    `probability_<class>` for each class. With `intervals` the answer of a regressor that was trained with them says the
+    interval around each prediction: in JSON as `intervals` and their `coverage`, else in columns `lower` and `upper`.
     """
-    raise AssertionError(f"{name} is asked in api/predicting.py, before routes are looked through")
+    raise AssertionError(f"{name}, {intervals}: asked in api/predicting.py, before routes are looked through")

@@ -19,7 +19,7 @@ from api.dependencies import (
 from api.routes.base import NOT_MODIFIED, not_modified, problems, router
 from api.routes.stream import EVENT_PAGE, page_of_events
 from api.schemas.base import CommandAnswer, Page, answered
-from api.schemas.job import CancelIn, EvaluationOut, JobIn, JobOut, TrialOut
+from api.schemas.job import CancelIn, EvaluationOut, JobIn, JobOut, SlicesOut, TrialOut
 from skyulf.commands.base import Command, Context
 from skyulf.commands.job import CancelJob, CreateJob, RetryJob
 from skyulf.errors import SkyulfError
@@ -122,6 +122,19 @@ async def show_evaluation(
     if not_modified(request, response, row.version):
         return Response(status_code=304, headers=dict(response.headers))
     return evaluation
+
+
+@routes.get("/jobs/{job_id}/slices", response_model=SlicesOut, responses=NOT_MODIFIED)
+async def show_slices(
+    job_id: str, runtime: RuntimeDep, min_position: MinPositionDep, request: Request, response: Response
+) -> Any:
+    """Show the metrics of parts of the rows held out, by values of columns; its ETag is the job's."""
+    jobs, evaluations = runtime.queries.jobs, runtime.queries.evaluations
+    row = await read_one(runtime, jobs, min_position, job_id, lambda: jobs.get(job_id))
+    slices = await read_one(runtime, jobs, min_position, job_id, lambda: evaluations.slices(job_id))
+    if not_modified(request, response, row.version):
+        return Response(status_code=304, headers=dict(response.headers))
+    return {"job_id": job_id, "slices": slices}
 
 
 @routes.get("/jobs/{job_id}/trials", response_model=Page[TrialOut])

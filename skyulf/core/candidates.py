@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from skyulf.core.columns import ColumnFacts
 from skyulf.core.default_steps import LINEAR_MODELS, Reasons, Sorted, sort_out, steps_for
+from skyulf.core.evaluation_check import evaluation_faults
 from skyulf.core.flow import Flow, follow, some
 from skyulf.core.registry import Node
 from skyulf.core.spec import ModelSpec, PipelineSpec
@@ -157,6 +158,8 @@ def check_spec(spec: PipelineSpec, columns: Sequence[ColumnFacts], rows: int) ->
     if not flow.faults:
         best = choose_candidates(spec, columns, rows).specs[0]
         faults += _model_faults(best, follow(best, columns, rows))
+    if not faults:
+        faults += evaluation_faults(spec, columns, rows)
     if not faults and spec.tuning is not None:
         return tuning_faults(spec, columns, rows, lambda one: check_spec(one, columns, rows))
     return tuple(faults)

@@ -1,7 +1,7 @@
 """The declarative pipeline: what to predict, how to split, which steps and which model. No scikit-learn here."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self, cast, get_args
+from typing import Annotated, Any, Literal, NoReturn, Self, cast, get_args
 
 from pydantic import (
     BaseModel,
@@ -14,6 +14,7 @@ from pydantic import (
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from skyulf.core.columns import Kind
+from skyulf.core.evaluation_spec import EvaluationSpec, IntervalsSpec, ThresholdsSpec
 from skyulf.core.part import Name
 from skyulf.core.part import Part as _Part
 from skyulf.core.registry import Model, Step, Task, make_model, make_step, models
@@ -114,7 +115,8 @@ class PipelineSpec(_Part):
     (``yeo_johnson``); predictions are turned back into the target's units. Left out it is chosen with the model where
     that is left out, too, and else is none. After evaluation the served model is fitted again on all rows, unless
     ``refit`` is false. ``tuning`` searches for better parameters of a model that is named, and of steps that are given;
-    the spec of a trained model has none, but the parameters that were found.
+    the spec of a trained model has none, but the parameters that were found. ``thresholds`` decide between classes,
+    and ``intervals`` stand around numbers, where they are asked for; ``evaluation`` says what is shown of it.
     """
 
     task: Task
@@ -125,6 +127,9 @@ class PipelineSpec(_Part):
     target_transform: TargetTransform | None = None
     refit: bool = Field(default=True, strict=True)
     tuning: TuningSpec | None = None
+    thresholds: ThresholdsSpec | None = None
+    intervals: IntervalsSpec | None = None
+    evaluation: EvaluationSpec = EvaluationSpec()
 
     @model_validator(mode="after")
     def _model_does_the_task(self) -> Self:
@@ -133,10 +138,23 @@ class PipelineSpec(_Part):
             line = InitErrorDetails(type=kind, loc=("model", "node"), input=None)
             raise ValidationError.from_exception_data("spec", [line])
         if self.transform is not None and self.task != "regression":
-            text = "classes are not turned into other numbers; leave it out, or use task regression"
-            kind = PydanticCustomError("wrong_task", "{message}", {"message": text})
-            line = InitErrorDetails(type=kind, loc=("target_transform",), input=None)
-            raise ValidationError.from_exception_data("spec", [line])
+            _refuse(
+                "target_transform", "classes are not turned into other numbers; leave it out, or use task regression"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _judging_suits_the_task(self) -> Self:
+        if self.thresholds is not None and self.task != "classification":
+            _refuse("thresholds", "numbers are not decided between; leave it out, or use task classification")
+        if self.intervals is not None and self.task != "regression":
+            _refuse("intervals", "there are none around classes, which have probabilities; leave it out")
+        if self.intervals is not None and self.intervals.cv.kind == "stratified":
+            _refuse("intervals.cv.kind", "numbers are not stratified; use k_fold")
+        if self.intervals is not None and self.intervals.method == "split" and self.refit:
+            _refuse("intervals.method", "split needs refit false: it measures a model that is fitted on some rows only")
+        if self.target in self.evaluation.slices:
+            _refuse("evaluation.slices", "by the target the evaluation is told as it is; name other columns")
         return self
 
     @model_validator(mode="after")
@@ -175,6 +193,12 @@ def parse_spec(document: Mapping[str, Any]) -> PipelineSpec:
     raise Invalid("the pipeline spec is not valid", faults[:MAX_FAULTS])
 
 
+def _refuse(place: str, text: str) -> NoReturn:
+    kind = PydanticCustomError("refused", "{message}", {"message": text})
+    line = InitErrorDetails(type=kind, loc=(place,), input=None)
+    raise ValidationError.from_exception_data("spec", [line])
+
+
 def _nodes_faults(document: Mapping[str, Any]) -> list[Fault]:
     """Look at every node by itself: pydantic does not where another field of the same part is wrong."""
     steps, task = document.get("steps"), document.get("task")
@@ -210,6 +234,7 @@ def _message(error: Any) -> str:
         return str(error["msg"]).removeprefix("Value error, ")
     parts: dict[str, type[BaseModel]] = {
         "split": SplitSpec, "steps": StepSpec, "model": ModelSpec, "tuning": TuningSpec, "cv": FoldsSpec,
+        "thresholds": ThresholdsSpec, "intervals": IntervalsSpec, "evaluation": EvaluationSpec,
     }  # fmt: skip
     inside = [parts[part] for part in error["loc"][:-1] if part in parts]
     owner = inside[-1] if inside else PipelineSpec

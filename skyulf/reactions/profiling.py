@@ -1,8 +1,10 @@
-"""Profiles dataset versions and compares them when somebody asks; what came of a profile is reported by a command.
+"""Profiles dataset versions, compares them, and attributes what models say, when somebody asks.
+
+What came of a profile is reported by a command.
 
 A profile is made once: what is under way is joined by who asks meanwhile, what was made is found by its version, and
 made twice by two processes it is the same, byte for byte, and recorded once. One that a kill cut off is made when it is
-asked for again. Comparisons are not kept: they follow from two tables that never change.
+asked for again. Comparisons and attributions are not kept: they follow from tables and models that never change.
 """
 
 import logging
@@ -23,6 +25,7 @@ from skyulf.errors import NotAllowed, Unavailable
 from skyulf.events.base import Actor
 from skyulf.events.dataset import Suspicion
 from skyulf.events.log import EventLog
+from skyulf.reactions.finisher import Finish, attribute_model
 from skyulf.reactions.profiler import Table, compare_tables, profile_table
 from skyulf.reactions.sandbox import ChildCancelled, ChildDied, ChildFailed, ChildTimedOut, Limits, SandboxServer
 
@@ -89,6 +92,12 @@ class ProfileService:
         """How far a version has moved from another, as JSON; what fails, fails like `profile`."""
         return self._once(("drift", reference.artifact, current.artifact), lambda: self._drift(reference, current))
 
+    def attribution(self, model: str, version: Version, seed: int) -> Future[bytes]:
+        """How much each column moves what a model of a version says, as JSON; what fails, fails like `profile`."""
+        return self._once(
+            ("attribution", model, version.artifact, seed), lambda: self._attribution(model, version, seed)
+        )
+
     def _once(self, key: tuple[str | int, ...], make: Callable[[], R]) -> Future[R]:
         """What was made, is under way, or begins now; what failed begins anew."""
         with self._lock:
@@ -124,6 +133,10 @@ class ProfileService:
 
     def _drift(self, reference: Version, current: Version) -> bytes:
         return self._in_sandbox(compare_tables, self._table(reference), self._table(current))
+
+    def _attribution(self, model: str, version: Version, seed: int) -> bytes:
+        file, table = (str(self._artifacts.path(digest)) for digest in (model, version.artifact))
+        return self._in_sandbox(attribute_model, Finish(file, model, table, "", version.columns, seed))
 
     def _table(self, version: Version) -> Table:
         return Table(str(self._artifacts.path(version.artifact)), version.rows, version.columns)

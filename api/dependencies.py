@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import replace
 from typing import Annotated, Any, TypeVar
 
@@ -12,13 +13,18 @@ from api.observed import Asked
 from api.schemas.base import Whole
 from skyulf.commands.base import Command, Context
 from skyulf.commands.bus import Answer
-from skyulf.errors import Fault, Invalid, NotFound, PreconditionFailed
+from skyulf.errors import Fault, Invalid, NotFound, PreconditionFailed, Unavailable
 from skyulf.projections import PROJECTIONS
 from skyulf.projections.base import Row
 from skyulf.queries.base import LARGEST_PAGE, PageRequest, Repository
 from skyulf.runtime import Runtime
 
 KEY_LENGTH = 255
+
+PATIENCE = 10.0
+"""Seconds that who asks for something to be made is kept waiting, before they are told to ask again."""
+
+ASK_AGAIN = 2
 
 R = TypeVar("R", bound=Row)
 T = TypeVar("T")
@@ -161,3 +167,11 @@ async def read_fresh_all(runtime: Runtime, min_position: int | None) -> None:
     if min_position is not None:
         for projection in PROJECTIONS:
             await runtime.queries.freshness.reach(projection, min_position)
+
+
+async def made(future: Future[T], what: str) -> T:
+    """What comes of something that is being made, if it does soon; it goes on in any case."""
+    try:
+        return await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(future)), PATIENCE)
+    except TimeoutError:
+        raise Unavailable(f"{what} is being made; ask again", ASK_AGAIN) from None

@@ -14,7 +14,20 @@ from api.front import Front
 from api.observed import Observed
 from api.predicting import Predicting
 from api.probes import PROBES
-from api.routes import access, audit, dataset, deployment, export, job, model, pipeline, profile, projection, stream
+from api.routes import (
+    access,
+    audit,
+    dataset,
+    deployment,
+    export,
+    history,
+    job,
+    model,
+    pipeline,
+    profile,
+    projection,
+    stream,
+)
 from api.security import SERVER, App, Denials, Guard, Trusted
 from skyulf.commands.access import RecordDenials
 from skyulf.commands.base import Context
@@ -76,6 +89,7 @@ def create_app(runtime: Runtime, *, guarded: bool = True) -> App:
         deployment,
         stream,
         audit,
+        history,
         projection,
         *PROBES,
     ):

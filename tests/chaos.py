@@ -18,6 +18,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -393,7 +394,8 @@ def _rest(
 ) -> None:
     """Wait until every job has ended and everything has followed, then end the processes in order."""
     installation.wait_ready()
-    wait(lambda: not unended(everything(log)), "every job has ended", lambda: str(unended(everything(log))))
+    while left := unended(everything(log)):  # however many wait: each has its turn
+        wait(partial(_changed, log, left), "another job has ended", partial(str, left), every=1)
     for role in ("worker", "api"):
         for member in installation.of(role):
             assert member.stop() == 0, member.said()[-3000:]
@@ -475,6 +477,10 @@ def unended(events: Iterator[Recorded] | Sequence[Recorded]) -> list[str]:
         elif event.type in ENDS:
             open_jobs.pop(event.stream, None)
     return list(open_jobs)
+
+
+def _changed(log: EventLog, left: Sequence[str]) -> bool:
+    return unended(everything(log)) != left
 
 
 def rows(store: ReadStore, projection: Any) -> dict[str, Row]:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from skyulf.cli.auditing import audit
+from skyulf.cli.auditing import NounArg, ThingArg, audit
 from skyulf.cli.nouns import GROUPS, JobArg
 from skyulf.cli.options import DataDir, Json, begun
 
@@ -246,6 +246,24 @@ def export_model(
         from skyulf.cli.export import run
 
         run(screen, settings, model, form.value, output)
+
+
+@app.command()
+def lineage(
+    noun: NounArg,
+    name: ThingArg,
+    version: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Only this version of a dataset or a model.", show_default=False),
+    ] = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Show what a thing was made from and what was made from it, from the data to what is served."""
+    with begun(data_dir, as_json) as (screen, settings):
+        from skyulf.cli.history import show_lineage
+
+        show_lineage(screen, settings, noun.value, name, version)
 
 
 @events.command("tail")

@@ -209,7 +209,7 @@ class Runtime:
     @cached_property
     def queries(self) -> Queries:
         """All that can be asked."""
-        return make_queries(self.store, self.artifacts, self.projections, self.freshness)
+        return make_queries(self.log, self.store, self.artifacts, self.projections, self.freshness)
 
     # The write side, and what crashes or blocks
 

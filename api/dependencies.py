@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from typing import Annotated, Any, TypeVar
 
 import msgspec
@@ -14,7 +15,7 @@ from api.schemas.base import Response as Shown
 from api.schemas.base import Whole
 from skyulf.commands.answers import Answer
 from skyulf.commands.base import Command, Context
-from skyulf.errors import Fault, Invalid, NotFound, PreconditionFailed
+from skyulf.errors import Fault, Invalid, NotFound, PreconditionFailed, Unavailable
 from skyulf.projections import PROJECTIONS
 from skyulf.projections.base import Row
 from skyulf.projections.store import Plain
@@ -22,6 +23,11 @@ from skyulf.queries.base import LARGEST_PAGE, PageRequest, Repository
 from skyulf.runtime import Runtime
 
 KEY_LENGTH = 255
+
+PATIENCE = 10.0
+"""Seconds that who asks for something to be made is kept waiting, before they are told to ask again."""
+
+ASK_AGAIN = 2
 
 R = TypeVar("R", bound=Row)
 T = TypeVar("T")
@@ -177,3 +183,11 @@ async def read_fresh_all(runtime: Runtime, min_position: int | None) -> None:
     if min_position is not None:
         for projection in PROJECTIONS:
             await runtime.queries.freshness.reach(projection, min_position)
+
+
+async def made(future: Future[T], what: str) -> T:
+    """What comes of something that is being made, if it does soon; it goes on in any case."""
+    try:
+        return await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(future)), PATIENCE)
+    except TimeoutError:
+        raise Unavailable(f"{what} is being made; ask again", ASK_AGAIN) from None

@@ -5,9 +5,9 @@ from typing import Any
 import msgspec
 from fastapi import Request, Response
 
-from api.dependencies import MinPositionDep, RuntimeDep, read_one
+from api.dependencies import MinPositionDep, RuntimeDep, made, read_one
 from api.routes.base import NOT_MODIFIED, not_modified, problems, router
-from api.routes.profile import as_known, made
+from api.routes.profile import as_known
 from api.schemas.job import ShapOut
 from skyulf.errors import NotFound
 

@@ -40,6 +40,7 @@ COMMON_TYPES = frozenset(
         "builtins.tuple", "numpy.bool", "numpy.bool_", "numpy.dtype", "numpy.float32", "numpy.float64", "numpy.int32",
         "numpy.int64", "numpy.intp", "numpy.ndarray", "numpy.uint8", "numpy.uint32", "numpy.uint64",
         "numpy.random._generator.Generator",
+        "skyulf.core.branches.Branches",
         "sklearn._loss._loss.CyHalfBinomialLoss", "sklearn._loss._loss.CyHalfMultinomialLoss",
         "sklearn._loss._loss.CyHalfSquaredError",
         "sklearn._loss.link.IdentityLink", "sklearn._loss.link.Interval", "sklearn._loss.link.LogitLink",

@@ -32,7 +32,7 @@ from skyulf.core.registry import models
 from skyulf.core.rows import Columns
 from skyulf.core.scorer import MOST_BYTES, RECORD, Scorer
 from skyulf.core.state import FittedState, InputColumn
-from skyulf.core.walk import LIMIT, nameless, parts_of, step_of
+from skyulf.core.walk import LIMIT, branches_of, nameless, parts_of, picked, step_of
 from skyulf.errors import Damaged
 
 Array = np.ndarray[Any, Any]
@@ -172,6 +172,16 @@ def _inputs(model: LoadedModel | FittedState) -> list[Column | None]:
 
 
 def _through(graph: Graph, transformer: Any, flowing: list[Column | None]) -> list[Column | None]:
+    parts = branches_of(transformer)
+    if parts is None:
+        return _through_one(graph, transformer, flowing)
+    tables = [flowing]
+    for fitted, pieces in parts:
+        tables.append(_through_one(graph, fitted, picked(tables, pieces)))
+    return picked(tables, transformer.pieces)
+
+
+def _through_one(graph: Graph, transformer: Any, flowing: list[Column | None]) -> list[Column | None]:
     after: list[Column | None] = []
     for fitted, positions in parts_of(transformer):
         chosen = [flowing[at] for at in positions]

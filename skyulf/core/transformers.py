@@ -69,8 +69,10 @@ class MedianImputer(SimpleImputer):  # type: ignore[misc]
 
 def settled(transformer: Any) -> None:
     """Make scikit-learn's own class of what a fitted transformer keeps unfitted."""
-    for _, kept, _ in getattr(transformer, "transformers", ()):
+    for _, kept, *_ in (*getattr(transformer, "transformers", ()), *getattr(transformer, "parts", ())):
         settled(kept)
+    for fitted in getattr(transformer, "fitted_", ()):  # of branches
+        settled(fitted)
     if hasattr(transformer, "remainder"):
         settled(transformer.remainder)
     if type(transformer) is MedianImputer:

@@ -1,6 +1,7 @@
 """What a spec may say of tuning: how to search, through which parameters, judged by which folds. No scikit-learn here.
 
-A parameter is named by its place in the spec: ``model.C``, or ``steps.0.strategy`` of the first step.
+A parameter is named by its place in the spec: ``model.C``, or ``steps.0.strategy`` of the first step, or
+``steps.fill.strategy`` of the step whose id is fill.
 """
 
 import re
@@ -16,7 +17,7 @@ Strategy = Literal["grid", "random", "halving", "tpe", "cma_es"]
 FoldKind = Literal["stratified", "k_fold", "time_series", "group"]
 Number = Annotated[int, Field(strict=True)] | Annotated[float, Field(strict=True)]
 
-PATH = re.compile(r"model\.(?P<model>\w+)|steps\.(?P<step>[0-9]{1,4})\.(?P<parameter>\w+)")
+PATH = re.compile(r"model\.(?P<model>\w+)|steps\.((?P<step>[0-9]{1,4})|(?P<id>[^\W\d][\w-]*))\.(?P<parameter>\w+)")
 
 DEFAULT_TRIALS = 20
 MOST_TRIALS = 10_000

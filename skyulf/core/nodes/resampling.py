@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from skyulf.core.columns import Kind
-from skyulf.core.flow import some
+from skyulf.core.made import some
 from skyulf.core.registry import ALL_KINDS, ENCODABLE, NUMERIC, Address, BuildContext, Reads, RowStep, Task
 
 CLASSIFICATION: tuple[Task, ...] = ("classification",)

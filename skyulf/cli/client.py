@@ -43,6 +43,27 @@ class Client:
         """Read something."""
         return self._ask(lambda: self._http.get(path, params=params))
 
+    def download(self, path: str, target: Path, **params: str | int) -> None:
+        """Write what stands there into a file, which is there whole or not at all."""
+        part = target.with_name(f"{target.name}.part")
+
+        def fetch() -> httpx.Response:
+            with self._http.stream("GET", path, params=params, timeout=NO_TIMEOUT) as response:
+                if response.is_success:
+                    with part.open("wb") as file:
+                        file.writelines(response.iter_bytes())
+                else:
+                    response.read()
+            return response
+
+        try:
+            response = self._patiently(fetch)
+            if not response.is_success:
+                _content(response)
+            part.replace(target)
+        finally:
+            part.unlink(missing_ok=True)
+
     def find(self, path: str) -> dict[str, Any] | None:
         """Read something that may not be there."""
         try:
@@ -68,12 +89,16 @@ class Client:
 
         return self._ask(post)
 
-    def predict(self, name: str, body: bytes) -> dict[str, Any]:
+    def predict(self, name: str, body: bytes, intervals: bool = False) -> dict[str, Any]:
         """Ask a deployment; ``body`` is the JSON of the rows."""
         headers = {"Content-Type": "application/json"}
-        return self._ask(lambda: self._http.post(f"/v1/deployments/{name}/predict", content=body, headers=headers))
+        path = f"/v1/deployments/{name}/predict" + ("?intervals=true" if intervals else "")
+        return self._ask(lambda: self._http.post(path, content=body, headers=headers))
 
     def _ask(self, request: Callable[[], httpx.Response]) -> dict[str, Any]:
+        return _content(self._patiently(request))
+
+    def _patiently(self, request: Callable[[], httpx.Response]) -> httpx.Response:
         until = time.monotonic() + PATIENCE
         while True:
             try:
@@ -84,7 +109,7 @@ class Client:
                 ) from error
             busy = response.status_code == httpx.codes.SERVICE_UNAVAILABLE and "Retry-After" in response.headers
             if not busy or time.monotonic() > until:
-                return _content(response)
+                return response
             time.sleep(min(float(response.headers["Retry-After"]), 1.0))
 
 

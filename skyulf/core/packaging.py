@@ -27,9 +27,10 @@ from skyulf.core.graph import (
     NoOnnx,
     Numbers,
 )
+from skyulf.core.predictions import Predictions, record_of
 from skyulf.core.registry import models
-from skyulf.core.rows import Columns, Predictions
-from skyulf.core.scorer import FORMAT, MOST_BYTES, RECORD, Scorer
+from skyulf.core.rows import Columns
+from skyulf.core.scorer import MOST_BYTES, RECORD, Scorer
 from skyulf.core.state import FittedState, InputColumn
 from skyulf.core.walk import LIMIT, branches_of, nameless, parts_of, picked, step_of
 from skyulf.errors import Damaged
@@ -239,7 +240,7 @@ def _attribute(value: Any) -> Any:
 
 def _record(model: LoadedModel | FittedState, digest: str) -> Mapping[str, Any]:
     return {
-        "format": FORMAT,
+        **record_of(model.thresholds, model.intervals),
         "model": digest,
         "input_schema": [asdict(column) for column in model.input_schema],
         "target_type": model.target_type,

@@ -11,6 +11,7 @@ from pydantic import (
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from skyulf.core.evaluation_spec import EvaluationSpec, IntervalsSpec, ThresholdsSpec
 from skyulf.core.part import Name
 from skyulf.core.part import Part as _Part
 from skyulf.core.registry import Model, Step, Task, make_model, make_step, models
@@ -109,7 +110,8 @@ class PipelineSpec(_Part):
     (``yeo_johnson``); predictions are turned back into the target's units. Left out it is chosen with the model where
     that is left out, too, and else is none. After evaluation the served model is fitted again on all rows, unless
     ``refit`` is false. ``tuning`` searches for better parameters of a model that is named, and of steps that are given;
-    the spec of a trained model has none, but the parameters that were found.
+    the spec of a trained model has none, but the parameters that were found. ``thresholds`` decide between classes,
+    and ``intervals`` stand around numbers, where they are asked for; ``evaluation`` says what is shown of it.
     """
 
     task: Task
@@ -120,6 +122,9 @@ class PipelineSpec(_Part):
     target_transform: TargetTransform | None = None
     refit: bool = Field(default=True, strict=True)
     tuning: TuningSpec | None = None
+    thresholds: ThresholdsSpec | None = None
+    intervals: IntervalsSpec | None = None
+    evaluation: EvaluationSpec = EvaluationSpec()
 
     @model_validator(mode="after")
     def _model_does_the_task(self) -> Self:
@@ -129,6 +134,26 @@ class PipelineSpec(_Part):
         elif self.transform is not None and self.task != "regression":
             message = "classes are not turned into other numbers; leave it out, or use task regression"
             faults.append(Fault("target_transform", message))
+        return self._without("wrong_task", faults)
+
+    @model_validator(mode="after")
+    def _judging_suits_the_task(self) -> Self:
+        faults: list[Fault] = []
+        if self.thresholds is not None and self.task != "classification":
+            message = "numbers are not decided between; leave it out, or use task classification"
+            faults.append(Fault("thresholds", message))
+        if self.intervals is not None:
+            if self.task != "regression":
+                message = "there are none around classes, which have probabilities; leave it out"
+                faults.append(Fault("intervals", message))
+            if self.intervals.cv.kind == "stratified":
+                faults.append(Fault("intervals.cv.kind", "numbers are not stratified; use k_fold"))
+            if self.intervals.method == "split" and self.refit:
+                message = "split needs refit false: it measures a model that is fitted on some rows only"
+                faults.append(Fault("intervals.method", message))
+        if self.target in self.evaluation.slices:
+            message = "by the target the evaluation is told as it is; name other columns"
+            faults.append(Fault("evaluation.slices", message))
         return self._without("wrong_task", faults)
 
     @model_validator(mode="after")
@@ -208,6 +233,7 @@ def _message(error: Any) -> str:
         return str(error["msg"]).removeprefix("Value error, ")
     parts: dict[str, type[BaseModel]] = {
         "split": SplitSpec, "steps": StepSpec, "model": ModelSpec, "tuning": TuningSpec, "cv": FoldsSpec,
+        "thresholds": ThresholdsSpec, "intervals": IntervalsSpec, "evaluation": EvaluationSpec,
     }  # fmt: skip
     inside = [parts[part] for part in error["loc"][:-1] if part in parts]
     owner = inside[-1] if inside else PipelineSpec

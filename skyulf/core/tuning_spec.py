@@ -30,7 +30,8 @@ HIGHER_IS_BETTER: Mapping[Task, Mapping[str, bool]] = {
         "roc_auc": True, "average_precision": True, "brier": False, "mcc": True,
     },
     "regression": {
-        "mae": False, "rmse": False, "mse": False, "r2": True, "median_ae": False, "explained_variance": True,
+        "mae": False, "rmse": False, "mse": False, "r2": True, "median_ae": False, "mape": False,
+        "explained_variance": True,
     },
 }  # fmt: skip
 """The metrics of an evaluation that can be tuned for, and whether more of them is better."""
@@ -63,6 +64,11 @@ class FoldsSpec(Part):
     def kind_for(self, task: Task) -> FoldKind:
         """The kind of the folds, chosen by the task where it was left out."""
         return self.kind or ("stratified" if task == "classification" else "k_fold")
+
+
+def of_folds(value: Any) -> Any:
+    """Take a number for that of folds."""
+    return {"folds": value} if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 class RangeSpec(Part):
@@ -117,7 +123,7 @@ class TuningSpec(Part):
     @field_validator("cv", mode="before")
     @classmethod
     def _a_number_is_that_of_folds(cls, value: Any) -> Any:
-        return {"folds": value} if isinstance(value, int) and not isinstance(value, bool) else value
+        return of_folds(value)
 
     @field_validator("space", mode="wrap")
     @classmethod

@@ -146,8 +146,8 @@ ROLES: Mapping[str, Role] = {
         Role(
             "all",
             holds=lambda it: (
-                it.sealer, it.queries, it.ingest, it.profiles, it.predictions, it.projector, it.worker, it.finisher,
-                it.relay,
+                it.sealer, it.queries, it.ingest, it.profiles, it.exports, it.predictions, it.projector, it.worker,
+                it.finisher, it.relay,
             ),
             starts=lambda it: (
                 it.keyring, it.sandbox, it.projector, it.worker, it.finisher, it.relay, it.progress, it.sealer,
@@ -159,7 +159,7 @@ ROLES: Mapping[str, Role] = {
         ),
         Role(
             "api",
-            holds=lambda it: (it.queries, it.bus, it.ingest, it.profiles, it.predictions, it.projector),
+            holds=lambda it: (it.queries, it.bus, it.ingest, it.profiles, it.exports, it.predictions, it.projector),
             starts=lambda it: (it.keyring, it.sandbox, it.progress),
             checks=(reaches_log, is_projected_by_others),
             needs=(needs_postgres, needs_shared_artifacts),

@@ -34,7 +34,7 @@ class Expressions:
                 return f'float("{float(thing)}")'
             case np.generic():
                 return self.of(thing.item(), depth)
-            case None | bool() | int() | float() | str():
+            case None | bool() | int() | float() | str() | slice():
                 return repr(thing)
             case list():
                 return self._laid_out("[", [("", item) for item in thing], "]", depth)

@@ -5,6 +5,7 @@ A list is a graph in which each step reads the one before it.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from skyulf.core.made import some
@@ -48,6 +49,8 @@ class Wiring:
 def wire(spec: "PipelineSpec") -> Wiring:
     """Find out how the steps of a spec hang together; steps left out are none."""
     steps = spec.steps or ()
+    if all(part is None or part.inputs is None for part in (*steps, spec.model)) and not any(s.id for s in steps):
+        return _list(len(steps))
     places = {step.id: at for at, step in reversed(list(enumerate(steps))) if step.id is not None}
     faults = list(_repeated(steps, places))
     read: list[Readings] = []
@@ -73,6 +76,13 @@ def wire(spec: "PipelineSpec") -> Wiring:
         faults += _unread(read, model)
         faults += _passed_by(steps, read, model, order)
     return Wiring(tuple(read), model, tuple(order), tuple(faults))
+
+
+@lru_cache(maxsize=64)
+def _list(steps: int) -> Wiring:
+    """How a list of so many steps hangs together; most specs are lists, and every command reads one."""
+    chain = tuple((Reading(at - 1 if at else None),) for at in range(steps + 1))
+    return Wiring(chain[:-1], chain[-1], tuple(range(steps)), ())
 
 
 def called(spec: "PipelineSpec", step: int | None) -> str:

@@ -3,12 +3,14 @@
 import copy
 import json
 import random
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
-from helpers import FULL, LOGISTIC, spec, table, trained, wide
+from helpers import FULL, LOGISTIC, facts_of, spec, table, trained, wide
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -188,6 +190,16 @@ def test_specs_that_are_lists_are_recorded_as_they_were() -> None:
     document = spec(FULL, LOGISTIC).model_dump(mode="json")
     assert [set(step) for step in document["steps"]] == [{"node", "columns", "params"}] * len(FULL)
     assert set(document["model"]) == {"node", "params", "seed"}
+
+
+def test_the_examples_of_the_guide_can_be_trained() -> None:
+    root = Path(__file__).parents[3]
+    frame = pd.read_csv(root / "examples" / "penguins.csv", dtype={"year": float})
+    texts = ("species", "island", "sex")
+    facts = facts_of(frame, {name: "string" if name in texts else "number" for name in frame})
+    examples = re.findall(r"```json\n(.*?)```", (root / "docs" / "pipelines.md").read_text(encoding="utf-8"), re.DOTALL)
+    found = [check_spec(parse_spec(json.loads(example)), facts, len(frame)) for example in examples]
+    assert found == [(), ()]
 
 
 # One model however it is written

@@ -23,12 +23,12 @@ LIMIT = 1e30
 class NumberTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Takes numbers, learns from each column, and gives numbers."""
 
-    def fit(self, X: Any, y: Any = None) -> Self:  # noqa: N803
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Learn from training rows."""
         self._learn(validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan"), y)
         return self
 
-    def transform(self, X: Any) -> Array:  # noqa: N803
+    def transform(self, X: Any) -> Array:
         """Change rows."""
         check_is_fitted(self)
         numbers = validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan", reset=False)
@@ -54,14 +54,14 @@ class MedianImputer(SimpleImputer):  # type: ignore[misc]
     files and exports meet no other class.
     """
 
-    def fit(self, X: Any, y: Any = None) -> Any:  # noqa: N803
+    def fit(self, X: Any, y: Any = None) -> Any:
         """Learn from training rows: from one row that holds the medians, whose medians are the same."""
         cells = np.asarray(X)
         if cells.dtype == np.float64:
             medians = [_median(column[~np.isnan(column)]) for column in cells.T]
             row = X.iloc[:1].copy() if hasattr(X, "iloc") else np.empty((1, len(medians)))
             row[:] = [medians]
-            X = row  # noqa: N806
+            X = row
         super().fit(X, y)
         self.__class__ = SimpleImputer
         return self

@@ -24,7 +24,7 @@ class DroppedRows(BaseEstimator):  # type: ignore[misc]
         self.columns = columns
         self.made_from = made_from
 
-    def fit(self, X: Any, y: Any = None) -> Self:  # noqa: ARG002
+    def fit(self, X: Any, y: Any = None) -> Self:
         """There is nothing to learn."""
         return self
 

@@ -38,7 +38,7 @@ class Resampled(BaseEstimator):  # type: ignore[misc]
         self.version = version
         self.seed = seed
 
-    def fit(self, X: Any, y: Any = None) -> Self:  # noqa: ARG002
+    def fit(self, X: Any, y: Any = None) -> Self:
         """There is nothing to learn."""
         return self
 

@@ -29,7 +29,7 @@ class UniqueRows(BaseEstimator):  # type: ignore[misc]
         self.target = target
         self.keep = keep
 
-    def fit(self, X: Any, y: Any = None) -> Self:  # noqa: ARG002
+    def fit(self, X: Any, y: Any = None) -> Self:
         """There is nothing to learn."""
         return self
 
@@ -55,7 +55,7 @@ class UniqueRows(BaseEstimator):  # type: ignore[misc]
 class CountRows(BaseEstimator):  # type: ignore[misc]
     """Lets all rows pass, and counts them: what samplers before it leave for the model."""
 
-    def fit(self, X: Any, y: Any = None) -> Self:  # noqa: ARG002
+    def fit(self, X: Any, y: Any = None) -> Self:
         """There is nothing to learn."""
         return self
 

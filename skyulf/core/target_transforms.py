@@ -30,7 +30,7 @@ class TargetTransform(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def __init__(self, method: str = "log1p") -> None:
         self.method = method
 
-    def fit(self, X: Any, y: Any = None) -> Self:  # noqa: ARG002
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Learn from the targets of training rows: rows by 1."""
         target = np.asarray(X, dtype=np.float64)
         self.n_features_in_ = 1

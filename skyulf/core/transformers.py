@@ -95,7 +95,7 @@ class Clipper(OneToOneFeatureMixin, NumberTransformer):  # type: ignore[misc]
         self.high = high
         self.factor = factor
 
-    def _learn(self, numbers: Array, target: Any) -> None:  # noqa: ARG002
+    def _learn(self, numbers: Array, target: Any) -> None:
         self.lower_ = np.full(numbers.shape[1], -np.inf)
         self.upper_ = np.full(numbers.shape[1], np.inf)
         for at, column in enumerate(numbers.T):
@@ -119,7 +119,7 @@ class Power(OneToOneFeatureMixin, NumberTransformer):  # type: ignore[misc]
     def __init__(self, method: str = "yeo_johnson") -> None:
         self.method = method
 
-    def _learn(self, numbers: Array, target: Any) -> None:  # noqa: ARG002
+    def _learn(self, numbers: Array, target: Any) -> None:
         from scipy import stats
 
         count = numbers.shape[1]
@@ -243,7 +243,7 @@ class Variance(NumberTransformer):
     def __init__(self, threshold: float = 0.0) -> None:
         self.threshold = threshold
 
-    def _learn(self, numbers: Array, target: Any) -> None:  # noqa: ARG002
+    def _learn(self, numbers: Array, target: Any) -> None:
         present = [column[~np.isnan(column)] for column in numbers.T]
         # The variance of equal numbers can be above 0 by rounding; their range cannot.
         spreads = np.array([column.var() if len(column) and np.ptp(column) else 0.0 for column in present])

@@ -27,12 +27,12 @@ class Branches(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.pieces = pieces
         self.plain = plain
 
-    def fit(self, X: Any, y: Any = None) -> Self:  # noqa: N803 - scikit-learn's name
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Learn from training rows."""
         self.fit_transform(X, y)
         return self
 
-    def fit_transform(self, X: Any, y: Any = None) -> Any:  # noqa: N803 - scikit-learn's name
+    def fit_transform(self, X: Any, y: Any = None) -> Any:
         """Learn from training rows, and return them as the parts leave training rows."""
         self.fitted_ = [clone(transformer) for _, transformer, _, _ in self.parts]
         self.n_features_in_ = X.shape[1]
@@ -40,12 +40,12 @@ class Branches(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             self.feature_names_in_ = X.columns.to_numpy(dtype=object)
         return self._through(X, lambda fitted, table: fitted.fit_transform(table, y))
 
-    def transform(self, X: Any) -> Any:  # noqa: N803 - scikit-learn's name
+    def transform(self, X: Any) -> Any:
         """Change rows; the columns of a frame are found by the names that they had in training."""
         check_is_fitted(self)
         return self._through(X, lambda fitted, table: fitted.transform(table))
 
-    def _through(self, X: Any, change: Callable[[Any, Any], Any]) -> Any:  # noqa: N803 - scikit-learn's name
+    def _through(self, X: Any, change: Callable[[Any, Any], Any]) -> Any:
         tables = [self._in_order(X) if isinstance(X, pd.DataFrame) else X]
         for fitted, (_, _, pieces, plain) in zip(self.fitted_, self.parts, strict=True):
             tables.append(change(fitted, _joined(tables, pieces, plain)))

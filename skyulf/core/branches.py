@@ -26,12 +26,12 @@ class Branches(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.pieces = pieces
         self.plain = plain
 
-    def fit(self, X: Any, y: Any = None) -> Self:  # noqa: N803
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Learn from training rows."""
         self.fit_transform(X, y)
         return self
 
-    def fit_transform(self, X: Any, y: Any = None) -> Any:  # noqa: N803
+    def fit_transform(self, X: Any, y: Any = None) -> Any:
         """Learn from training rows, and return them as the parts leave training rows."""
         self.fitted_ = [clone(transformer) for _, transformer, _, _ in self.parts]
         self.n_features_in_ = X.shape[1]
@@ -40,7 +40,7 @@ class Branches(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             tables.append(fitted.fit_transform(_joined(tables, pieces, plain), y))
         return _joined(tables, self.pieces, self.plain)
 
-    def transform(self, X: Any) -> Any:  # noqa: N803
+    def transform(self, X: Any) -> Any:
         """Change rows."""
         check_is_fitted(self)
         tables = [X]

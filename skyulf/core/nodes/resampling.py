@@ -57,7 +57,7 @@ class _Neighbors(RowStep):
     takes: ClassVar[frozenset[Kind]] = NUMERIC
     takes_nulls: ClassVar[bool] = False
 
-    def misfit(self, columns: Mapping[str, Kind], others: Mapping[str, Kind]) -> str | None:  # noqa: ARG002
+    def misfit(self, columns: Mapping[str, Kind], others: Mapping[str, Kind]) -> str | None:
         """Refuse to leave columns out: rows are near each other, or made, in all of them."""
         if not others:
             return None

@@ -127,6 +127,7 @@ async def _code(runtime: Runtime, name: str, number: int, min_position: int | No
         source={**table.source, "filename": table.filename, "digest": table.digest},
         metrics=version.metrics,
         environment=job.environment,
+        sampled=job.sample["rows"] if job.sample else None,
     )
     return await made(runtime.exports.code((name, number), trained, form), f"the {form}")
 

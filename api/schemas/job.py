@@ -71,6 +71,14 @@ class OnnxOut(Response):
     largest_difference: float | None
 
 
+class SampleOut(Response):
+    """What a job is trained on where all rows would need more memory than it may use: some rows of so many."""
+
+    rows: int
+    of: int
+    needed_bytes: int
+
+
 class JobOut(Response):
     """A job; ``spec`` becomes the chosen one once there is a model, ``asked_spec`` stays what was asked for.
 
@@ -90,6 +98,7 @@ class JobOut(Response):
     asked_spec: dict[str, Any]
     set_aside: list[tuple[str, str]]
     seed: int
+    sample: SampleOut | None
     model_name: str | None
     model_version: int | None
     metrics: dict[str, float | None] | None

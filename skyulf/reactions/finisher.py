@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from skyulf.core.columns import ColumnFacts
+from skyulf.reactions.trainer import facts_of, sample_of
 
 COPY = "model.onnx"
 EXPLANATION = "explanation.json"
@@ -20,7 +20,10 @@ LEAST_URGENT = 19
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """A model and the table it was trained on, as plain values, and where the results go."""
+    """A model and the table it was trained on, as plain values, and where the results go.
+
+    ``columns`` are the facts of the whole table, which has ``rows`` rows; ``sampled`` of them were trained on.
+    """
 
     model: str
     digest: str
@@ -28,6 +31,8 @@ class Finish:
     folder: str
     columns: tuple[dict[str, Any], ...]
     seed: int
+    rows: int
+    sampled: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +62,7 @@ def make_copy(_: Callable[[Any], None], task: Finish) -> Copied:
     from skyulf.core.packaging import NotPackaged, package
 
     model = load_model(task.model)
-    frame = read_frame(task.table, model.spec.target)
+    frame = read_frame(task.table, model.spec.target, sample_of(task.sampled, task.seed))
     rows = Applier(model).columns_of_frame(frame.iloc[:: max(1, len(frame) // PROBE_ROWS)])
     outcome = package(model, task.digest, rows)
     if isinstance(outcome, NotPackaged):
@@ -74,8 +79,9 @@ def explain_model(_: Callable[[Any], None], task: Finish) -> Explained:
     from skyulf.core.importance import explain
 
     model = load_model(task.model)
-    columns = [ColumnFacts(**column) for column in task.columns]
-    document = explain(model, read_frame(task.table, model.spec.target), columns, task.seed, threads=1)
+    columns = facts_of(task.columns, task.rows, task.sampled)
+    frame = read_frame(task.table, model.spec.target, sample_of(task.sampled, task.seed))
+    document = explain(model, frame, columns, task.seed, threads=1)
     (Path(task.folder) / EXPLANATION).write_bytes(orjson.dumps(document))
     return Explained(document["metric"], document["rows"], document["repeats"])
 

@@ -1,7 +1,7 @@
 """What a sandbox does for a job: read the table, fit, write the model and its evaluation beside."""
 
 import errno
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from skyulf.core.columns import ColumnFacts
+from skyulf.core.frame import Sample
 from skyulf.core.spec import parse_spec
 from skyulf.errors import Unavailable
 from skyulf.reactions.cores import Cores
@@ -27,7 +28,10 @@ FITTED = 0.97
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One attempt at a job, as plain values: where the table is, and where the results go."""
+    """One attempt at a job, as plain values: where the table is, and where the results go.
+
+    ``columns`` are the facts of the whole table, which has ``rows`` rows; ``sampled`` of them are trained on.
+    """
 
     table: str
     folder: str
@@ -35,6 +39,8 @@ class Task:
     columns: tuple[dict[str, Any], ...]
     seed: int
     threads: int
+    rows: int
+    sampled: int | None = None
     trials: tuple[dict[str, Any], ...] = ()
     """Trials of its tuning that earlier attempts have recorded."""
 
@@ -70,6 +76,19 @@ class Trained:
     warnings: tuple[str, ...]
 
 
+def facts_of(columns: Sequence[Mapping[str, Any]], rows: int, sampled: int | None) -> list[ColumnFacts]:
+    """The facts of what is trained on: of the whole table, or those to be expected of a sample of it."""
+    from skyulf.core.memory import scaled
+
+    facts = [ColumnFacts(**column) for column in columns]
+    return facts if sampled is None else scaled(facts, rows, sampled)
+
+
+def sample_of(sampled: int | None, seed: int) -> Sample | None:
+    """The rows that are drawn of a table, where not all are taken."""
+    return None if sampled is None else Sample(sampled, seed)
+
+
 def train(send: Callable[[Progress | Tried], None], task: Task) -> Trained:
     """Train in this process.
 
@@ -85,8 +104,10 @@ def train(send: Callable[[Progress | Tried], None], task: Task) -> Trained:
 
 def _trained(send: Callable[[Progress | Tried], None], task: Task) -> Trained:
     from skyulf.core.calculator import fit  # the libraries of learning are loaded in the sandbox only
+    from skyulf.core.flow import follow
     from skyulf.core.formats import save_model
     from skyulf.core.frame import read_frame
+    from skyulf.core.memory import needed_columns
     from skyulf.core.trial import Trial
     from skyulf.core.tuning import Trials
 
@@ -96,8 +117,10 @@ def _trained(send: Callable[[Progress | Tried], None], task: Task) -> Trained:
     cores = Cores()
     report("load", 0.0, {})
     candidates = [parse_spec(candidate) for candidate in task.candidates]
-    columns = [ColumnFacts(**column) for column in task.columns]
-    frame = read_frame(task.table, candidates[0].target)
+    columns = facts_of(task.columns, task.rows, task.sampled)
+    rows = task.sampled or task.rows
+    only = frozenset[str]().union(*(needed_columns(spec, follow(spec, columns, rows)) for spec in candidates))
+    frame = read_frame(task.table, candidates[0].target, sample_of(task.sampled, task.seed), only)
     recorded = {trial["number"]: Trial(**{**trial, "scores": tuple(trial["scores"])}) for trial in task.trials}
     trials = Trials(recorded, lambda trial, search: send(Tried(asdict(trial), asdict(search))))
     state = fit(candidates, frame, columns, task.seed, report, task.threads, trials, cores.free)
@@ -105,13 +128,21 @@ def _trained(send: Callable[[Progress | Tried], None], task: Task) -> Trained:
     send(Progress("save", FITTED, {name: value for name, value in state.metrics.items() if value is not None}))
     save_model(state, folder / MODEL)
     (folder / EVALUATION).write_bytes(orjson.dumps(state.evaluation, option=orjson.OPT_SERIALIZE_NUMPY))
+    told, counts = state.warnings, dict(state.rows)
+    if task.sampled is not None:
+        counts["sampled_of"] = task.rows
+        told = (
+            f"trained on a sample of {task.sampled:,} of {task.rows:,} rows, drawn with the seed {task.seed}: "
+            "all of them need more memory than the job may use",
+            *told,
+        )
     return Trained(
         metrics=state.metrics,
         spec=state.spec.model_dump(mode="json"),
         candidate_scores=state.candidate_scores,
         fingerprint=state.fingerprint,
         environment=state.environment,
-        rows=dict(state.rows),
+        rows=counts,
         timings=state.timings,
-        warnings=state.warnings,
+        warnings=told,
     )

@@ -15,7 +15,8 @@ class Trained:
     """What code is made of: the chosen spec, the seed, the table's facts, how its file was read, and what came out.
 
     ``title`` says which model it is; ``source`` is the file's ``filename``, ``digest``, and how it was read.
-    ``metrics`` are of the rows held out; ``environment`` names the versions of libraries.
+    ``metrics`` are of the rows held out; ``environment`` names the versions of libraries. ``sampled`` rows were drawn
+    of the ``rows``, if not all were trained on.
     """
 
     title: str
@@ -26,3 +27,4 @@ class Trained:
     source: Mapping[str, Any]
     metrics: Mapping[str, float | None]
     environment: Mapping[str, Any]
+    sampled: int | None = None

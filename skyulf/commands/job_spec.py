@@ -69,7 +69,8 @@ def _followed(document: str, columns: tuple[Column, ...], rows: int, memory_byte
             return SpecOnDataset((Fault("", message),))
         fewer = scaled(facts, rows, kept)
         if faults := check_spec(spec, fewer, kept):
-            return SpecOnDataset(faults)
+            why = f"of a sample of {kept:,} rows, which is what fits: {too_much}"
+            return SpecOnDataset(tuple(Fault(fault.place, f"{fault.message} ({why})") for fault in faults))
         chosen = choose_candidates(spec, fewer, kept)
         needed = bytes_needed(chosen.specs, fewer, kept)
     return _complete(chosen, Sample(rows=kept, of=rows, needed_bytes=whole))

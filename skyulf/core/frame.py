@@ -53,14 +53,16 @@ def read_frame(
         names: list[str] = file.schema_arrow.names
         rows: int = file.metadata.num_rows if sample is None else sample.rows
         wanted = [name for name in names if only is None or name in only]
+        # To Arrow, a name stands for those too that follow it after a point.
+        asked = None if any("." in name for name in names) else wanted
 
         def made(table: Any, name: str) -> Any:
             return _target(table.column(name)) if name == target else _feature(table.column(name))
 
         if sample is not None:
-            table = _drawn(file, wanted, sample)
+            table = _drawn(file, asked, sample)
         elif rows * len(wanted) < MANY_CELLS:
-            table = file.read(columns=wanted)
+            table = file.read(columns=asked)
         columns = {}
         for name in names:
             if name not in wanted:
@@ -72,14 +74,14 @@ def read_frame(
     return pd.DataFrame(columns)  # copied into one block of numbers, of which rows are taken at once
 
 
-def _drawn(file: Any, names: list[str], sample: Sample) -> Any:
+def _drawn(file: Any, names: list[str] | None, sample: Sample) -> Any:
     """The rows of a sample as an Arrow table."""
     import pyarrow as pa
 
     from skyulf.core.drawing import PIECE, drawn_pieces
 
     pieces = drawn_pieces(file.metadata.num_rows, sample.rows, sample.seed)
-    schema = pa.schema([file.schema_arrow.field(name) for name in names])
+    schema = file.schema_arrow if names is None else pa.schema([file.schema_arrow.field(name) for name in names])
     taken: list[Any] = []
     waiting, held = [], 0
     for batch in file.iter_batches(PIECE, columns=names, use_threads=False):

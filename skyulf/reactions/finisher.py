@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from skyulf.reactions.trainer import facts_of, sample_of
+from skyulf.reactions.trainer import read
 
 COPY = "model.onnx"
 EXPLANATION = "explanation.json"
@@ -58,11 +58,10 @@ def make_copy(_: Callable[[Any], None], task: Finish) -> Copied:
     os.nice(LEAST_URGENT)
     from skyulf.core.applier import Applier
     from skyulf.core.formats import load_model
-    from skyulf.core.frame import read_frame
     from skyulf.core.packaging import NotPackaged, package
 
     model = load_model(task.model)
-    frame = read_frame(task.table, model.spec.target, sample_of(task.sampled, task.seed))
+    frame = read(task, [model.spec])[0]
     rows = Applier(model).columns_of_frame(frame.iloc[:: max(1, len(frame) // PROBE_ROWS)])
     outcome = package(model, task.digest, rows)
     if isinstance(outcome, NotPackaged):
@@ -75,12 +74,10 @@ def explain_model(_: Callable[[Any], None], task: Finish) -> Explained:
     """Find out how much each column matters, and write it down."""
     os.nice(LEAST_URGENT)
     from skyulf.core.formats import load_model
-    from skyulf.core.frame import read_frame
     from skyulf.core.importance import explain
 
     model = load_model(task.model)
-    columns = facts_of(task.columns, task.rows, task.sampled)
-    frame = read_frame(task.table, model.spec.target, sample_of(task.sampled, task.seed))
+    frame, columns = read(task, [model.spec])
     document = explain(model, frame, columns, task.seed, threads=1)
     (Path(task.folder) / EXPLANATION).write_bytes(orjson.dumps(document))
     return Explained(document["metric"], document["rows"], document["repeats"])

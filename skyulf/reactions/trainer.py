@@ -1,18 +1,23 @@
 """What a sandbox does for a job: read the table, fit, write the model and its evaluation beside."""
 
 import errno
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from skyulf.core.columns import ColumnFacts
 from skyulf.core.frame import Sample
-from skyulf.core.spec import parse_spec
+from skyulf.core.spec import PipelineSpec, parse_spec
 from skyulf.errors import Unavailable
 from skyulf.reactions.cores import Cores
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from skyulf.reactions.finisher import Finish
 
 MODEL = "model.skops"
 EVALUATION = "evaluation.json"
@@ -76,17 +81,18 @@ class Trained:
     warnings: tuple[str, ...]
 
 
-def facts_of(columns: Sequence[Mapping[str, Any]], rows: int, sampled: int | None) -> list[ColumnFacts]:
-    """The facts of what is trained on: of the whole table, or those to be expected of a sample of it."""
-    from skyulf.core.memory import scaled
+def read(task: "Task | Finish", specs: Sequence[PipelineSpec]) -> "tuple[pd.DataFrame, list[ColumnFacts]]":
+    """Read what some complete specs are trained on: those rows, the columns that they look at, and the facts of it."""
+    from skyulf.core.flow import follow
+    from skyulf.core.frame import read_frame
+    from skyulf.core.memory import needed_columns, scaled
 
-    facts = [ColumnFacts(**column) for column in columns]
-    return facts if sampled is None else scaled(facts, rows, sampled)
-
-
-def sample_of(sampled: int | None, seed: int) -> Sample | None:
-    """The rows that are drawn of a table, where not all are taken."""
-    return None if sampled is None else Sample(sampled, seed)
+    facts = [ColumnFacts(**column) for column in task.columns]
+    rows, sample = task.rows, None
+    if task.sampled is not None:
+        facts, rows, sample = scaled(facts, rows, task.sampled), task.sampled, Sample(task.sampled, task.seed)
+    only = frozenset[str]().union(*(needed_columns(spec, follow(spec, facts, rows)) for spec in specs))
+    return read_frame(task.table, specs[0].target, sample, only), facts
 
 
 def train(send: Callable[[Progress | Tried], None], task: Task) -> Trained:
@@ -104,10 +110,7 @@ def train(send: Callable[[Progress | Tried], None], task: Task) -> Trained:
 
 def _trained(send: Callable[[Progress | Tried], None], task: Task) -> Trained:
     from skyulf.core.calculator import fit  # the libraries of learning are loaded in the sandbox only
-    from skyulf.core.flow import follow
     from skyulf.core.formats import save_model
-    from skyulf.core.frame import read_frame
-    from skyulf.core.memory import needed_columns
     from skyulf.core.trial import Trial
     from skyulf.core.tuning import Trials
 
@@ -117,10 +120,7 @@ def _trained(send: Callable[[Progress | Tried], None], task: Task) -> Trained:
     cores = Cores()
     report("load", 0.0, {})
     candidates = [parse_spec(candidate) for candidate in task.candidates]
-    columns = facts_of(task.columns, task.rows, task.sampled)
-    rows = task.sampled or task.rows
-    only = frozenset[str]().union(*(needed_columns(spec, follow(spec, columns, rows)) for spec in candidates))
-    frame = read_frame(task.table, candidates[0].target, sample_of(task.sampled, task.seed), only)
+    frame, columns = read(task, candidates)
     recorded = {trial["number"]: Trial(**{**trial, "scores": tuple(trial["scores"])}) for trial in task.trials}
     trials = Trials(recorded, lambda trial, search: send(Tried(asdict(trial), asdict(search))))
     state = fit(candidates, frame, columns, task.seed, report, task.threads, trials, cores.free)

@@ -96,6 +96,15 @@ def test_where_sampling_is_forbidden_it_is_refused_with_the_reason() -> None:
     assert (found.candidates, found.sample) == ((), None)
 
 
+def test_what_a_sample_cannot_be_trained_on_is_said_of_the_sample() -> None:
+    rare = LARGE.columns[2].model_copy(update={"rarest": 8, "commonest": 999_992})
+    model = {"node": "hist_gradient_boosting"}
+    found = on_dataset({**SPEC, "steps": [], "model": model}, version((LARGE.columns[0], rare), 1_000_000), 1 << 23)
+    (fault,) = found.faults
+    assert "a class has one row only" in fault.message
+    assert "(of a sample of " in fault.message
+
+
 def test_where_hardly_anything_fits_it_is_refused_too() -> None:
     (fault,) = on_dataset(SPEC, LARGE, 1 << 16).faults
     assert "not even a sample of 1,000 rows fits" in fault.message

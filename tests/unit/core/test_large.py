@@ -79,6 +79,15 @@ def test_columns_that_are_not_needed_are_not_read(stored):
         assert part["age"].notna().any()
 
 
+def test_names_with_points_stand_for_themselves(tmp_path):
+    frame = pd.DataFrame({"a": [1.0, 2.0], "a.b": ["x", "y"], "a.b.c": [3.0, None]})
+    frame.to_parquet(tmp_path / "t.parquet")
+    for sample in (None, Sample(2, 0)):
+        pd.testing.assert_frame_equal(read_frame(tmp_path / "t.parquet", None, sample), frame.astype({"a.b": object}))
+        part = read_frame(tmp_path / "t.parquet", None, sample, only={"a"})
+        assert (part["a"].tolist(), part["a.b"].isna().all()) == ([1.0, 2.0], True)
+
+
 def test_a_large_table_is_read_column_by_column_alike(stored, monkeypatch):
     whole = read_frame(stored, "y")
     monkeypatch.setattr(framing, "MANY_CELLS", 1_000)

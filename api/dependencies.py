@@ -2,20 +2,23 @@
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from dataclasses import replace
 from typing import Annotated, Any, TypeVar
 
-from fastapi import Depends, Header, Query, Request
+import msgspec
+from fastapi import Depends, Header, Query, Request, Response
 
+from api.listing import answer_of
 from api.observed import Asked
+from api.schemas.base import Response as Shown
 from api.schemas.base import Whole
+from skyulf.commands.answers import Answer
 from skyulf.commands.base import Command, Context
-from skyulf.commands.bus import Answer
 from skyulf.errors import Fault, Invalid, NotFound, PreconditionFailed, Unavailable
 from skyulf.projections import PROJECTIONS
 from skyulf.projections.base import Row
+from skyulf.projections.store import Plain
 from skyulf.queries.base import LARGEST_PAGE, PageRequest, Repository
 from skyulf.runtime import Runtime
 
@@ -135,12 +138,12 @@ MinPositionDep = Annotated[int | None, Depends(get_min_position)]
 
 def replace_reason(context: Context, reason: str | None) -> Context:
     """The context with why the caller does it."""
-    return replace(context, reason=reason)
+    return msgspec.structs.replace(context, reason=reason)
 
 
 async def send(runtime: Runtime, command: Command, context: Context) -> Answer:
     """Hand a command in and wait for its answer without blocking the event loop."""
-    return await asyncio.wrap_future(runtime.bus.send(command, context))
+    return await runtime.bus.ask(command, context)
 
 
 async def read(runtime: Runtime, repository: Repository[Any], min_position: int | None, query: Callable[[], T]) -> T:
@@ -148,6 +151,19 @@ async def read(runtime: Runtime, repository: Repository[Any], min_position: int 
     if min_position is not None:
         await runtime.queries.freshness.reach(repository.projection, min_position)
     return await asyncio.to_thread(query)
+
+
+async def read_page(
+    runtime: Runtime,
+    repository: Repository[Any],
+    shown: type[Shown],
+    min_position: int | None,
+    page: PageRequest,
+    filters: Mapping[str, Plain | None] | None = None,
+) -> Response:
+    """Answer with a page of a list, made in the thread that reads it."""
+    row = repository.projection.row
+    return await read(runtime, repository, min_position, lambda: answer_of(shown, row, repository.texts(page, filters)))
 
 
 async def read_one(

@@ -43,6 +43,8 @@ PERMISSIONS: Mapping[str, Roles] = {
     "GET /v1/jobs/{job_id}": READERS,
     "GET /v1/jobs/{job_id}/events": READERS,
     "GET /v1/jobs/{job_id}/evaluation": READERS,
+    "GET /v1/jobs/{job_id}/shap": READERS,
+    "GET /v1/jobs/{job_id}/slices": AUTHORS,
     "GET /v1/jobs/{job_id}/trials": READERS,
     "PUT /v1/models/{name}/aliases/{alias}": OPERATORS,
     "DELETE /v1/models/{name}/aliases/{alias}": OPERATORS,

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import httpx
+import msgspec
 
 from skyulf.adapters.kafka_client import Kafka
 from skyulf.adapters.memory_read_store import MemoryReadStore
@@ -344,6 +345,7 @@ def torment(
         "SKYULF_KAFKA_BOOTSTRAP": kafka.bootstrap,
         "SKYULF_KAFKA_PARTITIONS": str(kafka.partitions),
         "SKYULF_ARTIFACTS_URL": (folder / "artifacts").as_uri(),
+        "SKYULF_QUEUE_LENGTH": "50",  # clients wait, by 503, for workers that are killed as often as they are
         **(more or {}),
     }
     installation = Installation(folder, settings, ports, twins)
@@ -486,7 +488,8 @@ def _changed(log: EventLog, left: Sequence[str]) -> bool:
 def rows(store: ReadStore, projection: Any) -> dict[str, Row]:
     """The rows of a projection."""
     selection = Selection(order=next(iter(projection.columns)), filters={}, limit=1_000_000)
-    return dict(store.select(projection, selection).rows)
+    found = store.select(projection, selection)
+    return {key: msgspec.json.decode(text, type=projection.row) for key, text in found.rows}
 
 
 def wait(done: Callable[[], bool], what: str, why: Callable[[], str] = str, every: float = 0.1) -> None:

@@ -128,8 +128,18 @@ async def _code(runtime: Runtime, name: str, number: int, min_position: int | No
         metrics=version.metrics,
         environment=job.environment,
         sampled=job.sample["rows"] if job.sample else None,
+        measuring=job.rows.get("measuring", 0),
+        thresholds=await asyncio.to_thread(_thresholds, runtime, job),
     )
     return await made(runtime.exports.code((name, number), trained, form), f"the {form}")
+
+
+def _thresholds(runtime: Runtime, job: JobRow) -> list[float] | None:
+    """What decides between the classes, in their order; None where nothing does but what is likeliest."""
+    if job.spec.get("thresholds") is None:
+        return None
+    told = [each["threshold"] for each in runtime.queries.evaluations.get(job.id)["thresholds"]["classes"]]
+    return [1.0 - told[0], told[0]] if len(told) == 1 else told
 
 
 def _described(runtime: Runtime, version: ModelVersionRow, job: JobRow, table: DatasetVersionRow) -> str:

@@ -176,6 +176,7 @@ def predict(
         Path | None,
         typer.Option("--output", "-o", metavar="FILE.csv", help="Write all rows and their predictions there."),
     ] = None,
+    intervals: Annotated[bool, typer.Option("--intervals", help="Say the interval around each number, too.")] = False,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
@@ -185,7 +186,7 @@ def predict(
     from skyulf.settings import load_settings
 
     with speaking(as_json) as screen:
-        run(screen, load_settings(data_dir=data_dir), name, file, output)
+        run(screen, load_settings(data_dir=data_dir), name, file, output, intervals)
 
 
 @app.command()

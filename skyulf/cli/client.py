@@ -89,10 +89,11 @@ class Client:
 
         return self._ask(post)
 
-    def predict(self, name: str, body: bytes) -> dict[str, Any]:
+    def predict(self, name: str, body: bytes, intervals: bool = False) -> dict[str, Any]:
         """Ask a deployment; ``body`` is the JSON of the rows."""
         headers = {"Content-Type": "application/json"}
-        return self._ask(lambda: self._http.post(f"/v1/deployments/{name}/predict", content=body, headers=headers))
+        path = f"/v1/deployments/{name}/predict" + ("?intervals=true" if intervals else "")
+        return self._ask(lambda: self._http.post(path, content=body, headers=headers))
 
     def _ask(self, request: Callable[[], httpx.Response]) -> dict[str, Any]:
         return _content(self._patiently(request))

@@ -30,7 +30,7 @@ def show_profile(screen: Screen, settings: Settings, text: str, version: int | N
     """Show a profile."""
     with looking(screen, settings) as reader:
         id_ = reader.id_of("datasets", text)
-        profile = _patiently(screen, reader, id_, "profile", dataset_version=version, target=target)
+        profile = patiently(screen, reader, "datasets", id_, "profile", dataset_version=version, target=target)
     screen.document(profile)
     rows, sampled = profile["rows"], profile["sample"]["rows"]
     screen.show(labelled("profile", (f"version {profile['dataset_version']}", "bold"), f"  {id_}"))
@@ -86,7 +86,7 @@ def show_drift(screen: Screen, settings: Settings, text: str, reference: int, cu
     """Show how far columns have moved."""
     with looking(screen, settings) as reader:
         id_ = reader.id_of("datasets", text)
-        drift = _patiently(screen, reader, id_, "drift", **{"from": reference, "to": current})
+        drift = patiently(screen, reader, "datasets", id_, "drift", **{"from": reference, "to": current})
     screen.document(drift)
     sizes = f"{number(drift['reference']['rows'])} rows, then {number(drift['current']['rows'])}"
     level = (drift["level"], STYLES[drift["level"]])
@@ -125,13 +125,15 @@ def _measure(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"
 
 
-def _patiently(screen: Screen, reader: Reader, id_: str, what: str, **params: str | int | None) -> dict[str, Any]:
-    """Ask until it is made."""
+def patiently(
+    screen: Screen, reader: Reader, nouns: str, id_: str, what: str, **params: str | int | None
+) -> dict[str, Any]:
+    """Ask for what is made on request until it is made."""
     until = time.monotonic() + PATIENCE
     with screen.busy(f"making the {what}"):
         while True:
             try:
-                return reader.get("datasets", id_, what, **params)
+                return reader.get(nouns, id_, what, **params)
             except Refused as refusal:
                 if refusal.problem.get("status") != 503 or time.monotonic() > until:
                     raise

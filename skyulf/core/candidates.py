@@ -6,10 +6,13 @@ from dataclasses import dataclass
 
 from skyulf.core.columns import ColumnFacts
 from skyulf.core.default_steps import LINEAR_MODELS, Reasons, Sorted, sort_out, steps_for
-from skyulf.core.flow import Flow, follow, some
+from skyulf.core.evaluation_check import evaluation_faults
+from skyulf.core.flow import Flow, follow
+from skyulf.core.made import some
 from skyulf.core.registry import Node
 from skyulf.core.spec import ModelSpec, PipelineSpec
 from skyulf.core.tuning_check import tuning_faults
+from skyulf.core.wiring import ends_of
 from skyulf.errors import Fault
 
 MAX_CLASSES = 1000
@@ -58,7 +61,9 @@ def choose_candidates(spec: PipelineSpec, columns: Sequence[ColumnFacts], rows: 
     unless steps and model are both given.
     """
     spec = _split_as_can_be(spec, columns, rows)
+    ends = ends_of(spec) if spec.model is None else None
     models = (spec.model,) if spec.model is not None else _models_for(spec, columns, rows)
+    models = models if ends is None else tuple(model.model_copy(update={"inputs": ends}) for model in models)
     asked = [spec.model_copy(update={"model": model}) for model in models]
     if spec.model is None and spec.target_transform is None and _is_skewed(spec, columns, rows):
         linear = asked[:1] if models[0].node in LINEAR_MODELS else []
@@ -157,6 +162,8 @@ def check_spec(spec: PipelineSpec, columns: Sequence[ColumnFacts], rows: int) ->
     if not flow.faults:
         best = choose_candidates(spec, columns, rows).specs[0]
         faults += _model_faults(best, follow(best, columns, rows))
+    if not faults:
+        faults += evaluation_faults(spec, columns, rows)
     if not faults and spec.tuning is not None:
         return tuning_faults(spec, columns, rows, lambda one: check_spec(one, columns, rows))
     return tuple(faults)

@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 
 from skyulf.core.columns import ColumnFacts
+from skyulf.core.evaluation_spec import EvaluationSpec
 from skyulf.core.flow import Flow, follow
 from skyulf.core.spec import PipelineSpec
 
@@ -32,9 +33,11 @@ FEWEST = 1_000
 def needed_columns(spec: PipelineSpec, flow: Flow) -> frozenset[str]:
     """The columns that a training looks at; the others are dropped before anything has used them.
 
-    All of them where parameters are still searched for, as they may name columns.
+    All of them where parameters are still searched for, as they may name columns, and where more is measured than is
+    by default: slices and groups may be of columns that the model never sees.
     """
-    if spec.tuning is not None:
+    plain = spec.thresholds is None and spec.intervals is None and spec.evaluation == EvaluationSpec()
+    if spec.tuning is not None or not plain:
         return frozenset((*flow.inputs, spec.target))
     used = {name for stage in flow.stages if stage.step.output != "dropped" for name in stage.selected}
     return frozenset(used | {column.name for column in flow.outcome} | {spec.target})

@@ -1,8 +1,10 @@
-"""Profiles dataset versions and compares them when somebody asks; what came of a profile is reported by a command.
+"""Profiles dataset versions, compares them, and attributes what models say, when somebody asks.
+
+What came of a profile is reported by a command.
 
 A profile is made once: what is under way is joined by who asks meanwhile, what was made is found by its version, and
 made twice by two processes it is the same, byte for byte, and recorded once. One that a kill cut off is made when it is
-asked for again. Comparisons are not kept: they follow from two tables that never change.
+asked for again. Comparisons and attributions are not kept: they follow from tables and models that never change.
 """
 
 import tempfile
@@ -19,6 +21,7 @@ from skyulf.commands.dataset import ProfileDataset
 from skyulf.events.base import Actor
 from skyulf.events.dataset import Suspicion
 from skyulf.events.log import EventLog
+from skyulf.reactions.finisher import Finish, attribute_model
 from skyulf.reactions.on_request import OnRequest
 from skyulf.reactions.profiler import Table, compare_tables, profile_table
 from skyulf.reactions.sandbox import SandboxServer
@@ -78,6 +81,14 @@ class ProfileService:
             ("drift", reference.artifact, current.artifact), lambda: self._drift(reference, current)
         )
 
+    def attribution(self, model: str, version: Version, seed: int, sampled: int | None = None) -> Future[bytes]:
+        """How much each column moves what a model of a version says, as JSON; what fails, fails like `profile`.
+
+        ``sampled`` of the version's rows were trained on, where not all were.
+        """
+        key = ("attribution", model, version.artifact, seed)
+        return self._asked.once(key, lambda: self._attribution(model, version, seed, sampled))
+
     def _profile(self, version: Version) -> str:
         with tempfile.TemporaryDirectory(prefix="profile-", dir=self._scratch) as folder:
             target = Path(folder) / "profile.json"
@@ -101,6 +112,11 @@ class ProfileService:
 
     def _drift(self, reference: Version, current: Version) -> bytes:
         return self._asked.in_sandbox(compare_tables, self._table(reference), self._table(current))
+
+    def _attribution(self, model: str, version: Version, seed: int, sampled: int | None) -> bytes:
+        file, table = (str(self._artifacts.path(digest)) for digest in (model, version.artifact))
+        task = Finish(file, model, table, "", version.columns, seed, version.rows, sampled)
+        return self._asked.in_sandbox(attribute_model, task)
 
     def _table(self, version: Version) -> Table:
         return Table(str(self._artifacts.path(version.artifact)), version.rows, version.columns)

@@ -13,7 +13,8 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import ipc
 
-from skyulf.core.rows import ABSENT_COLUMN, Array, Columns, Faults, Predictions, RowReader, dtype_of, probability_names
+from skyulf.core.predictions import BOUNDS, Predictions, probability_names
+from skyulf.core.rows import ABSENT_COLUMN, Array, Columns, Faults, RowReader, dtype_of
 from skyulf.core.state import InputColumn
 from skyulf.errors import Fault, Invalid
 from skyulf.serving.arrow_sizes import DAMAGED, messages_of, unpacked_bytes
@@ -211,29 +212,41 @@ def write(predictions: Predictions, model: str, model_version: int) -> bytes:
     """Predictions as a stream of one batch.
 
     ``prediction`` is of the target's type (a regressor's a float64, null where it is not finite); of a classifier
-    ``probability_<class>`` follows for each class, in order. ``model`` and ``model_version`` are the schema's metadata.
+    ``probability_<class>`` follows for each class, in order; of a regressor whose intervals are asked for, ``lower``
+    and ``upper``. ``model`` and ``model_version`` are the schema's metadata, and ``coverage`` that of intervals.
     """
     columns = [_said(predictions)]
     if predictions.chances is not None:
         columns += [pa.array(np.ascontiguousarray(chances)) for chances in predictions.chances.T]
-    names = ("prediction", *probability_names(predictions))
-    schema, head = _schema(names, columns[0].type, model, model_version)
+    names: tuple[str, ...] = ("prediction", *probability_names(predictions))
+    coverage = None
+    if predictions.intervals is not None:
+        columns += [_numbers(ends) for ends in predictions.intervals.around(predictions.values)]
+        names, coverage = (*names, *BOUNDS), predictions.intervals.coverage
+    schema, head = _schema(names, columns[0].type, model, model_version, coverage)
     batch = pa.RecordBatch.from_arrays(columns, schema=schema).serialize()
     return b"".join((head, memoryview(batch), END))
 
 
 @lru_cache(64)
-def _schema(names: tuple[str, ...], said: Any, model: str, model_version: int) -> tuple[Any, bytes]:
+def _schema(
+    names: tuple[str, ...], said: Any, model: str, model_version: int, coverage: float | None
+) -> tuple[Any, bytes]:
     """The schema of answers, and the message that begins a stream with it; the same for all that a model says."""
     fields = [pa.field(names[0], said), *(pa.field(name, pa.float64()) for name in names[1:])]
-    schema = pa.schema(fields, {"model": model, "model_version": str(model_version)})
+    told = {"model": model, "model_version": str(model_version)}
+    schema = pa.schema(fields, told if coverage is None else {**told, "coverage": str(coverage)})
     return schema, schema.serialize().to_pybytes()
+
+
+def _numbers(values: Array) -> Any:
+    return pa.array(values, pa.float64(), mask=~np.isfinite(values))
 
 
 def _said(predictions: Predictions) -> Any:
     values, classes = predictions.values, predictions.classes
     if classes is None:
-        return pa.array(values, pa.float64(), mask=~np.isfinite(values))
+        return _numbers(values)
     if all(type(label) is str for label in classes):
         return pa.array(predictions.predictions, pa.string())
     return pa.array(np.array(classes)[values])

@@ -16,7 +16,8 @@ class Trained:
 
     ``title`` says which model it is; ``source`` is the file's ``filename``, ``digest``, and how it was read.
     ``metrics`` are of the rows held out; ``environment`` names the versions of libraries. ``sampled`` rows were drawn
-    of the ``rows``, if not all were trained on.
+    of the ``rows``, if not all were trained on; ``measuring`` of them were set aside to measure intervals by.
+    ``thresholds`` decide between the classes, where there are any.
     """
 
     title: str
@@ -28,3 +29,5 @@ class Trained:
     metrics: Mapping[str, float | None]
     environment: Mapping[str, Any]
     sampled: int | None = None
+    measuring: int = 0
+    thresholds: Sequence[float] | None = None

@@ -14,11 +14,13 @@ from typing import Any
 from skyulf.core.assemble import assemble
 from skyulf.core.columns import ColumnFacts
 from skyulf.core.drawing import drawn_rows
+from skyulf.core.evaluation import aligned
 from skyulf.core.export import Trained, standalone
 from skyulf.core.export.definitions import Definitions
 from skyulf.core.export.expressions import Expressions, Unwritable
 from skyulf.core.flow import follow
 from skyulf.core.memory import scaled
+from skyulf.core.predictions import decided
 from skyulf.core.registry import BuildContext
 from skyulf.core.sampling import CountRows
 from skyulf.core.spec import PipelineSpec
@@ -73,8 +75,10 @@ def cells(trained: Trained, path: str) -> list[Cell]:
     columns = [ColumnFacts(**column) for column in trained.columns]
     spec = PipelineSpec.model_validate(trained.spec)
     definitions = Definitions()
-    drawing = () if trained.sampled is None else (drawn_rows,)
-    for function in (standalone.read_table, standalone.target_of, standalone.score, *drawing):
+    functions: list[Any] = [standalone.read_table, standalone.target_of, standalone.score]
+    functions += [drawn_rows] if trained.sampled is not None else []
+    functions += [aligned, decided] if trained.thresholds is not None else []
+    for function in functions:
         definitions.name_of(function)
     readers = len(definitions.texts)
     pipeline = _pipeline(spec, columns, trained, definitions)
@@ -96,7 +100,7 @@ def cells(trained: Trained, path: str) -> list[Cell]:
     made += [
         Cell(MARKDOWN, "The pipeline. It is fitted on the training rows alone."),
         Cell(CODE, f"def make_pipeline():\n    return {pipeline}"),
-        Cell(CODE, _fitting(spec)),
+        Cell(CODE, _fitting(spec, trained)),
         Cell(MARKDOWN, "How good it is on the rows held out, beside what was recorded."),
         Cell(CODE, JUDGING.format(recorded=_known(trained.metrics), task=spec.task)),
     ]
@@ -199,22 +203,30 @@ def _split(spec: PipelineSpec, trained: Trained) -> str:
         options.append("shuffle=False")
     if spec.split.stratifies(spec.task):
         options.append("stratify=target")
-    return f"train, test = train_test_split(np.arange(len(target)), {', '.join(options)})"
+    lines = [f"train, test = train_test_split(np.arange(len(target)), {', '.join(options)})"]
+    if trained.measuring:
+        shuffled = f"np.random.default_rng({trained.seed % 2**32}).permutation(len(train))"
+        lines += [
+            f"order = {shuffled if spec.split.shuffle else 'np.arange(len(train))'}",
+            f"train = np.sort(train[order[:-{trained.measuring}]])  # the rest measured intervals",
+        ]
+    return "\n".join(lines)
 
 
-def _fitting(spec: PipelineSpec) -> str:
+def _fitting(spec: PipelineSpec, trained: Trained) -> str:
     lines = [LIMITS, "    pipeline = make_pipeline().fit(features.iloc[train], target[train])"]
     if spec.task == "classification":
+        lines.append("probabilities, classes = pipeline.predict_proba(features.iloc[test]), pipeline.classes_")
+        likeliest = "probabilities.argmax(axis=1)"
+        if trained.thresholds is not None:
+            lines += [
+                f"thresholds = {tuple(trained.thresholds)!r}  # chosen in training, on rows that no model had seen",
+                "probabilities, classes = aligned(probabilities, classes, np.unique(target)), np.unique(target)",
+            ]
+            likeliest = "decided(probabilities, thresholds)"
         lines += [
-            "probabilities = pipeline.predict_proba(features.iloc[test])",
-            "held_out = pd.DataFrame(",
-            '    {"prediction": pipeline.classes_[probabilities.argmax(axis=1)]}, index=table.index[test]',
-            ").join(",
-            "    pd.DataFrame(",
-            '        probabilities, columns=[f"probability_{name}" for name in pipeline.classes_],',
-            "        index=table.index[test],",
-            "    )",
-            ")",
+            f'held_out = pd.DataFrame({{"prediction": classes[{likeliest}]}}, index=table.index[test])',
+            'held_out[[f"probability_{name}" for name in classes]] = probabilities',
         ]
     else:
         lines.append(

@@ -67,7 +67,7 @@ def same(state, facts, frame, monkeypatch):
     return names
 
 
-@pytest.mark.parametrize("use", ONE_OF_EACH)
+@pytest.mark.parametrize("use", [*ONE_OF_EACH, "target_encode branches"])
 def test_every_step_as_code(use, monkeypatch):
     frame, facts = wide()
     state = trained(spec(USES[use], LOGISTIC, refit=False), frame=frame, facts=facts)
@@ -91,6 +91,49 @@ def test_a_target_that_is_turned(turn, monkeypatch):
     )
     names = same(state, facts, frame, monkeypatch)
     assert not hasattr(names["TargetTransform"], "onnx")
+
+
+def whole(trained_, path, monkeypatch, capsys):
+    """What a script leaves behind that was run on a file, which it must find nothing wrong with."""
+    names = {"__name__": "written"}
+    monkeypatch.setattr(sys, "argv", ["rows.py", str(path), str(path.with_suffix(".out"))])
+    exec(compile(script(trained_), "written", "exec"), names)
+    said = capsys.readouterr()
+    assert said.err == ""
+    return names, said.out
+
+
+def test_thresholds_decide_in_a_script_too(tmp_path, monkeypatch, capsys):
+    frame, facts, source = taken_in(*table(300), tmp_path)
+    asked = spec(BASE, LOGISTIC, refit=False, thresholds={"criterion": "cost", "false_negative_cost": 9.0})
+    state = trained(asked, frame=frame, facts=facts)
+    assert state.thresholds[1] < 0.4
+    document = {**asdict(told(state, facts, len(frame))), "source": source, "thresholds": list(state.thresholds)}
+    names, said = whole(Trained(**document), tmp_path / "rows.csv", monkeypatch, capsys)
+    assert f"accuracy {state.metrics['accuracy']} recorded: {state.metrics['accuracy']}" in said
+    assert (names["held_out"]["prediction"] == "yes").sum() > (names["held_out"]["probability_yes"] >= 0.5).sum()
+
+
+def test_rows_that_measured_intervals_are_not_learnt_from(tmp_path, monkeypatch, capsys):
+    frame, facts, source = taken_in(*table(300, target="number"), tmp_path)
+    intervals = {"method": "split", "calibration_size": 0.3}
+    state = trained(
+        spec(BASE, {"node": "ridge"}, "regression", refit=False, intervals=intervals), frame=frame, facts=facts
+    )
+    document = {**asdict(told(state, facts, len(frame))), "source": source, "measuring": state.rows["measuring"]}
+    names, said = whole(Trained(**document), tmp_path / "rows.csv", monkeypatch, capsys)
+    assert len(names["train"]) == state.rows["train"]
+    own, recorded = (float(part) for part in said.splitlines()[0].removeprefix("r2 ").split(" recorded: "))
+    assert own == pytest.approx(recorded, rel=1e-12)
+
+
+def taken_in(frame, _, folder):
+    """A table by the way of a CSV file: as it is read, its facts, and how it was read."""
+    frame.to_csv(folder / "rows.csv", index=False)
+    ingested = ingest_file(lambda _: None, str(folder / "rows.csv"), "rows.csv", str(folder / "t.parquet"))
+    facts = [ColumnFacts(**asdict(column)) for column in ingested.columns]
+    source = {"filename": "rows.csv", "digest": ingested.digest, **asdict(ingested.found)}
+    return read_frame(folder / "t.parquet", "y"), facts, source
 
 
 def test_all_our_classes_stand_together_in_one_script():

@@ -138,15 +138,6 @@ def whole(trained_, path, monkeypatch, capsys):
     return names, said.out
 
 
-def taken_in(frame, _, folder):
-    """A table by the way of a CSV file: as it is read, its facts, and how it was read."""
-    frame.to_csv(folder / "rows.csv", index=False)
-    ingested = ingest_file(lambda _: None, str(folder / "rows.csv"), "rows.csv", str(folder / "t.parquet"))
-    facts = [ColumnFacts(**asdict(column)) for column in ingested.columns]
-    source = {"filename": "rows.csv", "digest": ingested.digest, **asdict(ingested.found)}
-    return read_frame(folder / "t.parquet", "y"), facts, source
-
-
 def test_all_our_classes_stand_together_in_one_script():
     definitions = Definitions()
     ours = [name.rpartition(".") for name in allowed_types() if name.startswith("skyulf.")]

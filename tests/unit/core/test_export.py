@@ -128,16 +128,6 @@ def test_a_script_decides_as_the_model_does(target, model, more, monkeypatch):
         np.testing.assert_allclose(names["held_out"][name], wanted, rtol=1e-9)
 
 
-def whole(trained_, path, monkeypatch, capsys):
-    """What a script leaves behind that was run on a file, which it must find nothing wrong with."""
-    names = {"__name__": "written"}
-    monkeypatch.setattr(sys, "argv", ["rows.py", str(path), str(path.with_suffix(".out"))])
-    exec(compile(script(trained_), "written", "exec"), names)
-    said = capsys.readouterr()
-    assert said.err == ""
-    return names, said.out
-
-
 def test_all_our_classes_stand_together_in_one_script():
     definitions = Definitions()
     ours = [name.rpartition(".") for name in allowed_types() if name.startswith("skyulf.")]

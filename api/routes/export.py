@@ -2,6 +2,7 @@
 
 import asyncio
 from hashlib import sha256
+from typing import Any
 
 from fastapi import Request, Response
 
@@ -127,8 +128,23 @@ async def _code(runtime: Runtime, name: str, number: int, min_position: int | No
         source={**table.source, "filename": table.filename, "digest": table.digest},
         metrics=version.metrics,
         environment=job.environment,
+        sampled=job.sample["rows"] if job.sample else None,
+        measuring=job.rows.get("measuring", 0),
+        **await asyncio.to_thread(_decides, runtime, job),
     )
     return await made(runtime.exports.code((name, number), trained, form), f"the {form}")
+
+
+def _decides(runtime: Runtime, job: JobRow) -> dict[str, Any]:
+    """By what the model decides beside its numbers, where the spec asks for anything; its artifact is read for that."""
+    if not (job.spec.get("thresholds") or job.spec.get("intervals")):
+        return {}
+    evaluation = runtime.queries.evaluations.get(job.id)
+    thresholds, intervals = evaluation.get("thresholds"), evaluation.get("intervals")
+    return {
+        "thresholds": thresholds and thresholds["classes"],
+        "half_width": intervals and intervals["half_width"],
+    }
 
 
 def _described(runtime: Runtime, version: ModelVersionRow, job: JobRow, table: DatasetVersionRow) -> str:

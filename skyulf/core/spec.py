@@ -102,16 +102,17 @@ class ModelSpec(_Part):
 class PipelineSpec(_Part):
     """A whole pipeline. Steps and model, left out independently, are chosen from the columns' facts.
 
-    Steps are a list, or a graph where some name their ``inputs`` (docs/pipelines.md). A model that is left out reads the
-    ends of all branches.
+    Steps are a list, or a graph where some name their ``inputs`` (docs/pipelines.md). A model that is left out reads
+    the ends of all branches.
 
     ``target_transform`` says what the model of a regression learns in place of the target: ``log1p`` of it (of a
     negative one the same with its sign), or it to the power that makes it most like a normal distribution
     (``yeo_johnson``); predictions are turned back into the target's units. Left out it is chosen with the model where
     that is left out, too, and else is none. After evaluation the served model is fitted again on all rows, unless
-    ``refit`` is false. ``tuning`` searches for better parameters of a model that is named, and of steps that are given;
-    the spec of a trained model has none, but the parameters that were found. ``thresholds`` decide between classes,
-    and ``intervals`` stand around numbers, where they are asked for; ``evaluation`` says what is shown of it.
+    ``refit`` is false. A table that is too large for the job's memory is sampled, unless ``allow_sampling`` is false:
+    then the job is refused. ``tuning`` searches for better parameters of a model that is named, and of steps that are
+    given; the spec of a trained model has none, but the parameters that were found. ``thresholds`` decide between
+    classes, and ``intervals`` stand around numbers, where they are asked for; ``evaluation`` says what is shown of it.
     """
 
     task: Task
@@ -121,6 +122,7 @@ class PipelineSpec(_Part):
     model: ModelSpec | None = None
     target_transform: TargetTransform | None = None
     refit: bool = Field(default=True, strict=True)
+    allow_sampling: bool = Field(default=True, strict=True)
     tuning: TuningSpec | None = None
     thresholds: ThresholdsSpec | None = None
     intervals: IntervalsSpec | None = None

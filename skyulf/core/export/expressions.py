@@ -34,7 +34,7 @@ class Expressions:
                 return f'float("{float(thing)}")'
             case np.generic():
                 return self.of(thing.item(), depth)
-            case None | bool() | int() | float() | str() | slice():
+            case None | bool() | int() | float() | str():
                 return repr(thing)
             case list():
                 return self._laid_out("[", [("", item) for item in thing], "]", depth)
@@ -45,6 +45,8 @@ class Expressions:
             case np.ndarray():
                 self.definitions.imports.add("import numpy as np")
                 return self._laid_out("np.array(", [("", thing.tolist())], ")", depth)
+            case slice():
+                return repr(thing)
             case type():
                 return self.definitions.name_of(thing)
         return self._made(thing, depth)

@@ -13,10 +13,13 @@ from typing import Any
 
 from skyulf.core.assemble import assemble
 from skyulf.core.columns import ColumnFacts
+from skyulf.core.drawing import drawn_rows
 from skyulf.core.export import Trained, standalone
 from skyulf.core.export.definitions import Definitions
 from skyulf.core.export.expressions import Expressions, Unwritable
 from skyulf.core.flow import follow
+from skyulf.core.memory import scaled
+from skyulf.core.predictions import BOUNDS
 from skyulf.core.registry import BuildContext
 from skyulf.core.sampling import CountRows
 from skyulf.core.spec import PipelineSpec
@@ -71,7 +74,9 @@ def cells(trained: Trained, path: str) -> list[Cell]:
     columns = [ColumnFacts(**column) for column in trained.columns]
     spec = PipelineSpec.model_validate(trained.spec)
     definitions = Definitions()
-    for function in (standalone.read_table, standalone.target_of, standalone.score):
+    functions: list[Any] = [standalone.read_table, standalone.target_of, standalone.score]
+    functions += [drawn_rows] if trained.sampled is not None else []
+    for function in functions:
         definitions.name_of(function)
     readers = len(definitions.texts)
     pipeline = _pipeline(spec, columns, trained, definitions)
@@ -84,7 +89,7 @@ def cells(trained: Trained, path: str) -> list[Cell]:
         Cell(MARKDOWN, "The data, as it was recorded, and how its file was read."),
         Cell(CODE, _data(columns, trained)),
         Cell(CODE, "\n\n\n".join(definitions.texts[:readers])),
-        Cell(CODE, LOADING.format(path=path, target=target, task=spec.task)),
+        Cell(CODE, LOADING.format(path=path, drawn=_drawn(trained), target=target, task=spec.task)),
         Cell(MARKDOWN, "Rows that are held out, and those that are learnt from."),
         Cell(CODE, _split(spec, trained)),
     ]
@@ -93,7 +98,7 @@ def cells(trained: Trained, path: str) -> list[Cell]:
     made += [
         Cell(MARKDOWN, "The pipeline. It is fitted on the training rows alone."),
         Cell(CODE, f"def make_pipeline():\n    return {pipeline}"),
-        Cell(CODE, _fitting(spec)),
+        Cell(CODE, _fitting(spec, trained)),
         Cell(MARKDOWN, "How good it is on the rows held out, beside what was recorded."),
         Cell(CODE, JUDGING.format(recorded=_known(trained.metrics), task=spec.task)),
     ]
@@ -113,7 +118,7 @@ IMPORTS = {
 
 LOADING = """\
 table = read_table({path}, DATA)
-table = table[table[{target}].notna()]  # rows without a target teach nothing
+{drawn}table = table[table[{target}].notna()]  # rows without a target teach nothing
 features = table.drop(columns={target})
 target = target_of(table[{target}], DATA["types"][{target}], {task!r})"""
 
@@ -133,7 +138,9 @@ if len(sys.argv) > 2:  # predictions of the rows held out, by their places in th
 
 def _pipeline(spec: PipelineSpec, columns: Sequence[ColumnFacts], trained: Trained, definitions: Definitions) -> str:
     """The expression of the unfitted pipeline; raises `NotAllowed` naming the steps that have none."""
-    flow = follow(spec, columns, trained.rows)
+    rows = trained.rows if trained.sampled is None else trained.sampled
+    facts = columns if trained.sampled is None else scaled(columns, trained.rows, rows)
+    flow = follow(spec, facts, rows)
     pipeline = assemble(spec, flow, BuildContext(trained.seed % 2**32, spec.task, threads=1))
     pipeline.steps = [(name, step) for name, step in pipeline.steps if not isinstance(step, CountRows)]
     expressions = Expressions(definitions)
@@ -180,6 +187,12 @@ def _data(columns: Sequence[ColumnFacts], trained: Trained) -> str:
     return f"DATA = {Expressions(Definitions()).of(data)}"
 
 
+def _drawn(trained: Trained) -> str:
+    if trained.sampled is None:
+        return ""
+    return f"table = table.iloc[drawn_rows({trained.rows}, {trained.sampled}, {trained.seed})]  # all were too many\n"
+
+
 def _split(spec: PipelineSpec, trained: Trained) -> str:
     options = [f"test_size={spec.split.test_size!r}"]
     if spec.split.shuffle:
@@ -188,16 +201,22 @@ def _split(spec: PipelineSpec, trained: Trained) -> str:
         options.append("shuffle=False")
     if spec.split.stratifies(spec.task):
         options.append("stratify=target")
-    return f"train, test = train_test_split(np.arange(len(target)), {', '.join(options)})"
+    lines = [f"train, test = train_test_split(np.arange(len(target)), {', '.join(options)})"]
+    if trained.measuring and spec.split.shuffle:
+        order = f"np.random.default_rng({trained.seed % 2**32}).permutation(len(train))"
+        lines.append(f"train = np.sort(train[{order}[:-{trained.measuring}]])  # the others measured intervals")
+    elif trained.measuring:
+        lines.append(f"train = train[:-{trained.measuring}]  # the others measured intervals")
+    return "\n".join(lines)
 
 
-def _fitting(spec: PipelineSpec) -> str:
+def _fitting(spec: PipelineSpec, trained: Trained) -> str:
     lines = [LIMITS, "    pipeline = make_pipeline().fit(features.iloc[train], target[train])"]
     if spec.task == "classification":
         lines += [
             "probabilities = pipeline.predict_proba(features.iloc[test])",
             "held_out = pd.DataFrame(",
-            '    {"prediction": pipeline.classes_[probabilities.argmax(axis=1)]}, index=table.index[test]',
+            f'    {{"prediction": pipeline.classes_[{_decided(trained)}]}}, index=table.index[test]',
             ").join(",
             "    pd.DataFrame(",
             '        probabilities, columns=[f"probability_{name}" for name in pipeline.classes_],',
@@ -209,7 +228,22 @@ def _fitting(spec: PipelineSpec) -> str:
         lines.append(
             'held_out = pd.DataFrame({"prediction": pipeline.predict(features.iloc[test])}, index=table.index[test])'
         )
+    if trained.half_width is not None:
+        lines += [
+            f'held_out["{name}"] = held_out["prediction"] {sign} {trained.half_width!r}'
+            for name, sign in zip(BOUNDS, "-+", strict=True)
+        ]
     return "\n".join([*lines, 'held_out.index.name = "row"'])
+
+
+def _decided(trained: Trained) -> str:
+    """The expression of classes' positions, by probabilities: the likeliest, or as `predictions.decided` says."""
+    if trained.thresholds is None:
+        return "probabilities.argmax(axis=1)"
+    if len(trained.thresholds) == 1:
+        return f"(probabilities[:, 1] >= {trained.thresholds[0]['threshold']!r}).astype(int)"
+    by_label = {one["label"]: one["threshold"] for one in trained.thresholds}
+    return f"(probabilities / [{by_label!r}[label] for label in pipeline.classes_]).argmax(axis=1)"
 
 
 def _known(metrics: Mapping[str, float | None]) -> dict[str, float]:

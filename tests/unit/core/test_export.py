@@ -4,7 +4,7 @@ import ast
 import json
 import sys
 import warnings
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,14 +12,17 @@ import pandas as pd
 import pytest
 from helpers import LOGISTIC, SMALL, USES, spec, table, trained, wide
 
+from skyulf.core.applier import Applier
 from skyulf.core.calculator import check, split
 from skyulf.core.columns import ColumnFacts
+from skyulf.core.drawing import drawn_rows
 from skyulf.core.export import Trained, standalone
 from skyulf.core.export.definitions import Definitions
 from skyulf.core.export.expressions import Expressions, Unwritable
 from skyulf.core.export.script import cells, notebook, script
 from skyulf.core.formats import allowed_types
-from skyulf.core.frame import read_frame
+from skyulf.core.frame import Sample, read_frame
+from skyulf.core.memory import scaled
 from skyulf.core.registry import models
 from skyulf.errors import NotAllowed
 from skyulf.ingest import Asked, ingest_file
@@ -65,7 +68,7 @@ def same(state, facts, frame, monkeypatch):
     return names
 
 
-@pytest.mark.parametrize("use", ONE_OF_EACH)
+@pytest.mark.parametrize("use", [*ONE_OF_EACH, "target_encode branches"])
 def test_every_step_as_code(use, monkeypatch):
     frame, facts = wide()
     state = trained(spec(USES[use], LOGISTIC, refit=False), frame=frame, facts=facts)
@@ -89,6 +92,40 @@ def test_a_target_that_is_turned(turn, monkeypatch):
     )
     names = same(state, facts, frame, monkeypatch)
     assert not hasattr(names["TargetTransform"], "onnx")
+
+
+@pytest.mark.parametrize(
+    ("target", "model", "more"),
+    [
+        ("string", LOGISTIC, {"thresholds": {"criterion": "cost", "false_negative_cost": 6, "cv": 3}}),
+        ("integer", LOGISTIC, {"thresholds": {"criterion": "youden", "cv": 3}}),
+        ("number", {"node": "ridge"}, {"intervals": {"coverage": 0.8, "cv": 3}}),
+        ("number", {"node": "ridge"}, {"intervals": {"method": "split"}}),
+        ("number", {"node": "ridge"}, {"intervals": {"method": "split"}, "split": {"shuffle": False}}),
+    ],
+)
+def test_a_script_decides_as_the_model_does(target, model, more, monkeypatch):
+    frame, facts = table(240, target=target)
+    task = "regression" if target == "number" else "classification"
+    state = trained(spec(BASE, model, task, refit=False, **more), frame=frame, facts=facts)
+    told_of = replace(
+        told(state, facts, len(frame)),
+        thresholds=state.evaluation["thresholds"]["classes"] if state.thresholds else None,
+        half_width=state.intervals and state.intervals.half_width,
+        measuring=state.rows.get("measuring", 0),
+    )
+    checked = check([state.spec], frame, facts)
+    names = run(told_of, monkeypatch) | {"features": checked.features, "target": checked.target, "table": frame}
+    for cell in cells(told_of, "''"):
+        if cell.text.startswith(("train, test", "with ")):
+            exec(cell.text, names)
+    applier = Applier(state)
+    said = applier.predict(applier.columns_of_frame(frame.iloc[names["test"]]))
+    if said.bounds is None:
+        assert names["held_out"]["prediction"].tolist() == said.predictions
+        return
+    for name, wanted in zip(("prediction", "lower", "upper"), (said.predictions, *said.bounds), strict=True):
+        np.testing.assert_allclose(names["held_out"][name], wanted, rtol=1e-9)
 
 
 def test_all_our_classes_stand_together_in_one_script():
@@ -165,6 +202,28 @@ def test_a_notebook_is_the_script_in_cells():
     for cell in document["cells"][-6:]:
         if cell["cell_type"] == "code":
             assert "".join(cell["source"]) in in_script
+
+
+def test_a_script_draws_the_sample_that_was_trained_on(tmp_path, monkeypatch, capsys):
+    frame, _ = table(1_200)
+    frame.to_csv(tmp_path / "rows.csv", index=False)
+    ingested = ingest_file(lambda _: None, str(tmp_path / "rows.csv"), "rows.csv", str(tmp_path / "t.parquet"))
+    whole = [ColumnFacts(**asdict(column)) for column in ingested.columns]
+    facts = scaled(whole, 1_200, 700)
+    part = read_frame(tmp_path / "t.parquet", "y", Sample(700, 1))
+    state = trained(spec(BASE, LOGISTIC, refit=False), frame=part, facts=facts)
+    source = {"filename": "rows.csv", "digest": ingested.digest, **asdict(ingested.found)}
+    written = Trained(**{**asdict(told(state, whole, 1_200)), "source": source, "sampled": 700})
+    monkeypatch.setattr(sys, "argv", ["rows.py", str(tmp_path / "rows.csv"), str(tmp_path / "out.csv")])
+    exec(compile(script(written), "written", "exec"), {"__name__": "written"})
+    said = capsys.readouterr()
+    assert (said.err, f"accuracy {state.metrics['accuracy']}" in said.out) == ("", True)
+    held_out = pd.read_csv(tmp_path / "out.csv", index_col="row", keep_default_na=False)
+    places = drawn_rows(1_200, 700, 1)
+    rows = part.set_index(places).loc[held_out.index]
+    np.testing.assert_allclose(
+        held_out.filter(like="probability_"), state.pipeline.predict_proba(rows.drop(columns="y")), rtol=1e-9
+    )
 
 
 TABLES = {

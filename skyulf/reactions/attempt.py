@@ -122,6 +122,8 @@ class AttemptRunner:
             columns=tuple(column.model_dump() for column in version.columns),
             seed=created.seed,
             threads=self.threads,
+            rows=version.rows,
+            sampled=created.sample.rows if created.sample else None,
             trials=tuple(trial.model_dump() for trial in attempt.job.trials),
         )
 

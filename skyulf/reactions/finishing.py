@@ -266,13 +266,16 @@ class Finisher:
         dataset: DatasetState | None = replay(created.dataset_id, None, events_of(self._log, created.dataset_id))
         if dataset is None:
             raise NotFound(f"there is no dataset {created.dataset_id}")
+        version = dataset.versions[created.dataset_version - 1]
         return Finish(
             model=str(self._artifacts.path(model)),
             digest=model,
             table=str(self._artifacts.path(created.dataset_artifact)),
             folder=str(folder),
-            columns=tuple(column.model_dump() for column in dataset.versions[created.dataset_version - 1].columns),
+            columns=tuple(column.model_dump() for column in version.columns),
             seed=created.seed,
+            rows=version.rows,
+            sampled=created.sample.rows if created.sample else None,
         )
 
     def _report(self, command: Command) -> None:

@@ -81,10 +81,13 @@ class ProfileService:
             ("drift", reference.artifact, current.artifact), lambda: self._drift(reference, current)
         )
 
-    def attribution(self, model: str, version: Version, seed: int) -> Future[bytes]:
-        """How much each column moves what a model of a version says, as JSON; what fails, fails like `profile`."""
+    def attribution(self, model: str, version: Version, seed: int, sampled: int | None = None) -> Future[bytes]:
+        """How much each column moves what a model of a version says, as JSON; what fails, fails like `profile`.
+
+        ``sampled`` of the version's rows were trained on, where not all were.
+        """
         key = ("attribution", model, version.artifact, seed)
-        return self._asked.once(key, lambda: self._attribution(model, version, seed))
+        return self._asked.once(key, lambda: self._attribution(model, version, seed, sampled))
 
     def _profile(self, version: Version) -> str:
         with tempfile.TemporaryDirectory(prefix="profile-", dir=self._scratch) as folder:
@@ -110,9 +113,10 @@ class ProfileService:
     def _drift(self, reference: Version, current: Version) -> bytes:
         return self._asked.in_sandbox(compare_tables, self._table(reference), self._table(current))
 
-    def _attribution(self, model: str, version: Version, seed: int) -> bytes:
+    def _attribution(self, model: str, version: Version, seed: int, sampled: int | None) -> bytes:
         file, table = (str(self._artifacts.path(digest)) for digest in (model, version.artifact))
-        return self._asked.in_sandbox(attribute_model, Finish(file, model, table, "", version.columns, seed))
+        task = Finish(file, model, table, "", version.columns, seed, version.rows, sampled)
+        return self._asked.in_sandbox(attribute_model, task)
 
     def _table(self, version: Version) -> Table:
         return Table(str(self._artifacts.path(version.artifact)), version.rows, version.columns)

@@ -2,6 +2,7 @@
 
 import asyncio
 from hashlib import sha256
+from typing import Any
 
 from fastapi import Request, Response
 
@@ -127,19 +128,23 @@ async def _code(runtime: Runtime, name: str, number: int, min_position: int | No
         source={**table.source, "filename": table.filename, "digest": table.digest},
         metrics=version.metrics,
         environment=job.environment,
-        sampled=job.sample["rows"] if job.sample else None,
         measuring=job.rows.get("measuring", 0),
-        thresholds=await asyncio.to_thread(_thresholds, runtime, job),
+        sampled=job.sample["rows"] if job.sample else None,
+        **await asyncio.to_thread(_decides, runtime, job),
     )
     return await made(runtime.exports.code((name, number), trained, form), f"the {form}")
 
 
-def _thresholds(runtime: Runtime, job: JobRow) -> list[float] | None:
-    """What decides between the classes, in their order; None where nothing does but what is likeliest."""
-    if job.spec.get("thresholds") is None:
-        return None
-    told = [each["threshold"] for each in runtime.queries.evaluations.get(job.id)["thresholds"]["classes"]]
-    return [1.0 - told[0], told[0]] if len(told) == 1 else told
+def _decides(runtime: Runtime, job: JobRow) -> dict[str, Any]:
+    """By what the model decides beside its numbers, where the spec asks for anything; its artifact is read for that."""
+    if not (job.spec.get("thresholds") or job.spec.get("intervals")):
+        return {}
+    evaluation = runtime.queries.evaluations.get(job.id)
+    thresholds, intervals = evaluation.get("thresholds"), evaluation.get("intervals")
+    return {
+        "thresholds": thresholds and thresholds["classes"],
+        "half_width": intervals and intervals["half_width"],
+    }
 
 
 def _described(runtime: Runtime, version: ModelVersionRow, job: JobRow, table: DatasetVersionRow) -> str:

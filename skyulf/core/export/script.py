@@ -14,13 +14,12 @@ from typing import Any
 from skyulf.core.assemble import assemble
 from skyulf.core.columns import ColumnFacts
 from skyulf.core.drawing import drawn_rows
-from skyulf.core.evaluation import aligned
 from skyulf.core.export import Trained, standalone
 from skyulf.core.export.definitions import Definitions
 from skyulf.core.export.expressions import Expressions, Unwritable
 from skyulf.core.flow import follow
 from skyulf.core.memory import scaled
-from skyulf.core.predictions import decided
+from skyulf.core.predictions import BOUNDS
 from skyulf.core.registry import BuildContext
 from skyulf.core.sampling import CountRows
 from skyulf.core.spec import PipelineSpec
@@ -75,10 +74,8 @@ def cells(trained: Trained, path: str) -> list[Cell]:
     columns = [ColumnFacts(**column) for column in trained.columns]
     spec = PipelineSpec.model_validate(trained.spec)
     definitions = Definitions()
-    functions: list[Any] = [standalone.read_table, standalone.target_of, standalone.score]
-    functions += [drawn_rows] if trained.sampled is not None else []
-    functions += [aligned, decided] if trained.thresholds is not None else []
-    for function in functions:
+    drawing = () if trained.sampled is None else (drawn_rows,)
+    for function in (standalone.read_table, standalone.target_of, standalone.score, *drawing):
         definitions.name_of(function)
     readers = len(definitions.texts)
     pipeline = _pipeline(spec, columns, trained, definitions)
@@ -204,35 +201,48 @@ def _split(spec: PipelineSpec, trained: Trained) -> str:
     if spec.split.stratifies(spec.task):
         options.append("stratify=target")
     lines = [f"train, test = train_test_split(np.arange(len(target)), {', '.join(options)})"]
-    if trained.measuring:
-        shuffled = f"np.random.default_rng({trained.seed % 2**32}).permutation(len(train))"
-        lines += [
-            f"order = {shuffled if spec.split.shuffle else 'np.arange(len(train))'}",
-            f"train = np.sort(train[order[:-{trained.measuring}]])  # the rest measured intervals",
-        ]
+    if trained.measuring and spec.split.shuffle:
+        order = f"np.random.default_rng({trained.seed % 2**32}).permutation(len(train))"
+        lines.append(f"train = np.sort(train[{order}[:-{trained.measuring}]])  # the others measured intervals")
+    elif trained.measuring:
+        lines.append(f"train = train[:-{trained.measuring}]  # the others measured intervals")
     return "\n".join(lines)
 
 
 def _fitting(spec: PipelineSpec, trained: Trained) -> str:
     lines = [LIMITS, "    pipeline = make_pipeline().fit(features.iloc[train], target[train])"]
     if spec.task == "classification":
-        lines.append("probabilities, classes = pipeline.predict_proba(features.iloc[test]), pipeline.classes_")
-        likeliest = "probabilities.argmax(axis=1)"
-        if trained.thresholds is not None:
-            lines += [
-                f"thresholds = {tuple(trained.thresholds)!r}  # chosen in training, on rows that no model had seen",
-                "probabilities, classes = aligned(probabilities, classes, np.unique(target)), np.unique(target)",
-            ]
-            likeliest = "decided(probabilities, thresholds)"
         lines += [
-            f'held_out = pd.DataFrame({{"prediction": classes[{likeliest}]}}, index=table.index[test])',
-            'held_out[[f"probability_{name}" for name in classes]] = probabilities',
+            "probabilities = pipeline.predict_proba(features.iloc[test])",
+            "held_out = pd.DataFrame(",
+            f'    {{"prediction": pipeline.classes_[{_decided(trained)}]}}, index=table.index[test]',
+            ").join(",
+            "    pd.DataFrame(",
+            '        probabilities, columns=[f"probability_{name}" for name in pipeline.classes_],',
+            "        index=table.index[test],",
+            "    )",
+            ")",
         ]
     else:
         lines.append(
             'held_out = pd.DataFrame({"prediction": pipeline.predict(features.iloc[test])}, index=table.index[test])'
         )
+    if trained.half_width is not None:
+        lines += [
+            f'held_out["{name}"] = held_out["prediction"] {sign} {trained.half_width!r}'
+            for name, sign in zip(BOUNDS, "-+", strict=True)
+        ]
     return "\n".join([*lines, 'held_out.index.name = "row"'])
+
+
+def _decided(trained: Trained) -> str:
+    """The expression of classes' positions, by probabilities: the likeliest, or as `predictions.decided` says."""
+    if trained.thresholds is None:
+        return "probabilities.argmax(axis=1)"
+    if len(trained.thresholds) == 1:
+        return f"(probabilities[:, 1] >= {trained.thresholds[0]['threshold']!r}).astype(int)"
+    by_label = {one["label"]: one["threshold"] for one in trained.thresholds}
+    return f"(probabilities / [{by_label!r}[label] for label in pipeline.classes_]).argmax(axis=1)"
 
 
 def _known(metrics: Mapping[str, float | None]) -> dict[str, float]:

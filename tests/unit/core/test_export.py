@@ -4,7 +4,7 @@ import ast
 import json
 import sys
 import warnings
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from helpers import LOGISTIC, SMALL, USES, spec, table, trained, wide
 
+from skyulf.core.applier import Applier
 from skyulf.core.calculator import check, split
 from skyulf.core.columns import ColumnFacts
 from skyulf.core.drawing import drawn_rows
@@ -93,47 +94,38 @@ def test_a_target_that_is_turned(turn, monkeypatch):
     assert not hasattr(names["TargetTransform"], "onnx")
 
 
-def whole(trained_, path, monkeypatch, capsys):
-    """What a script leaves behind that was run on a file, which it must find nothing wrong with."""
-    names = {"__name__": "written"}
-    monkeypatch.setattr(sys, "argv", ["rows.py", str(path), str(path.with_suffix(".out"))])
-    exec(compile(script(trained_), "written", "exec"), names)
-    said = capsys.readouterr()
-    assert said.err == ""
-    return names, said.out
-
-
-def test_thresholds_decide_in_a_script_too(tmp_path, monkeypatch, capsys):
-    frame, facts, source = taken_in(*table(300), tmp_path)
-    asked = spec(BASE, LOGISTIC, refit=False, thresholds={"criterion": "cost", "false_negative_cost": 9.0})
-    state = trained(asked, frame=frame, facts=facts)
-    assert state.thresholds[1] < 0.4
-    document = {**asdict(told(state, facts, len(frame))), "source": source, "thresholds": list(state.thresholds)}
-    names, said = whole(Trained(**document), tmp_path / "rows.csv", monkeypatch, capsys)
-    assert f"accuracy {state.metrics['accuracy']} recorded: {state.metrics['accuracy']}" in said
-    assert (names["held_out"]["prediction"] == "yes").sum() > (names["held_out"]["probability_yes"] >= 0.5).sum()
-
-
-def test_rows_that_measured_intervals_are_not_learnt_from(tmp_path, monkeypatch, capsys):
-    frame, facts, source = taken_in(*table(300, target="number"), tmp_path)
-    intervals = {"method": "split", "calibration_size": 0.3}
-    state = trained(
-        spec(BASE, {"node": "ridge"}, "regression", refit=False, intervals=intervals), frame=frame, facts=facts
+@pytest.mark.parametrize(
+    ("target", "model", "more"),
+    [
+        ("string", LOGISTIC, {"thresholds": {"criterion": "cost", "false_negative_cost": 6, "cv": 3}}),
+        ("integer", LOGISTIC, {"thresholds": {"criterion": "youden", "cv": 3}}),
+        ("number", {"node": "ridge"}, {"intervals": {"coverage": 0.8, "cv": 3}}),
+        ("number", {"node": "ridge"}, {"intervals": {"method": "split"}}),
+        ("number", {"node": "ridge"}, {"intervals": {"method": "split"}, "split": {"shuffle": False}}),
+    ],
+)
+def test_a_script_decides_as_the_model_does(target, model, more, monkeypatch):
+    frame, facts = table(240, target=target)
+    task = "regression" if target == "number" else "classification"
+    state = trained(spec(BASE, model, task, refit=False, **more), frame=frame, facts=facts)
+    told_of = replace(
+        told(state, facts, len(frame)),
+        thresholds=state.evaluation["thresholds"]["classes"] if state.thresholds else None,
+        half_width=state.intervals and state.intervals.half_width,
+        measuring=state.rows.get("measuring", 0),
     )
-    document = {**asdict(told(state, facts, len(frame))), "source": source, "measuring": state.rows["measuring"]}
-    names, said = whole(Trained(**document), tmp_path / "rows.csv", monkeypatch, capsys)
-    assert len(names["train"]) == state.rows["train"]
-    own, recorded = (float(part) for part in said.splitlines()[0].removeprefix("r2 ").split(" recorded: "))
-    assert own == pytest.approx(recorded, rel=1e-12)
-
-
-def taken_in(frame, _, folder):
-    """A table by the way of a CSV file: as it is read, its facts, and how it was read."""
-    frame.to_csv(folder / "rows.csv", index=False)
-    ingested = ingest_file(lambda _: None, str(folder / "rows.csv"), "rows.csv", str(folder / "t.parquet"))
-    facts = [ColumnFacts(**asdict(column)) for column in ingested.columns]
-    source = {"filename": "rows.csv", "digest": ingested.digest, **asdict(ingested.found)}
-    return read_frame(folder / "t.parquet", "y"), facts, source
+    checked = check([state.spec], frame, facts)
+    names = run(told_of, monkeypatch) | {"features": checked.features, "target": checked.target, "table": frame}
+    for cell in cells(told_of, "''"):
+        if cell.text.startswith(("train, test", "with ")):
+            exec(cell.text, names)
+    applier = Applier(state)
+    said = applier.predict(applier.columns_of_frame(frame.iloc[names["test"]]))
+    if said.bounds is None:
+        assert names["held_out"]["prediction"].tolist() == said.predictions
+        return
+    for name, wanted in zip(("prediction", "lower", "upper"), (said.predictions, *said.bounds), strict=True):
+        np.testing.assert_allclose(names["held_out"][name], wanted, rtol=1e-9)
 
 
 def test_all_our_classes_stand_together_in_one_script():

@@ -9,6 +9,7 @@ from skyulf.core.flow import Flow, Stage
 from skyulf.core.joining import DATASET_STAGE, Intake
 from skyulf.core.registry import Address, BuildContext, RowStep
 from skyulf.core.spec import PipelineSpec
+from skyulf.core.wiring import passed_by
 
 
 def assemble(spec: PipelineSpec, flow: Flow, context: BuildContext) -> Any:
@@ -50,7 +51,7 @@ def assemble(spec: PipelineSpec, flow: Flow, context: BuildContext) -> Any:
 def _steps(flow: Flow, context: BuildContext) -> Iterator[tuple[str, Any]]:
     """Yield the pipeline's steps before the model, with branches where columns part or come in another order."""
     intakes = [*(stage.intake for stage in flow.stages), flow.intake]
-    passed = _passed_by(intakes)
+    passed = passed_by((stage, reader) for reader, intake in enumerate(intakes) for stage in intake.stages)
     before = DATASET_STAGE
     for number, intake in enumerate(intakes):
         if number in passed:
@@ -61,15 +62,6 @@ def _steps(flow: Flow, context: BuildContext) -> Iterator[tuple[str, Any]]:
         if number < len(flow.stages):
             yield _named(number, flow), _transformer(flow.stages[number], context)
         before = number
-
-
-def _passed_by(intakes: Sequence[Intake]) -> set[int]:
-    """Return the stages that some columns go past."""
-    return {
-        passed
-        for reader, intake in enumerate(intakes)
-        for passed in range(min(intake.stages, default=reader) + 1, reader)
-    }
 
 
 def _named(number: int, flow: Flow) -> str:

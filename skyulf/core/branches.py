@@ -1,5 +1,6 @@
 """Columns that go several ways side by side, and come together again: the one transformer that graphs add to lists."""
 
+from collections.abc import Callable
 from typing import Any, Self
 
 import numpy as np
@@ -35,18 +36,30 @@ class Branches(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """Learn from training rows, and return them as the parts leave training rows."""
         self.fitted_ = [clone(transformer) for _, transformer, _, _ in self.parts]
         self.n_features_in_ = X.shape[1]
-        tables = [X]
-        for fitted, (_, _, pieces, plain) in zip(self.fitted_, self.parts, strict=True):
-            tables.append(fitted.fit_transform(_joined(tables, pieces, plain), y))
-        return _joined(tables, self.pieces, self.plain)
+        if isinstance(X, pd.DataFrame):
+            self.feature_names_in_ = X.columns.to_numpy(dtype=object)
+        return self._through(X, lambda fitted, table: fitted.fit_transform(table, y))
 
     def transform(self, X: Any) -> Any:
-        """Change rows."""
+        """Change rows; the columns of a frame are found by the names that they had in training."""
         check_is_fitted(self)
-        tables = [X]
+        return self._through(X, lambda fitted, table: fitted.transform(table))
+
+    def _through(self, X: Any, change: Callable[[Any, Any], Any]) -> Any:
+        tables = [self._in_order(X) if isinstance(X, pd.DataFrame) else X]
         for fitted, (_, _, pieces, plain) in zip(self.fitted_, self.parts, strict=True):
-            tables.append(fitted.transform(_joined(tables, pieces, plain)))
+            tables.append(change(fitted, _joined(tables, pieces, plain)))
         return _joined(tables, self.pieces, self.plain)
+
+    def _in_order(self, frame: pd.DataFrame) -> pd.DataFrame:
+        names = self.feature_names_in_.tolist()
+        if frame.columns.to_list() == names:
+            return frame
+        pieces = [piece for _, _, read, _ in self.parts for piece in read] + self.pieces
+        read = {names[at] for part, places in pieces if part == -1 and isinstance(places, list) for at in places}
+        if absent := read.difference(frame.columns):
+            raise ValueError(f"columns are missing: {absent}")
+        return frame.reindex(columns=names)
 
 
 def _joined(tables: list[Any], pieces: Pieces, plain: bool) -> Any:

@@ -116,7 +116,7 @@ class _Following:
 
     def through(self) -> Flow:
         for index in self._wiring.order:
-            self._tables[index] = self._step(index, self._spec.steps[index])  # type: ignore[index]
+            self._tables[index] = self._step(index, (self._spec.steps or ())[index])
         outcome = self._read(self._wiring.model, "model.inputs" if self._spec.model else "steps")
         used = self._touched.union(column.name for column in outcome.columns)
         return Flow(

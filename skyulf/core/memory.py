@@ -40,6 +40,7 @@ def needed_columns(spec: PipelineSpec, flow: Flow) -> frozenset[str]:
     if spec.tuning is not None or not plain:
         return frozenset((*flow.inputs, spec.target))
     used = {name for stage in flow.stages if stage.step.output != "dropped" for name in stage.selected}
+    used.update(name for stage in flow.stages for names in stage.step.names().values() for name in names)
     return frozenset(used | {column.name for column in flow.outcome} | {spec.target})
 
 

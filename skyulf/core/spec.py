@@ -102,7 +102,7 @@ class ModelSpec(_Part):
 class PipelineSpec(_Part):
     """A whole pipeline. Steps and model, left out independently, are chosen from the columns' facts.
 
-    Steps are a list, or a graph where some name their ``inputs`` (`skyulf.core.wiring`). A model that is left out reads
+    Steps are a list, or a graph where some name their ``inputs`` (docs/pipelines.md). A model that is left out reads
     the ends of all branches.
 
     ``target_transform`` says what the model of a regression learns in place of the target: ``log1p`` of it (of a

@@ -3,8 +3,11 @@
 A list is a graph in which each step reads the one before it.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from skyulf.core.made import some
@@ -28,6 +31,9 @@ class Reading:
 
 Readings = tuple[Reading, ...]
 
+MOST_FAULTS = 20
+"""So many faults of one kind are told."""
+
 LEFT = "the steps are left to Skyulf; leave this out, or give them"
 
 
@@ -48,6 +54,8 @@ class Wiring:
 def wire(spec: "PipelineSpec") -> Wiring:
     """Find out how the steps of a spec hang together; steps left out are none."""
     steps = spec.steps or ()
+    if all(part is None or part.inputs is None for part in (*steps, spec.model)) and not any(s.id for s in steps):
+        return _list(len(steps))
     places = {step.id: at for at, step in reversed(list(enumerate(steps))) if step.id is not None}
     faults = list(_repeated(steps, places))
     read: list[Readings] = []
@@ -71,8 +79,15 @@ def wire(spec: "PipelineSpec") -> Wiring:
     order, _ = _visit([each.step for each in model if each.step is not None], read)
     if not faults:
         faults += _unread(read, model)
-        faults += _passed_by(steps, read, model, order)
+        faults += islice(_passed_by(steps, read, model, order), MOST_FAULTS)
     return Wiring(tuple(read), model, tuple(order), tuple(faults))
+
+
+@lru_cache(maxsize=64)
+def _list(steps: int) -> Wiring:
+    """How a list of so many steps hangs together; most specs are lists, and every command reads one."""
+    chain = tuple((Reading(at - 1 if at else None),) for at in range(steps + 1))
+    return Wiring(chain[:-1], chain[-1], tuple(range(steps)), ())
 
 
 def called(spec: "PipelineSpec", step: int | None) -> str:
@@ -97,7 +112,7 @@ def _repeated(steps: Sequence["StepSpec"], places: Mapping[str, int]) -> Iterato
 
 
 def _readings(inputs: Sequence[str | Input], places: Mapping[str, int], place: str) -> tuple[Readings, list[Fault]]:
-    readings: list[Reading] = []
+    readings: dict[int | None, Reading] = {}
     faults: list[Fault] = []
     for at, each in enumerate(inputs):
         name, columns, inside = (each, None, "") if isinstance(each, str) else (each.source, each.columns, ".from")
@@ -106,13 +121,13 @@ def _readings(inputs: Sequence[str | Input], places: Mapping[str, int], place: s
             faults.append(Fault(f"{place}.{at}{inside}", f"no step has this id; known are {known}"))
             continue
         step = None if name == DATASET else places[name]
-        if step in {reading.step for reading in readings}:
+        if step in readings:
             faults.append(
                 Fault(f"{place}.{at}{inside}", "this is read twice here; name all of its columns in one input")
             )
             continue
-        readings.append(Reading(step, columns))
-    return tuple(readings), faults
+        readings[step] = Reading(step, columns)
+    return tuple(readings.values()), faults
 
 
 def _ends(spec: "PipelineSpec", read: Sequence[Readings]) -> tuple[Readings, list[Fault]]:
@@ -178,13 +193,30 @@ def _passed_by(
 ) -> Iterator[Fault]:
     """Steps that change rows and that some way leads past: others would keep rows that these drop."""
     turns: dict[int | None, int] = {None: -1, **{step: turn for turn, step in enumerate(order)}}
-    readers = [(turn, steps[step].id or f"steps.{step}", read[step]) for turn, step in enumerate(order)]
-    readers.append((len(order), "the model", model))
-    for turn, step in enumerate(order):
-        if steps[step].use().output != "rows":
-            continue
-        past = [who for at, who, readings in readers if any(turns[each.step] < turn < at for each in readings)]
-        if past:
-            message = f"it changes rows, and {some(past)} would read rows that went past it"
+    readers = [*(read[step] for step in order), model]
+    ways = [(turns[each.step], at) for at, readings in enumerate(readers) for each in readings]
+    for turn in sorted(passed_by(ways)):
+        step = order[turn]
+        if steps[step].use().output == "rows":
+            past = [at for come, at in ways if come < turn < at]
+            names = some(
+                [steps[order[at]].id or f"steps.{order[at]}" if at < len(order) else "the model" for at in past]
+            )
+            message = f"it changes rows, and {names} would read rows that went past it"
             way_out = "put it before the branches part, or after they are joined"
             yield Fault(f"steps.{step}.node", f"{message}; {way_out}")
+
+
+def passed_by(ways: Iterable[tuple[int, int]]) -> set[int]:
+    """Return the turns that some way, from one turn to another, leads past; turns are counted from 0."""
+    begins, ends = Counter[int](), Counter[int]()
+    for come, go in ways:
+        if go - come > 1:
+            begins[come + 1] += 1
+            ends[go] += 1
+    passed, open_ways = set(), 0
+    for turn in range(max(ends, default=0)):
+        open_ways += begins[turn] - ends[turn]
+        if open_ways:
+            passed.add(turn)
+    return passed

@@ -131,9 +131,11 @@ EVERY_NODE = NODES | st.sampled_from(
         ("text_vectors", {"method": "hashing", "max_features": 8}),
     ]
 )
+WIDE = [*NAMES, "day", "at %", "void", "digits", "note"]
+KINDS = st.sampled_from(["numeric", "categorical", "datetime", "text"])
 EVERY_COLUMN = st.one_of(
-    st.sampled_from(["numeric", "categorical", "datetime", "text"]),
-    st.lists(st.sampled_from([*NAMES, "day", "at %", "void", "digits", "note"]), max_size=4, unique=True),
+    KINDS,
+    st.lists(st.sampled_from(WIDE), max_size=4, unique=True),
 )
 MANY_STEPS = st.lists(
     st.tuples(EVERY_NODE, EVERY_COLUMN).map(lambda s: {"node": s[0][0], "params": s[0][1], "columns": s[1]}) | BY_NAME,
@@ -147,15 +149,48 @@ REST = [
 ]
 
 
+@st.composite
+def graphs(draw):
+    """Branches over parts of the table, which part and join as chance will have it, and are all joined in the end."""
+    parts = draw(st.lists(st.integers(0, 2), min_size=len(WIDE), max_size=len(WIDE)))
+    groups = [[name for name, part in zip(WIDE, parts, strict=True) if part == at] for at in range(3)]
+    ends = [{"from": "dataset", "columns": names} for names in groups if names]
+    made = []
+    for step in draw(st.lists(st.tuples(EVERY_NODE, KINDS), min_size=1, max_size=5)):
+        taken = draw(st.lists(st.sampled_from(range(len(ends))), min_size=1, max_size=2, unique=True))
+        inputs = [ends[at] for at in taken]
+        if len({each if isinstance(each, str) else each["from"] for each in inputs}) < len(inputs):
+            inputs = inputs[:1]
+        ends = [end for end in ends if end not in inputs or draw(st.sampled_from([False] * 5 + [True]))]
+        made.append(
+            {"id": f"s{len(made)}", "node": step[0][0], "params": step[0][1], "columns": step[1], "inputs": inputs}
+        )
+        ends.append(made[-1]["id"])
+    left = [name for end in ends if not isinstance(end, str) for name in end["columns"]]
+    ends = [end for end in ends if isinstance(end, str)] + [{"from": "dataset", "columns": left}] * bool(left)
+    first, *others = REST
+    return [*made, first | {"inputs": ends}, *others]
+
+
+@settings(max_examples=40, deadline=None)
+@given(steps=graphs(), task=st.sampled_from(["classification", "regression"]))
+def test_graphs_train_where_they_pass(steps, task):
+    trains_where_it_passes(steps, task)
+
+
 @settings(max_examples=100, deadline=None)
 @given(steps=MANY_STEPS, task=st.sampled_from(["classification", "regression"]))
 def test_steps_of_every_kind_train_where_they_pass(steps, task):
+    trains_where_it_passes([*steps, *REST], task)
+
+
+def trains_where_it_passes(steps, task):
     frame, facts = wide(60)
     if task == "regression":
         frame["y"] = (frame["y"] == "yes") * 1.5 + np.arange(60) / 60
         facts = [fact.model_copy(update={"type": "number"}) if fact.name == "y" else fact for fact in facts]
     model = {"node": "naive_bayes" if task == "classification" else "ridge"}
-    asked = spec([*steps, *REST], model, task, refit=False)
+    asked = spec(steps, model, task, refit=False)
     if check_spec(asked, facts, len(frame)):
         return
     state = trained(asked, frame=frame, facts=facts)

@@ -27,7 +27,7 @@ from skyulf.core.registry import models
 from skyulf.errors import NotAllowed
 from skyulf.ingest import Asked, ingest_file
 
-ONE_OF_EACH = list({use.split()[0]: use for use in reversed(USES)}.values())
+ONE_OF_EACH = [*{use.split()[0]: use for use in reversed(USES)}.values(), "target_encode branches"]
 BASE = [
     {"node": "impute", "columns": "numeric"},
     {"node": "scale", "columns": "numeric"},

@@ -3,12 +3,14 @@
 import copy
 import json
 import random
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
-from helpers import FULL, LOGISTIC, spec, table, trained, wide
+from helpers import FULL, LOGISTIC, facts_of, spec, table, trained, wide
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -190,6 +192,16 @@ def test_specs_that_are_lists_are_recorded_as_they_were() -> None:
     assert set(document["model"]) == {"node", "params", "seed"}
 
 
+def test_the_examples_of_the_guide_can_be_trained() -> None:
+    root = Path(__file__).parents[3]
+    frame = pd.read_csv(root / "examples" / "penguins.csv", dtype={"year": float})
+    texts = ("species", "island", "sex")
+    facts = facts_of(frame, {name: "string" if name in texts else "number" for name in frame})
+    examples = re.findall(r"```json\n(.*?)```", (root / "docs" / "pipelines.md").read_text(encoding="utf-8"), re.DOTALL)
+    found = [check_spec(parse_spec(json.loads(example)), facts, len(frame)) for example in examples]
+    assert found == [(), ()]
+
+
 # One model however it is written
 
 
@@ -222,10 +234,37 @@ def test_the_order_of_writing_and_the_names_do_not_change_the_model(order: list[
 # What lists have
 
 
-@pytest.mark.parametrize(("steps", "model"), [(BRANCHES, JOINED), (LATTICE, LOGISTIC)], ids=["branches", "lattice"])
-def test_a_graph_is_saved_loaded_and_applied_to_arrays_with_identical_outcome(
-    steps: Any, model: Any, tmp_path: Path
-) -> None:
+PARTLY: list[dict[str, Any]] = [
+    {
+        "id": "some",
+        "node": "impute",
+        "columns": ["age"],
+        "inputs": [{"from": "dataset", "columns": ["age", "deck"]}],
+        "params": {"strategy": "median"},
+    },
+    {"id": "coded", "node": "ordinal", "columns": "categorical", "inputs": ["some"]},
+    {"id": "rest", "node": "impute", "inputs": [{"from": "dataset", "columns": ["fare paid", "void"]}]},
+    {"node": "scale", "inputs": ["coded", "rest"]},
+]
+"""Steps that act on some of what they read; the imputer learns medians."""
+
+
+def test_a_model_after_branches_learns_what_it_learns_after_a_list() -> None:
+    """Of its training rows, too, it sees targets encoded by those of the others alone."""
+    frame, facts = table()
+    listed = [FULL[0], FULL[2], {"node": "target_encode", "columns": "categorical"}]
+    graph = spec([*BRANCHES[:3]], LOGISTIC | {"inputs": ["scaled", "coded"]})
+    one, other = (trained(each, frame=frame, facts=facts) for each in (spec(listed, LOGISTIC), graph))
+    np.testing.assert_allclose(other.pipeline[-1].coef_, one.pipeline[-1].coef_, rtol=1e-9)
+    assert other.metrics == pytest.approx(one.metrics)
+
+
+@pytest.mark.parametrize(
+    ("steps", "model"),
+    [(BRANCHES, JOINED), (LATTICE, LOGISTIC), (PARTLY, LOGISTIC)],
+    ids=["branches", "lattice", "partly"],
+)
+def test_a_graph_is_saved_loaded_and_applied_with_the_same_outcome(steps: Any, model: Any, tmp_path: Path) -> None:
     frame, facts = wide()
     state = trained(spec(steps, model), frame=frame, facts=facts)
     save_model(state, tmp_path / "model.skops")
@@ -235,10 +274,15 @@ def test_a_graph_is_saved_loaded_and_applied_to_arrays_with_identical_outcome(
     chances = state.pipeline.predict_proba(features)
     assert np.array_equal(loaded.pipeline.predict_proba(features), chances)
     rows = Applier(loaded).columns_of_frame(features)
-    assert np.array_equal(Applier(loaded).predict(rows).chances, chances)
-    sent = {column.name for column in state.input_schema}
-    assert sent.isdisjoint({"day", "at %"}), "nothing reads dates"
-    assert {column.name for column in state.input_schema if not column.nullable} == set()
+    np.testing.assert_allclose(Applier(loaded).predict(rows).chances, chances, rtol=1e-12)  # sums in another order
+    assert all(column.nullable for column in state.input_schema)
+
+
+def test_columns_that_nothing_reads_are_not_asked_of_callers() -> None:
+    frame, facts = wide()
+    state = trained(spec(PARTLY, LOGISTIC), frame=frame, facts=facts)
+    assert [column.name for column in state.input_schema] == ["age", "fare paid", "deck", "void"]
+    assert state.pipeline_inputs == tuple(frame.columns.drop("y"))
 
 
 @settings(max_examples=4)
@@ -266,6 +310,17 @@ def test_numbers_that_stood_beside_text_are_numbers_again_in_a_branch_of_their_o
     walk = Walk(state.pipeline, state.pipeline_inputs)
     chances = walk.chances({name: features[name].to_numpy() for name in features})
     assert np.array_equal(chances, state.pipeline.predict_proba(features))
+
+
+def test_a_loaded_pipeline_finds_columns_of_a_frame_by_their_names() -> None:
+    """Who opens a model file without Skyulf may have other columns, or have them in another order."""
+    frame, facts = wide()
+    pipeline = trained(spec(BRANCHES, JOINED), frame=frame, facts=facts).pipeline
+    chances = pipeline.predict_proba(frame.drop(columns="y"))
+    other = frame[frame.columns[::-1]].drop(columns=["at %"]).assign(more=1.0)
+    assert np.array_equal(pipeline.predict_proba(other), chances)
+    with pytest.raises(ValueError, match="columns are missing"):
+        pipeline.predict_proba(frame.drop(columns="deck"))
 
 
 def test_a_graph_has_an_onnx_copy() -> None:

@@ -105,6 +105,23 @@ def test_what_is_dropped_before_it_is_used_is_not_needed():
     assert "deck" in needed_columns(searched, follow(searched, facts, len(frame)))
 
 
+def test_columns_by_which_rows_are_dropped_are_needed_though_the_model_never_sees_them():
+    _, facts = table()
+    twice = {"node": "drop_duplicates", "columns": ["age"], "params": {"subset": ["deck"]}}
+    asked = spec([twice, {"node": "drop_columns", "columns": ["deck"]}, *FULL], LOGISTIC)
+    assert "deck" in needed_columns(asked, follow(asked, facts, 200))
+
+
+def test_columns_that_no_branch_reads_are_not_needed():
+    _, facts = table()
+    steps = [
+        {"id": "ages", "node": "impute", "inputs": [{"from": "dataset", "columns": ["age"]}]},
+        {"id": "decks", "node": "one_hot", "inputs": [{"from": "dataset", "columns": ["deck"]}]},
+    ]
+    asked = spec(steps, LOGISTIC | {"inputs": ["ages", "decks"]})
+    assert needed_columns(asked, follow(asked, facts, 200)) == {"age", "deck", "y"}
+
+
 def test_what_is_needed_grows_with_rows_and_columns():
     frame, facts = table()
     asked = spec(FULL, LOGISTIC)

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 
-from skyulf.commands import access, dataset, deployment, job, model, pipeline
+from skyulf.commands import access, dataset, deployment, job, model, pipeline, scoring
 from skyulf.commands.base import Command, Handler
 
 COMMANDS: Mapping[type[Command], Handler] = {
     **dataset.HANDLERS,
     **pipeline.HANDLERS,
     **job.HANDLERS,
+    **scoring.HANDLERS,
     **model.HANDLERS,
     **deployment.HANDLERS,
     **access.HANDLERS,

@@ -11,7 +11,20 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from builders import COLUMNS, NOW, PROBLEM, SPEC, full_metadata, job_created, model_trained, record, registered, target
+from builders import (
+    COLUMNS,
+    NOW,
+    PROBLEM,
+    SPEC,
+    dataset_scored,
+    full_metadata,
+    job_created,
+    model_trained,
+    record,
+    registered,
+    scoring_created,
+    target,
+)
 
 from skyulf.events import cloudevents
 from skyulf.events.access import CommandsDenied, Denial, KeyIssued, KeyRevoked, RoleGranted, RoleRevoked
@@ -103,6 +116,10 @@ EXAMPLES: dict[str, list[DomainEvent]] = {
                 ),
             ),
         ),
+    ],
+    "job-2": [
+        scoring_created(deployment="shop", format="csv", keep=("x",)),
+        dataset_scored(),
     ],
     "model-irises": [
         registered(1),

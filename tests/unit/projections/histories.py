@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from builders import COLUMNS, LIMITS, NOW, PROBLEM, RESULT, SPEC, metadata, trial
+from builders import COLUMNS, LIMITS, NOW, PROBLEM, RESULT, SCORES, SPEC, metadata, trial
 from hypothesis import strategies as st
 
 from skyulf.commands import COMMANDS
@@ -27,6 +27,7 @@ from skyulf.commands.job import (
 )
 from skyulf.commands.model import RemoveModelAlias, RetireModelVersion, SetModelAlias
 from skyulf.commands.pipeline import ArchivePipeline, CreatePipeline, RevisePipeline
+from skyulf.commands.scoring import CompleteScoring, CreateScoring
 from skyulf.errors import SkyulfError
 from skyulf.events.access import Denial
 from skyulf.events.base import noun_of
@@ -124,6 +125,8 @@ def command(historian: Historian, step: Step) -> Command:
             model_name=historian.model_of(job),
             **RESULT,
         ),
+        "score": lambda: CreateScoring(id=job, dataset_id="dataset-1", model=name, model_version=more, limits=LIMITS),
+        "scored": lambda: CompleteScoring(id=job, attempt=attempt, **SCORES),
         "package": lambda: PackageModel(id=job, attempt=attempt, onnx="sha256:onnx" if more > 2 else None),
         "explain": lambda: ExplainModel(id=job, attempt=attempt, explanation="sha256:why" if more > 2 else None),
         "fail": lambda: FailJob(id=job, attempt=attempt, problem=PROBLEM),
@@ -169,6 +172,7 @@ FULL: list[Step] = [
     *[("start", 3, 2), ("progress", 3, 1), ("reclaim", 3, 0), ("start", 3, 4), ("fail", 3, 0), ("retry", 3, 0)],
     *[("start", 3, 1), ("cancel", 3, 0), ("stopped", 3, 0)],
     *[("cancel", 2, 0), ("retry", 2, 0), ("start", 2, 5), ("complete", 2, 2)],
+    *[("score", 5, 1), ("start", 5, 1), ("progress", 5, 2), ("scored", 5, 1)],
     *[("alias", 1, 1), ("deploy", 1, 1), ("deploy", 2, 1), ("back", 1, 0), ("undeploy", 1, 0), ("unalias", 1, 0)],
     ("retire", 1, 1),
     *[("grant", 1, 1), ("ungrant", 1, 0), ("lock", 1, 0), ("deny", 1, 4)],

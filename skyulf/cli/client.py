@@ -26,7 +26,9 @@ ANNOUNCED_WITHIN = 5.0
 TIMEOUT = httpx.Timeout(120, connect=5)
 
 NO_TIMEOUT = httpx.Timeout(None, connect=5)
-"""For uploads: how long one takes is up to its size."""
+"""For files: how long one takes is up to its size."""
+
+PIECE = 1 << 20
 
 
 class NoAnswer(SkyulfError):
@@ -73,15 +75,33 @@ class Client:
         headers = {"Content-Type": "application/json"}
         return self._ask(lambda: self._http.post(f"/v1/deployments/{name}/predict", content=body, headers=headers))
 
+    def download(self, path: str, target: Path) -> None:
+        """Save a file; nothing is left at ``target`` but the whole of it."""
+        beside = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
+        try:
+            with self._http.stream("GET", path, timeout=NO_TIMEOUT) as response:
+                if not response.is_success:
+                    response.read()
+                    _content(response)
+                with beside.open("wb") as file:
+                    for piece in response.iter_bytes(PIECE):
+                        file.write(piece)
+            beside.replace(target)
+        except httpx.HTTPError as error:
+            raise self._silent(error) from error
+        finally:
+            beside.unlink(missing_ok=True)
+
+    def _silent(self, error: httpx.HTTPError) -> NoAnswer:
+        return NoAnswer(f"{self._http.base_url} does not answer ({type(error).__name__}); the server may be stopping")
+
     def _ask(self, request: Callable[[], httpx.Response]) -> dict[str, Any]:
         until = time.monotonic() + PATIENCE
         while True:
             try:
                 response = request()
             except httpx.HTTPError as error:
-                raise NoAnswer(
-                    f"{self._http.base_url} does not answer ({type(error).__name__}); the server may be stopping"
-                ) from error
+                raise self._silent(error) from error
             busy = response.status_code == httpx.codes.SERVICE_UNAVAILABLE and "Retry-After" in response.headers
             if not busy or time.monotonic() > until:
                 return _content(response)

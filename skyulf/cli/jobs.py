@@ -1,4 +1,4 @@
-"""``skyulf jobs``: trainings that wait, run or have ended."""
+"""``skyulf jobs``: trainings and scorings that wait, run or have ended."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -19,7 +19,8 @@ from skyulf.cli.reader import (
     shown_moment,
     version_of,
 )
-from skyulf.cli.screen import Screen, number, table
+from skyulf.cli.score import scoring
+from skyulf.cli.screen import Screen, counted, number, table
 from skyulf.cli.train_view import candidates, headline, labelled, metrics, remarks, stage
 from skyulf.settings import Settings
 
@@ -31,6 +32,7 @@ def show_all(
     screen: Screen,
     settings: Settings,
     part: Part,
+    kind: str | None,
     status: str | None,
     model_name: str | None,
     dataset: str | None,
@@ -41,6 +43,7 @@ def show_all(
         page = reader.get(
             "jobs",
             **part.params(),
+            kind=kind,
             status=status,
             model_name=model_name,
             dataset_id=dataset and reader.id_of("datasets", dataset),
@@ -54,14 +57,21 @@ def show_all(
         made.add_row(
             shown_id(screen, item["id"]),
             Text(status_of(item), style=STYLES.get(item["status"], "")),
-            item["spec"]["target"],
+            item["spec"]["target"] if item["spec"] else Text("scoring", style="dim"),
             names.get(item["dataset_id"]) or shown_id(screen, item["dataset_id"]),
             version_of(item["model_name"], item["model_version"]),
-            headline(item["metrics"]) if item["status"] == "succeeded" else "–",
+            _came_to(item),
             duration(seconds(item)),
             shown_moment(screen, item["created_at"]),
         )
     show_page(screen, page, made, "There are no such jobs; skyulf train FILE --target COLUMN begins one.")
+
+
+def _came_to(job: Mapping[str, Any]) -> str:
+    """What came of a job, in a word or two."""
+    if job["status"] != "succeeded":
+        return "–"
+    return headline(job["metrics"]) if job["scoring"] is None else counted(job["scoring"]["output"]["rows"], "row")
 
 
 def show_one(screen: Screen, settings: Settings, text: str) -> None:
@@ -77,14 +87,19 @@ def show_one(screen: Screen, settings: Settings, text: str) -> None:
             "created", f"{moment(job['created_at'])} UTC, took {duration(seconds(job))}, attempt {job['attempt']}"
         ),
         labelled("dataset", f"{name or job['dataset_id']} version {job['dataset_version']}"),
-        labelled("task", f"{spec['task']} of {spec['target']}, seed {job['seed']}"),
-        labelled("model", (version_of(job["model_name"], job["model_version"]), "bold"), f"  {model_of(spec)}"),
     )
+    if spec is None:
+        screen.show(*scoring(job))
+    else:
+        screen.show(
+            labelled("task", f"{spec['task']} of {spec['target']}, seed {job['seed']}"),
+            labelled("model", (version_of(job["model_name"], job["model_version"]), "bold"), f"  {model_of(spec)}"),
+        )
     if job["error"]:
         screen.show(labelled("failed", (f"{job['error']['title']}: ", "bold red"), job["error"]["detail"]))
     if rows:
         screen.show(labelled("rows", f"{rows['train']:,} to learn from, {rows['test']:,} held out to be judged by"))
-    if job["status"] == "succeeded":
+    if job["status"] == "succeeded" and spec is not None:
         screen.show("", metrics(job["metrics"]))
         if len(job["candidate_scores"]) > 1:
             screen.show("", candidates(job["candidate_scores"]))

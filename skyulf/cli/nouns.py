@@ -10,7 +10,7 @@ from skyulf.cli.options import Cursor, DataDir, Json, Limit, Order, Reason, begu
 
 datasets = typer.Typer(no_args_is_help=True, help="See what was taken in.")
 pipelines = typer.Typer(no_args_is_help=True, help="See the specs that were kept, and check others.")
-jobs = typer.Typer(no_args_is_help=True, help="See trainings, compare them, cancel and retry them.")
+jobs = typer.Typer(no_args_is_help=True, help="See trainings and scorings, compare, cancel and retry them.")
 models = typer.Typer(no_args_is_help=True, help="See models, their versions and how good they are.")
 keys = typer.Typer(no_args_is_help=True, help="Say who may call a server, and for what.")
 deployments = typer.Typer(no_args_is_help=True, help="See and change what is served.")
@@ -39,6 +39,13 @@ class JobStatus(StrEnum):
     succeeded = "succeeded"
     failed = "failed"
     cancelled = "cancelled"
+
+
+class JobKind(StrEnum):
+    """What a job does."""
+
+    training = "training"
+    scoring = "scoring"
 
 
 class DeploymentStatus(StrEnum):
@@ -162,6 +169,7 @@ def check_pipeline(
 
 @jobs.command("list")
 def list_jobs(
+    kind: Annotated[JobKind | None, typer.Option(help="Only those that do this.", show_default=False)] = None,
     status: Annotated[JobStatus | None, typer.Option(help="Only those that stand there.", show_default=False)] = None,
     model: Annotated[str | None, typer.Option(metavar="NAME", help="Only of this model.", show_default=False)] = None,
     dataset: Annotated[str | None, typer.Option(help="Only on this dataset.", show_default=False)] = None,
@@ -178,7 +186,8 @@ def list_jobs(
         from skyulf.cli.reader import Part
 
         part = Part(limit, cursor, order)
-        of.show_all(screen, settings, part, status.value if status else None, model, dataset, pipeline)
+        doing, standing = kind.value if kind else None, status.value if status else None
+        of.show_all(screen, settings, part, doing, standing, model, dataset, pipeline)
 
 
 @jobs.command("show")

@@ -22,6 +22,11 @@ def _job(data: Data) -> str:
     return f"{spec['task']} of {spec['target']}: {models}" + (f" → {name}" if name else "")
 
 
+def _scoring(data: Data) -> str:
+    by = f" as {data['deployment']} serves it" if data["deployment"] else ""
+    return f"version {data['dataset_version']} of {short_id(data['dataset_id'])} with {_target(data['target'])}{by}"
+
+
 def _warned(warnings: list[Data]) -> str:
     rules = Counter(warning["rule"].replace("_", " ") for warning in warnings)
     return ", ".join(f"{count} × {rule}" for rule, count in rules.most_common()) or "nothing to warn of"
@@ -61,6 +66,7 @@ SUMMARIES: Mapping[str, Callable[[Data], str]] = {
     "PipelineRevised": _specified,
     "PipelineArchived": lambda _: "",
     "JobCreated": _job,
+    "ScoringCreated": _scoring,
     "JobStarted": lambda data: f"attempt {data['attempt']}",
     "JobProgressed": lambda data: f"{data['stage']}, {data['fraction']:.0%}",
     "TrialsFinished": _trials,
@@ -69,6 +75,7 @@ SUMMARIES: Mapping[str, Callable[[Data], str]] = {
     "ModelExplained": lambda data: (
         f"columns weighed by {data['metric']}" if data["explanation"] else f"not explained: {data['reason']}"
     ),
+    "DatasetScored": lambda data: f"{data['rows']:,} rows",
     "JobFailed": lambda data: f"{data['problem']['title']}: {data['problem']['detail']}",
     "JobCancelRequested": lambda _: "",
     "JobCancelled": lambda _: "",

@@ -46,6 +46,8 @@ def test_the_paths_are_those_of_the_contract(client: Client) -> None:
         ("POST", "/v1/jobs/{job_id}/retry"),
         ("GET", "/v1/jobs/{job_id}/events"),
         ("GET", "/v1/jobs/{job_id}/evaluation"),
+        ("POST", "/v1/scorings"),
+        ("GET", "/v1/jobs/{job_id}/output"),
         ("GET", "/v1/models"),
         ("GET", "/v1/models/{name}"),
         ("GET", "/v1/models/{name}/versions"),

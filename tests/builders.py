@@ -9,7 +9,7 @@ from skyulf.adapters.stored import data_of
 from skyulf.commands.base import Context
 from skyulf.events.base import Actor, DomainEvent, Metadata, Recorded
 from skyulf.events.dataset import Column, DatasetCreated, DatasetVersionAdded, Source
-from skyulf.events.deployment import Target
+from skyulf.events.deployment import PredictionsLogged, Target
 from skyulf.events.job import (
     CandidateScore,
     DatasetScored,
@@ -254,6 +254,20 @@ def registered(number: int = 1, **changes: Any) -> ModelVersionRegistered:
 
 def target(number: int = 1, model: str = "irises") -> Target:
     return Target(model=model, model_version=number, artifact=f"sha256:model-{number}")
+
+
+def predictions_logged(number: int = 1, **changes: Any) -> PredictionsLogged:
+    values: dict[str, Any] = {
+        "target": target(),
+        "artifact": f"sha256:logged-{number}",
+        "requests": 10,
+        "rows": 100,
+        "lost": 0,
+        "since": NOW,
+        "until": NOW,
+        **changes,
+    }
+    return PredictionsLogged(**values)
 
 
 PROBLEM = Problem(type="bad-column", title="A column cannot be used", detail="x has only missing cells")

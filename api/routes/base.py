@@ -135,6 +135,8 @@ DESCRIPTIONS = {
 }
 
 
+PARQUET = "application/vnd.apache.parquet"
+
 NOT_MODIFIED: dict[int | str, dict[str, Any]] = {304: {"description": "It is as If-None-Match says."}}
 
 

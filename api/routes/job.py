@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import Request, Response
 
 from api.dependencies import ContextDep, MinPositionDep, PageDep, RuntimeDep, read, read_one, replace_reason, send
-from api.routes.base import NOT_MODIFIED, WholeFile, not_modified, problems, router, whole_file
+from api.routes.base import NOT_MODIFIED, PARQUET, WholeFile, not_modified, problems, router, whole_file
 from api.routes.stream import EVENT_PAGE, page_of_events
 from api.schemas.base import CommandAnswer, Page, answered
 from api.schemas.job import CancelIn, EvaluationOut, JobIn, JobOut, ScoringIn, TrialOut
@@ -21,7 +21,7 @@ from skyulf.serving.media import MEDIA_TYPES
 
 routes = router("job")
 
-OUTPUT_TYPES = {"csv": MEDIA_TYPES["csv"], "parquet": "application/vnd.apache.parquet"}
+OUTPUT_TYPES = {"csv": MEDIA_TYPES["csv"], "parquet": PARQUET}
 """Media types of predictions, by their format."""
 
 

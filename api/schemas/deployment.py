@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 
 from api.schemas.base import CommandAnswer, Reason, Request, Response
 from skyulf.commands.base import Name
+from skyulf.commands.prediction_log import MOST_ROWS
 
 
 class DeployIn(Request):
@@ -45,8 +46,36 @@ class ChangeOut(Response):
     model_version: int | None
 
 
+class LogIn(Request):
+    """Which share of the requests is to be logged (0 for none), how many of the newest rows kept, and why."""
+
+    share: float = Field(ge=0, le=1, strict=False)
+    keep_rows: int = Field(default=1_000_000, ge=1, le=MOST_ROWS)
+    reason: Reason
+
+
+class LogPartOut(Response):
+    """A part of a deployment's log: a table of rows and what was said of them, kept under the digest ``artifact``.
+
+    ``requests`` are in it, and ``lost`` more were drawn and could not be kept.
+    """
+
+    artifact: str
+    position: int
+    model: str
+    model_version: int
+    requests: int
+    rows: int
+    lost: int
+    since: datetime
+    until: datetime
+
+
 class DeploymentOut(Response):
-    """A deployment, its one active version (null when retired), and its history, the latest last."""
+    """A deployment, its one active version (null when retired), and its history, the latest last.
+
+    ``log_share`` of its requests are logged, and the newest ``log_keep_rows`` rows of them kept.
+    """
 
     id: str
     version: int
@@ -55,6 +84,8 @@ class DeploymentOut(Response):
     model: str | None
     model_version: int | None
     created_at: datetime
+    log_share: float
+    log_keep_rows: int
     history: list[ChangeOut]
 
 

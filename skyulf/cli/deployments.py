@@ -76,6 +76,28 @@ def retire(screen: Screen, settings: Settings, name: str, reason: str | None) ->
     _done(screen, name, answer)
 
 
+def set_log(screen: Screen, settings: Settings, name: str, share: float, keep_rows: int, reason: str) -> None:
+    """Log a share of the requests from now on."""
+    with looking(screen, settings) as reader:
+        body = {"share": share, "keep_rows": keep_rows, "reason": reason}
+        screen.document(reader.send("PUT", "deployments", name, "log", body=body))
+    words = f"{share:.3g} of the requests, the newest {keep_rows:,} rows" if share else "nothing"
+    screen.show(labelled("logged", (name, "bold"), f"  {words}"))
+
+
+def show_log(screen: Screen, settings: Settings, name: str, part: Part) -> None:
+    """List the parts of a deployment's log of predictions, the newest first."""
+    with looking(screen, settings) as reader:
+        page = reader.get("deployments", name, "log", **part.params())
+    made = table("from (UTC)", "to (UTC)", "model", "requests", "rows", "lost", right=("requests", "rows", "lost"))
+    for item in page["items"]:
+        counts = (number(item[what]) for what in ("requests", "rows", "lost"))
+        made.add_row(
+            moment(item["since"]), moment(item["until"]), version_of(item["model"], item["model_version"]), *counts
+        )
+    show_page(screen, page, made, "Nothing was logged; skyulf deployments log NAME --share 0.1 begins it.")
+
+
 def _done(screen: Screen, name: str, answer: dict[str, Any]) -> None:
     screen.document(answer)
     screen.show(_serving({**answer, "name": name}))

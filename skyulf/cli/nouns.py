@@ -334,6 +334,32 @@ def roll_back(name: DeploymentArg, reason: Reason = None, data_dir: DataDir = No
         of.roll_back(screen, settings, name, reason)
 
 
+@deployments.command("log")
+def log_of_deployment(
+    name: DeploymentArg,
+    share: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="Log this share of the requests from now on; 0 for none.", show_default=False),
+    ] = None,
+    keep_rows: Annotated[int, typer.Option(min=1, help="With --share: how many of the newest rows.")] = 1_000_000,
+    reason: Reason = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+    order: Order = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Show what was logged of a deployment's predictions, or say with --share how much is to be."""
+    with begun(data_dir, as_json) as (screen, settings):
+        from skyulf.cli import deployments as of
+        from skyulf.cli.reader import Part
+
+        if share is None:
+            of.show_log(screen, settings, name, Part(limit, cursor, order or "-position"))
+        else:
+            of.set_log(screen, settings, name, share, keep_rows, reason or "skyulf deployments log")
+
+
 @deployments.command("retire")
 def retire(name: DeploymentArg, reason: Reason = None, data_dir: DataDir = None, as_json: Json = False) -> None:
     """Serve nothing under the name any more."""

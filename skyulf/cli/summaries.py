@@ -89,6 +89,11 @@ SUMMARIES: Mapping[str, Callable[[Data], str]] = {
     "DeploymentRolledOut": lambda data: f"{_target(data['before'])} → {_target(data['after'])}",
     "DeploymentRolledBack": lambda data: f"{_target(data['before'])} → {_target(data['after'])}",
     "DeploymentRetired": lambda _: "",
+    "PredictionLogSet": lambda data: f"{data['share']:.3g} of the requests, {data['keep_rows']:,} rows kept",
+    "PredictionsLogged": lambda data: (
+        f"{data['rows']:,} rows of {data['requests']:,} requests to {_target(data['target'])}"
+    ),
+    "PredictionsForgotten": lambda data: data["artifact"],
     "KeyIssued": lambda data: f"{data['name']} ({data['kind']})",
     "KeyRevoked": lambda _: "",
     "RoleGranted": lambda data: data["role"],

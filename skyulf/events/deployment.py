@@ -1,6 +1,7 @@
 """What can happen to a deployment, and the state that follows from it."""
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from skyulf.events.base import DomainEvent, Value
 
@@ -36,16 +37,61 @@ class DeploymentRetired(DomainEvent):
     """A deployment serves nothing any more."""
 
 
-DeploymentEvent = DeploymentCreated | DeploymentRolledOut | DeploymentRolledBack | DeploymentRetired
+class PredictionLogSet(DomainEvent):
+    """From now on a ``share`` of the requests, drawn at random, is kept: of their rows the newest ``keep_rows``."""
+
+    share: float
+    keep_rows: int
+
+
+class PredictionsLogged(DomainEvent):
+    """Rows that were predicted, and what was said of them, were put away.
+
+    ``artifact`` is the digest of the table, in which ``target`` predicted ``rows`` rows of ``requests`` requests.
+    ``lost`` counts requests that were drawn as well and could not be kept.
+    """
+
+    target: Target
+    artifact: str
+    requests: int
+    rows: int
+    lost: int
+    since: datetime
+    until: datetime
+
+
+class PredictionsForgotten(DomainEvent):
+    """An old part of the log is kept no longer, since newer ones are enough: the artifact is removed."""
+
+    artifact: str
+
+
+DeploymentEvent = (
+    DeploymentCreated
+    | DeploymentRolledOut
+    | DeploymentRolledBack
+    | DeploymentRetired
+    | PredictionLogSet
+    | PredictionsLogged
+    | PredictionsForgotten
+)
 
 
 @dataclass(frozen=True, slots=True)
 class DeploymentState:
-    """What is served now, and what a roll-back would return to, the latest last."""
+    """What is served now, and what a roll-back would return to, the latest last.
+
+    ``share`` of the requests are logged, and of the rows ``keep_rows`` kept; ``logged`` are the artifacts that hold
+    them and their rows, the latest last. ``forgotten`` are those that are kept no longer, since the last one was added.
+    """
 
     active: Target | None = None
     earlier: tuple[Target, ...] = ()
     retired: bool = False
+    share: float = 0.0
+    keep_rows: int = 0
+    logged: tuple[tuple[str, int], ...] = ()
+    forgotten: tuple[str, ...] = ()
 
 
 def evolve(state: DeploymentState | None, event: DeploymentEvent) -> DeploymentState:
@@ -56,8 +102,15 @@ def evolve(state: DeploymentState | None, event: DeploymentEvent) -> DeploymentS
             return DeploymentState()
         case DeploymentRolledOut():
             earlier = state.earlier if event.before is None else (*state.earlier, event.before)
-            return DeploymentState(active=event.after, earlier=earlier)
+            return replace(state, active=event.after, earlier=earlier, retired=False)
         case DeploymentRolledBack():
             return replace(state, active=event.after, earlier=state.earlier[:-1])
         case DeploymentRetired():
-            return DeploymentState(retired=True)
+            return replace(state, active=None, earlier=(), retired=True)
+        case PredictionLogSet():
+            return replace(state, share=event.share, keep_rows=event.keep_rows)
+        case PredictionsLogged():
+            return replace(state, logged=(*state.logged, (event.artifact, event.rows)), forgotten=())
+        case PredictionsForgotten():
+            logged = tuple(part for part in state.logged if part[0] != event.artifact)
+            return replace(state, logged=logged, forgotten=(*state.forgotten, event.artifact))

@@ -12,6 +12,9 @@ from skyulf.events.deployment import (
     DeploymentRetired,
     DeploymentRolledBack,
     DeploymentRolledOut,
+    PredictionLogSet,
+    PredictionsForgotten,
+    PredictionsLogged,
     Target,
 )
 from skyulf.projections.base import Projection, Row, by_stream
@@ -33,7 +36,10 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DeploymentRow(Row, frozen=True, kw_only=True):
-    """A deployment, the one version that it serves (or none, once retired), and its history, the latest last."""
+    """A deployment, the one version that it serves (or none, once retired), and its history, the latest last.
+
+    ``log_share`` of its requests are logged, and the newest ``log_keep_rows`` rows of them kept.
+    """
 
     id: str
     version: int
@@ -45,6 +51,23 @@ class DeploymentRow(Row, frozen=True, kw_only=True):
     model_version: int | None = None
     artifact: str | None = None
     history: list[Change] = []
+    log_share: float = 0.0
+    log_keep_rows: int = 0
+
+
+class PredictionLogRow(Row, frozen=True, kw_only=True):
+    """A part of a deployment's log of predictions: a table of rows and of what was said of them, under its digest."""
+
+    deployment: str
+    artifact: str
+    position: int
+    model: str
+    model_version: int
+    requests: int
+    rows: int
+    lost: int
+    since: datetime
+    until: datetime
 
 
 def _changed(
@@ -75,6 +98,11 @@ def fold_deployment(row: DeploymentRow | None, event: DeploymentEvent, recorded:
         )
     assert row is not None
     match event:
+        case PredictionLogSet():
+            log = {"log_share": event.share, "log_keep_rows": event.keep_rows}
+            return msgspec.structs.replace(row, version=recorded.version, **log)
+        case PredictionsLogged() | PredictionsForgotten():
+            return msgspec.structs.replace(row, version=recorded.version)
         case DeploymentRolledOut():
             change = _changed(row, recorded, "rolled_out", event.before, event.after)
         case DeploymentRolledBack():
@@ -95,11 +123,44 @@ def fold_deployment(row: DeploymentRow | None, event: DeploymentEvent, recorded:
 
 DEPLOYMENTS = Projection(
     name="deployments",
-    version=1,
+    version=2,
     row=DeploymentRow,
     folds=get_args(DeploymentEvent),
     key=by_stream,
     fold=fold_deployment,
     columns={"created_position": "integer", "name": "text", "status": "text", "model": "text"},
     indexes=(("created_position",), ("name",), ("status", "created_position"), ("model", "created_position")),
+)
+
+
+def fold_log(
+    row: PredictionLogRow | None, event: PredictionsLogged | PredictionsForgotten, recorded: Recorded
+) -> PredictionLogRow | None:
+    """The row of a part of a log; none once it is forgotten."""
+    if isinstance(event, PredictionsForgotten):
+        return None
+    assert row is None
+    return PredictionLogRow(
+        deployment=recorded.stream.removeprefix("deployment-"),
+        artifact=event.artifact,
+        position=recorded.position,
+        model=event.target.model,
+        model_version=event.target.model_version,
+        requests=event.requests,
+        rows=event.rows,
+        lost=event.lost,
+        since=event.since,
+        until=event.until,
+    )
+
+
+PREDICTION_LOGS = Projection(
+    name="prediction_logs",
+    version=1,
+    row=PredictionLogRow,
+    folds=(PredictionsLogged, PredictionsForgotten),
+    key=lambda recorded, event: f"{recorded.stream}/{event.artifact}",
+    fold=fold_log,
+    columns={"deployment": "text", "position": "integer"},
+    indexes=(("deployment", "position"),),
 )

@@ -6,7 +6,7 @@ from skyulf.artifacts import ArtifactStore
 from skyulf.projections.store import ReadStore
 from skyulf.queries.access import KeyRepository
 from skyulf.queries.dataset import DatasetRepository, DatasetVersionRepository, ProfileReader
-from skyulf.queries.deployment import DeploymentRepository
+from skyulf.queries.deployment import DeploymentRepository, PredictionLogRepository
 from skyulf.queries.freshness import Freshness
 from skyulf.queries.job import EvaluationService, JobRepository
 from skyulf.queries.model import ModelRepository, ModelVersionRepository
@@ -30,6 +30,7 @@ class Queries:
     models: ModelRepository
     model_versions: ModelVersionRepository
     deployments: DeploymentRepository
+    prediction_logs: PredictionLogRepository
     keys: KeyRepository
     projections: ProjectionRepository
     reactions: ReactionRepository
@@ -52,6 +53,7 @@ def make_queries(
         models=ModelRepository(store),
         model_versions=ModelVersionRepository(store),
         deployments=DeploymentRepository(store),
+        prediction_logs=PredictionLogRepository(store),
         keys=KeyRepository(store),
         projections=projections,
         reactions=ReactionRepository(store),

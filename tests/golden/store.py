@@ -20,6 +20,7 @@ from builders import (
     full_metadata,
     job_created,
     model_trained,
+    predictions_logged,
     record,
     registered,
     scoring_created,
@@ -35,6 +36,8 @@ from skyulf.events.deployment import (
     DeploymentRetired,
     DeploymentRolledBack,
     DeploymentRolledOut,
+    PredictionLogSet,
+    PredictionsForgotten,
 )
 from skyulf.events.job import (
     JobCancelled,
@@ -132,6 +135,9 @@ EXAMPLES: dict[str, list[DomainEvent]] = {
         DeploymentRolledOut(before=target(1), after=target(2), alias="champion"),
         DeploymentRolledBack(before=target(2), after=target(1)),
         DeploymentRetired(),
+        PredictionLogSet(share=0.25, keep_rows=1_000),
+        predictions_logged(lost=1),
+        PredictionsForgotten(artifact="sha256:logged-0"),
     ],
     "access-1": [
         KeyIssued(name="the shop", actor="shop", kind="service", hash="ab" * 32, expires_at=NOW),

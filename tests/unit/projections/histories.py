@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from builders import COLUMNS, LIMITS, NOW, PROBLEM, RESULT, SCORES, SPEC, metadata, trial
+from builders import COLUMNS, LIMITS, NOW, PROBLEM, RESULT, SCORES, SPEC, metadata, predictions_logged, trial
 from hypothesis import strategies as st
 
 from skyulf.commands import COMMANDS
@@ -27,6 +27,7 @@ from skyulf.commands.job import (
 )
 from skyulf.commands.model import RemoveModelAlias, RetireModelVersion, SetModelAlias
 from skyulf.commands.pipeline import ArchivePipeline, CreatePipeline, RevisePipeline
+from skyulf.commands.prediction_log import RecordPredictions, SetPredictionLog
 from skyulf.commands.scoring import CompleteScoring, CreateScoring
 from skyulf.errors import SkyulfError
 from skyulf.events.access import Denial
@@ -142,6 +143,10 @@ def command(historian: Historian, step: Step) -> Command:
         "deploy": lambda: Deploy(id="deployment-shop", model=name, model_version=more),
         "back": lambda: RollBackDeployment(id="deployment-shop"),
         "undeploy": lambda: RetireDeployment(id="deployment-shop"),
+        "log": lambda: SetPredictionLog(id="deployment-shop", share=more / 5, keep_rows=10),
+        "logged": lambda: RecordPredictions(
+            id="deployment-shop", **predictions_logged(which * 10 + more, rows=5).model_dump()
+        ),
         "key": lambda: IssueKey(id=f"access-{which}", name=f"key {more}", roles=("viewer",), hash="ab" * 32),
         "lock": lambda: RevokeKey(id=f"access-{which}"),
         "grant": lambda: GrantRole(id=f"access-{which}", role=("viewer", "admin")[more % 2]),
@@ -155,7 +160,7 @@ def command(historian: Historian, step: Step) -> Command:
 
 ONCE = ["dataset", "pipeline", "job", "key"]
 OFTEN = ["start", "progress", "tried", "complete", "package", "explain", "fail", "reclaim", "retry", "deploy", "alias"]
-KEYS = ["lock", "grant", "ungrant", "deny"]
+KEYS = ["lock", "grant", "ungrant", "deny", "log", "logged"]
 RARELY = ["data", "profile", "revise", "archive", "cancel", "stopped", "unalias", "retire", "back", "undeploy", *KEYS]
 
 PRELUDE: list[Step] = [(what, which, 1) for which in (1, 2, 3) for what in ONCE]
@@ -174,6 +179,7 @@ FULL: list[Step] = [
     *[("cancel", 2, 0), ("retry", 2, 0), ("start", 2, 5), ("complete", 2, 2)],
     *[("score", 5, 1), ("start", 5, 1), ("progress", 5, 2), ("scored", 5, 1)],
     *[("alias", 1, 1), ("deploy", 1, 1), ("deploy", 2, 1), ("back", 1, 0), ("undeploy", 1, 0), ("unalias", 1, 0)],
+    *[("log", 1, 1), ("logged", 1, 1), ("logged", 1, 2), ("logged", 1, 3)],
     ("retire", 1, 1),
     *[("grant", 1, 1), ("ungrant", 1, 0), ("lock", 1, 0), ("deny", 1, 4)],
 ]

@@ -130,6 +130,7 @@ class TestCatchingUp:
             "models": 2,
             "model_versions": 2,
             "deployments": 1,
+            "prediction_logs": 2,
             "keys": 3,
         }
         assert all(store.position(projection) == log.head() for projection in PROJECTIONS)

@@ -14,7 +14,7 @@ from api.front import Front
 from api.observed import Observed
 from api.predicting import Predicting
 from api.probes import PROBES
-from api.routes import access, audit, dataset, deployment, job, model, pipeline, profile, projection, stream
+from api.routes import access, audit, dataset, deployment, drift, job, model, pipeline, profile, projection, stream
 from api.security import SERVER, App, Denials, Guard, Trusted
 from skyulf.commands.access import RecordDenials
 from skyulf.commands.base import Context
@@ -65,7 +65,7 @@ def create_app(runtime: Runtime, *, guarded: bool = True) -> App:
     )
     app.state.runtime = runtime
     app.state.tail = EventTail(runtime.log, stream.server_sent)
-    for noun in (access, dataset, profile, pipeline, job, model, deployment, stream, audit, projection, *PROBES):
+    for noun in (access, dataset, profile, pipeline, job, model, deployment, drift, stream, audit, projection, *PROBES):
         app.include_router(noun.routes)
     problems.install(app)
     settings = runtime.settings

@@ -60,6 +60,8 @@ PERMISSIONS: Mapping[str, Roles] = {
     "PUT /v1/deployments/{name}/log": OPERATORS,
     "GET /v1/deployments/{name}/log": READERS,
     "GET /v1/deployments/{name}/log/{artifact}": AUTHORS,
+    "GET /v1/deployments/{name}/drift": READERS,
+    "POST /v1/deployments/{name}/drift/acknowledge": OPERATORS,
     "GET /v1/deployments": READERS,
     "GET /v1/deployments/{name}": READERS,
     "POST /v1/deployments/{name}/predict": CLIENTS,

@@ -126,7 +126,7 @@ async def set_log(name: Name, body: LogIn, runtime: RuntimeDep, context: Context
 
     They are put away every `SKYULF_PREDICTION_LOG_SECONDS` (300), and from 8 MiB on, and cost no prediction any time.
     """
-    command = SetPredictionLog(id=f"deployment-{name}", share=body.share, keep_rows=body.keep_rows)
+    command = SetPredictionLog(id=f"deployment-{name}", **body.model_dump(exclude={"reason"}))
     answer = await send(runtime, command, replace_reason(context, body.reason))
     response.headers["ETag"] = f'"{answer.version}"'
     return answered(answer)

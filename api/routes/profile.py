@@ -50,7 +50,7 @@ async def show_profile(
     row = await _version(runtime, min_position, dataset_id, dataset_version)
     digest = row.profile
     if digest is None:
-        digest = await _made(runtime.profiles.profile(_as_known(row)), "the profile")
+        digest = await made(runtime.profiles.profile(_as_known(row)), "the profile")
     aimed = "" if target is None else f"-{sha256(target.encode()).hexdigest()[:16]}"
     if not_modified(request, response, f"{digest}{aimed}"):
         return Response(status_code=304, headers=dict(response.headers))
@@ -80,13 +80,13 @@ async def show_drift(
     after = await _version(runtime, min_position, dataset_id, current)
     if not_modified(request, response, f"{before.artifact}-{after.artifact}"):
         return Response(status_code=304, headers=dict(response.headers))
-    content = await _made(runtime.profiles.drift(_as_known(before), _as_known(after)), "the comparison")
+    content = await made(runtime.profiles.drift(_as_known(before), _as_known(after)), "the comparison")
     head = msgspec.json.encode({"dataset_id": dataset_id, "from": before.dataset_version, "to": after.dataset_version})
     content = head[:-1] + b"," + content[1:]
     return Response(content, media_type="application/json", headers=dict(response.headers))
 
 
-async def _made(future: Future[T], what: str) -> T:
+async def made(future: Future[T], what: str) -> T:
     """What comes of it, if it does soon; it goes on in any case."""
     try:
         return await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(future)), PATIENCE)

@@ -48,6 +48,14 @@ class JobKind(StrEnum):
     scoring = "scoring"
 
 
+class DriftLevel(StrEnum):
+    """How far a column may have moved before it is told."""
+
+    none = "none"
+    moderate = "moderate"
+    major = "major"
+
+
 class DeploymentStatus(StrEnum):
     """Where a deployment may stand."""
 
@@ -342,6 +350,9 @@ def log_of_deployment(
         typer.Option(min=0, max=1, help="Log this share of the requests from now on; 0 for none.", show_default=False),
     ] = None,
     keep_rows: Annotated[int, typer.Option(min=1, help="With --share: how many of the newest rows.")] = 1_000_000,
+    alert: Annotated[
+        DriftLevel, typer.Option(help="With --share: tell by an event of drift from this level on.")
+    ] = DriftLevel.major,
     reason: Reason = None,
     limit: Limit = 50,
     cursor: Cursor = None,
@@ -357,7 +368,28 @@ def log_of_deployment(
         if share is None:
             of.show_log(screen, settings, name, Part(limit, cursor, order or "-position"))
         else:
-            of.set_log(screen, settings, name, share, keep_rows, reason or "skyulf deployments log")
+            body = {"share": share, "keep_rows": keep_rows, "alert": alert.value}
+            of.set_log(screen, settings, name, {**body, "reason": reason or "skyulf deployments log"})
+
+
+@deployments.command("drift")
+def drift_of_deployment(
+    name: DeploymentArg,
+    acknowledge: Annotated[
+        bool, typer.Option("--acknowledge", help="Say that the drift that was told of has been seen to.")
+    ] = False,
+    reason: Reason = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Show how far what is asked of a deployment has moved from what its model was trained on."""
+    with begun(data_dir, as_json) as (screen, settings):
+        from skyulf.cli import deployments, profiles
+
+        if acknowledge:
+            deployments.acknowledge(screen, settings, name, reason)
+        else:
+            profiles.show_served_drift(screen, settings, name)
 
 
 @deployments.command("retire")

@@ -1,4 +1,4 @@
-"""``skyulf datasets profile`` and ``drift``: what a dataset looks like, and how far it has moved between versions."""
+"""``skyulf datasets profile`` and ``drift``, ``skyulf deployments drift``: what data look like, and how they moved."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -6,7 +6,7 @@ from typing import Any
 
 from rich.text import Text
 
-from skyulf.cli.reader import Reader, looking
+from skyulf.cli.reader import Reader, looking, version_of
 from skyulf.cli.screen import Refused, Screen, number, table
 from skyulf.cli.train_view import labelled
 from skyulf.core.suspicions import RULES
@@ -30,7 +30,7 @@ def show_profile(screen: Screen, settings: Settings, text: str, version: int | N
     """Show a profile."""
     with looking(screen, settings) as reader:
         id_ = reader.id_of("datasets", text)
-        profile = _patiently(screen, reader, id_, "profile", dataset_version=version, target=target)
+        profile = _patiently(screen, reader, "datasets", id_, "profile", dataset_version=version, target=target)
     screen.document(profile)
     rows, sampled = profile["rows"], profile["sample"]["rows"]
     screen.show(labelled("profile", (f"version {profile['dataset_version']}", "bold"), f"  {id_}"))
@@ -86,12 +86,24 @@ def show_drift(screen: Screen, settings: Settings, text: str, reference: int, cu
     """Show how far columns have moved."""
     with looking(screen, settings) as reader:
         id_ = reader.id_of("datasets", text)
-        drift = _patiently(screen, reader, id_, "drift", **{"from": reference, "to": current})
+        drift = _patiently(screen, reader, "datasets", id_, "drift", **{"from": reference, "to": current})
+    _show_drift(screen, drift, labelled("drift", (f"version {drift['from']} → {drift['to']}", "bold"), f"  {id_}"))
+
+
+def show_served_drift(screen: Screen, settings: Settings, name: str) -> None:
+    """Show how far what a deployment was asked has moved from what was trained on."""
+    with looking(screen, settings) as reader:
+        drift = _patiently(screen, reader, "deployments", name, "drift")
+    words = f"  {version_of(drift['model'], drift['model_version'])} predicts {drift['target']}"
+    _show_drift(screen, drift, labelled("drift", (name, "bold"), words))
+
+
+def _show_drift(screen: Screen, drift: Mapping[str, Any], head: Text) -> None:
     screen.document(drift)
     sizes = f"{number(drift['reference']['rows'])} rows, then {number(drift['current']['rows'])}"
     level = (drift["level"], STYLES[drift["level"]])
     screen.show(
-        labelled("drift", (f"version {drift['from']} → {drift['to']}", "bold"), f"  {id_}"),
+        head,
         labelled("rows", sizes),
         labelled("level", level, f"  {drift['drifted']} of {len(drift['columns'])} columns have moved"),
         _moved(drift["columns"]),
@@ -125,13 +137,15 @@ def _measure(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"
 
 
-def _patiently(screen: Screen, reader: Reader, id_: str, what: str, **params: str | int | None) -> dict[str, Any]:
+def _patiently(
+    screen: Screen, reader: Reader, nouns: str, id_: str, what: str, **params: str | int | None
+) -> dict[str, Any]:
     """Ask until it is made."""
     until = time.monotonic() + PATIENCE
     with screen.busy(f"making the {what}"):
         while True:
             try:
-                return reader.get("datasets", id_, what, **params)
+                return reader.get(nouns, id_, what, **params)
             except Refused as refusal:
                 if refusal.problem.get("status") != 503 or time.monotonic() > until:
                     raise

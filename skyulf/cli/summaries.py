@@ -93,6 +93,10 @@ SUMMARIES: Mapping[str, Callable[[Data], str]] = {
     "PredictionsLogged": lambda data: (
         f"{data['rows']:,} rows of {data['requests']:,} requests to {_target(data['target'])}"
     ),
+    "DriftFound": lambda data: (
+        f"{data['level']} in {', '.join(column['name'] for column in data['columns'])} of {data['rows']:,} rows"
+    ),
+    "DriftAcknowledged": lambda _: "",
     "PredictionsForgotten": lambda data: data["artifact"],
     "KeyIssued": lambda data: f"{data['name']} ({data['kind']})",
     "KeyRevoked": lambda _: "",

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from skyulf.commands import access, dataset, deployment, job, model, pipeline, prediction_log, scoring
+from skyulf.commands import access, dataset, deployment, drift, job, model, pipeline, prediction_log, scoring
 from skyulf.commands.base import Command, Handler
 
 COMMANDS: Mapping[type[Command], Handler] = {
@@ -13,6 +13,7 @@ COMMANDS: Mapping[type[Command], Handler] = {
     **model.HANDLERS,
     **deployment.HANDLERS,
     **prediction_log.HANDLERS,
+    **drift.HANDLERS,
     **access.HANDLERS,
 }
 """Each kind of command, and how it is handled."""

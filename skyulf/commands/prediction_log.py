@@ -9,6 +9,7 @@ from skyulf.commands.base import Command, Decided, Handler, Streams, own_stream
 from skyulf.events.base import DomainEvent
 from skyulf.events.deployment import (
     DeploymentState,
+    DriftLevel,
     PredictionLogSet,
     PredictionsForgotten,
     PredictionsLogged,
@@ -22,10 +23,11 @@ MOST_PARTS = 1_000
 
 
 class SetPredictionLog(Command):
-    """Log a share of a deployment's requests, none with 0, and keep the newest rows of them."""
+    """Log a share of a deployment's requests, none with 0, keep the newest rows, and tell of drift from a level on."""
 
     share: float = Field(ge=0, le=1)
     keep_rows: int = Field(default=1_000_000, ge=1, le=MOST_ROWS)
+    alert: DriftLevel = "major"
 
 
 class RecordPredictions(Command):
@@ -43,15 +45,16 @@ class RecordPredictions(Command):
 def set_prediction_log(command: SetPredictionLog, streams: Streams) -> Decided:
     """Decide `SetPredictionLog`; fewer rows are kept from the next part on."""
     state = streams.deployment(command.id)
-    if (state.share, state.keep_rows) == (command.share, command.keep_rows) or not (command.share or state.share):
+    asked = (command.share, command.keep_rows, command.alert)
+    if (state.share, state.keep_rows, state.alert) == asked or not (command.share or state.share):
         return []
-    return [(command.id, PredictionLogSet(share=command.share, keep_rows=command.keep_rows))]
+    return [(command.id, PredictionLogSet(**command.model_dump(exclude={"id"})))]
 
 
 def record_predictions(command: RecordPredictions, streams: Streams) -> Decided:
     """Decide `RecordPredictions`: once for each artifact; the oldest parts are forgotten where that is enough."""
     state = streams.deployment(command.id)
-    if command.artifact in dict(state.logged):
+    if command.artifact in [artifact for artifact, _, _ in state.logged]:
         return []
     logged = PredictionsLogged(**command.model_dump(exclude={"id"}))
     events: list[DomainEvent] = [logged, *_forgotten(command, state)]
@@ -60,9 +63,9 @@ def record_predictions(command: RecordPredictions, streams: Streams) -> Decided:
 
 def _forgotten(command: RecordPredictions, state: DeploymentState) -> Iterator[PredictionsForgotten]:
     """The oldest parts without which there are as many rows as are to be kept; the new one always stays."""
-    rows = sum(rows for _, rows in state.logged) + command.rows
+    rows = sum(rows for _, rows, _ in state.logged) + command.rows
     parts = len(state.logged) + 1
-    for artifact, held in state.logged:
+    for artifact, held, _ in state.logged:
         if rows - held < state.keep_rows and parts <= MOST_PARTS:
             return
         rows, parts = rows - held, parts - 1

@@ -1,17 +1,21 @@
 """What is shown of deployments."""
 
 from datetime import datetime
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import msgspec
 
 from skyulf.events.base import Recorded
 from skyulf.events.deployment import (
+    LEVELS,
     DeploymentCreated,
     DeploymentEvent,
     DeploymentRetired,
     DeploymentRolledBack,
     DeploymentRolledOut,
+    DriftAcknowledged,
+    DriftFound,
+    DriftLevel,
     PredictionLogSet,
     PredictionsForgotten,
     PredictionsLogged,
@@ -35,10 +39,27 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     model_version: int | None
 
 
+class Alert(msgspec.Struct, frozen=True, kw_only=True):
+    """The drift that was told of what a deployment serves: when last, and who has acknowledged it when, and why.
+
+    ``columns`` have the highest level that was told of each, and the population stability index of it.
+    """
+
+    at: datetime
+    position: int
+    rows: int
+    level: DriftLevel
+    columns: list[dict[str, Any]]
+    acknowledged_at: datetime | None = None
+    acknowledged_by: str | None = None
+    reason: str | None = None
+
+
 class DeploymentRow(Row, frozen=True, kw_only=True):
     """A deployment, the one version that it serves (or none, once retired), and its history, the latest last.
 
-    ``log_share`` of its requests are logged, and the newest ``log_keep_rows`` rows of them kept.
+    ``log_share`` of its requests are logged, and the newest ``log_keep_rows`` rows of them kept; ``drift_alert`` is the
+    level from which on drift is told, and ``drift`` what was told of the active version.
     """
 
     id: str
@@ -53,6 +74,8 @@ class DeploymentRow(Row, frozen=True, kw_only=True):
     history: list[Change] = []
     log_share: float = 0.0
     log_keep_rows: int = 0
+    drift_alert: DriftLevel = "none"
+    drift: Alert | None = None
 
 
 class PredictionLogRow(Row, frozen=True, kw_only=True):
@@ -99,10 +122,12 @@ def fold_deployment(row: DeploymentRow | None, event: DeploymentEvent, recorded:
     assert row is not None
     match event:
         case PredictionLogSet():
-            log = {"log_share": event.share, "log_keep_rows": event.keep_rows}
+            log = {"log_share": event.share, "log_keep_rows": event.keep_rows, "drift_alert": event.alert}
             return msgspec.structs.replace(row, version=recorded.version, **log)
         case PredictionsLogged() | PredictionsForgotten():
             return msgspec.structs.replace(row, version=recorded.version)
+        case DriftFound() | DriftAcknowledged():
+            return msgspec.structs.replace(row, version=recorded.version, drift=_alert(row.drift, event, recorded))
         case DeploymentRolledOut():
             change = _changed(row, recorded, "rolled_out", event.before, event.after)
         case DeploymentRolledBack():
@@ -118,6 +143,26 @@ def fold_deployment(row: DeploymentRow | None, event: DeploymentEvent, recorded:
         model_version=after.model_version if after else None,
         artifact=after.artifact if after else None,
         history=[*row.history, change],
+        drift=None,
+    )
+
+
+def _alert(known: Alert | None, event: DriftFound | DriftAcknowledged, recorded: Recorded) -> Alert:
+    """What was told of drift, after the event."""
+    metadata = recorded.metadata
+    if isinstance(event, DriftAcknowledged):
+        assert known is not None
+        who = {"acknowledged_at": metadata.recorded_at, "acknowledged_by": metadata.actor.id}
+        return msgspec.structs.replace(known, **who, reason=metadata.reason)
+    columns = {column["name"]: column for column in known.columns} if known else {}
+    columns |= {column.name: column.model_dump() for column in event.columns}
+    levels = [column["level"] for column in columns.values()]
+    return Alert(
+        at=metadata.recorded_at,
+        position=recorded.position,
+        rows=event.rows,
+        level=max(levels, key=LEVELS.index),
+        columns=list(columns.values()),
     )
 
 

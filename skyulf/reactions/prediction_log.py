@@ -7,7 +7,7 @@ without being counted, since what is promised is a sample.
 import logging
 import tempfile
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -35,6 +35,16 @@ class Batch(Protocol):
     """What was drawn of one deployment while it served one version."""
 
     @property
+    def name(self) -> str:
+        """The deployment's name."""
+        ...
+
+    @property
+    def target(self) -> Target:
+        """What it served."""
+        ...
+
+    @property
     def samples(self) -> Sequence[tuple[Any, ...]]:
         """Requests and their answers; the time comes first."""
         ...
@@ -50,8 +60,8 @@ class Samples(Protocol):
 
     full: threading.Event
 
-    def take(self) -> Mapping[tuple[str, Target], Batch]:
-        """All since the last call, by the deployment's name and what it served."""
+    def take(self) -> Sequence[Batch]:
+        """All since the last call."""
         ...
 
 
@@ -78,6 +88,7 @@ class PredictionLogger:
     """Writes parts of logs every ``seconds``; ``name`` is how events call it.
 
     ``write`` is the function of the sandbox; ``part`` makes what it is given: of a model's path, samples and a target.
+    ``added`` is told the name of a deployment whose log has grown.
     """
 
     def __init__(
@@ -93,6 +104,7 @@ class PredictionLogger:
         sandbox: SandboxServer,
         artifacts: ArtifactStore,
         scratch: Path,
+        added: Callable[[str], None],
     ) -> None:
         self._actor = Actor(id=name, kind="service")
         self._samples = samples
@@ -104,6 +116,7 @@ class PredictionLogger:
         self._sandbox = sandbox
         self._artifacts = artifacts
         self._scratch = scratch
+        self._added = added
         self._lost: dict[tuple[str, Target], int] = {}
         self._tidied: set[str] = set()
         self._stopping = False
@@ -129,7 +142,8 @@ class PredictionLogger:
 
     def flush(self) -> None:
         """Put away what was drawn until now."""
-        for (name, target), batch in self._samples.take().items():
+        for batch in self._samples.take():
+            name, target = batch.name, batch.target
             lost = batch.lost + self._lost.pop((name, target), 0)
             try:
                 lost = self._put_away(name, target, batch, lost)
@@ -170,6 +184,8 @@ class PredictionLogger:
         )
         answer = self._bus.send(command, Context(actor=self._actor, command_id=artifact)).result()
         self._tidy(command.id, answer)
+        if not self._stopping:
+            self._added(name)
         return 0
 
     def _tidy(self, stream: str, answer: Answer) -> None:

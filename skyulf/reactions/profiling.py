@@ -23,7 +23,7 @@ from skyulf.errors import NotAllowed, Unavailable
 from skyulf.events.base import Actor
 from skyulf.events.dataset import Suspicion
 from skyulf.events.log import EventLog
-from skyulf.reactions.profiler import Table, compare_tables, profile_table
+from skyulf.reactions.profiler import Table, compare_served, compare_tables, profile_table
 from skyulf.reactions.sandbox import ChildCancelled, ChildDied, ChildFailed, ChildTimedOut, Limits, SandboxServer
 
 SECONDS = 900.0
@@ -89,6 +89,11 @@ class ProfileService:
         """How far a version has moved from another, as JSON; what fails, fails like `profile`."""
         return self._once(("drift", reference.artifact, current.artifact), lambda: self._drift(reference, current))
 
+    def served(self, reference: Version, parts: Sequence[str], target: str) -> Future[bytes]:
+        """How far logged predictions have moved from a version that has the column ``target``; fails like `profile`."""
+        key = ("served", reference.artifact, target, *parts)
+        return self._once(key, lambda: self._served(reference, parts, target))
+
     def _once(self, key: tuple[str | int, ...], make: Callable[[], R]) -> Future[R]:
         """What was made, is under way, or begins now; what failed begins anew."""
         with self._lock:
@@ -124,6 +129,10 @@ class ProfileService:
 
     def _drift(self, reference: Version, current: Version) -> bytes:
         return self._in_sandbox(compare_tables, self._table(reference), self._table(current))
+
+    def _served(self, reference: Version, parts: Sequence[str], target: str) -> bytes:
+        paths = tuple(str(self._artifacts.path(part)) for part in parts)
+        return self._in_sandbox(compare_served, self._table(reference), paths, target)
 
     def _table(self, version: Version) -> Table:
         return Table(str(self._artifacts.path(version.artifact)), version.rows, version.columns)

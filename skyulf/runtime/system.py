@@ -29,6 +29,7 @@ from skyulf.queries.freshness import Freshness
 from skyulf.queries.job import JobRepository
 from skyulf.queries.projection import ProjectionRepository
 from skyulf.queries.queue import QueueLimit
+from skyulf.reactions.drift_watch import DriftWatch
 from skyulf.reactions.finishing import Finisher
 from skyulf.reactions.leases import Leases
 from skyulf.reactions.prediction_log import PredictionLogger
@@ -261,6 +262,11 @@ class Runtime:
         return Sampler(random.random, now)
 
     @cached_property
+    def drift_watch(self) -> DriftWatch:
+        """What compares what is served with what was trained on."""
+        return DriftWatch(name=f"drift-{new_id()}", log=self.log, bus=self.bus, profiles=self.profiles)
+
+    @cached_property
     def prediction_log(self) -> PredictionLogger:
         """What puts away the predictions that were drawn."""
         sandbox, bus = self.sandbox, self.bus
@@ -275,6 +281,7 @@ class Runtime:
             sandbox=sandbox,
             artifacts=self.artifacts,
             scratch=self.directory.scratch,
+            added=self.drift_watch.look,
         )
         self._stops.append(logger.stop)
         return logger

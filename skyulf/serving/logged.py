@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from skyulf.core.served import INPUTS
 from skyulf.core.state import InputColumn, Label
 from skyulf.errors import SkyulfError
 from skyulf.serving.media import Format
@@ -42,7 +43,8 @@ class Written:
 def write_part(_: Callable[[Any], None], part: Part) -> Written:
     """Write a table of ``served_at``, the model's columns, ``prediction`` and ``probability_<class>``, as Parquet.
 
-    Where a column of the model has one of these names, ours has an underscore more.
+    Where a column of the model has one of these names, ours has an underscore more. The schema's metadata tells how
+    many columns are the model's, which come first.
     """
     os.nice(NICENESS)
     import pyarrow as pa
@@ -61,7 +63,8 @@ def write_part(_: Callable[[Any], None], part: Part) -> Written:
             lost += 1
     if not tables:
         return Written(0, 0, lost)
-    table = pa.concat_tables(tables).combine_chunks()
+    inputs = {INPUTS: str(len(model.input_schema)).encode()}
+    table = pa.concat_tables(tables).combine_chunks().replace_schema_metadata(inputs)
     pq.write_table(table, part.target, compression="zstd", version="2.6")
     return Written(len(tables), table.num_rows, lost)
 

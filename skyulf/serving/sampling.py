@@ -29,12 +29,11 @@ class Sample(NamedTuple):
 class Batch:
     """What was drawn of one deployment while it served one version: samples, and how many more did not fit."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str, target: Target) -> None:
+        self.name = name
+        self.target = target
         self.samples: list[Sample] = []
         self.lost = 0
-
-
-Drawn = dict[tuple[str, Target], Batch]
 
 
 class Sampler:
@@ -44,7 +43,7 @@ class Sampler:
         self._draw = draw
         self._now = now
         self._lock = threading.Lock()
-        self._drawn: Drawn = {}
+        self._drawn: dict[tuple[str, str, int], Batch] = {}
         self._bytes = 0
         self.full = threading.Event()
         """Set once there is so much that it is to be taken soon."""
@@ -55,11 +54,11 @@ class Sampler:
         """Note a request with the probability ``share``."""
         if self._draw() >= share:
             return
-        size = len(body) + len(answer)
+        size, key = len(body) + len(answer), (name, target.model, target.model_version)
         with self._lock:
-            batch = self._drawn.get((name, target))
+            batch = self._drawn.get(key)
             if batch is None:
-                batch = self._drawn[name, target] = Batch()
+                batch = self._drawn[key] = Batch(name, target)
             if self._bytes + size > BYTES:
                 batch.lost += 1
                 self.full.set()
@@ -69,9 +68,9 @@ class Sampler:
         if self._bytes > BYTES // 2:
             self.full.set()
 
-    def take(self) -> Drawn:
+    def take(self) -> list[Batch]:
         """All that was drawn since the last call."""
         with self._lock:
             drawn, self._drawn, self._bytes = self._drawn, {}, 0
             self.full.clear()
-        return drawn
+        return list(drawn.values())

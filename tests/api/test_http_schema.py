@@ -63,6 +63,8 @@ def test_the_paths_are_those_of_the_contract(client: Client) -> None:
         ("POST", "/v1/deployments/{name}/rollback"),
         ("POST", "/v1/deployments/{name}/predict"),
         ("PUT", "/v1/deployments/{name}/log"),
+        ("GET", "/v1/deployments/{name}/drift"),
+        ("POST", "/v1/deployments/{name}/drift/acknowledge"),
         ("GET", "/v1/deployments/{name}/log"),
         ("GET", "/v1/deployments/{name}/log/{artifact}"),
         ("GET", "/v1/events"),

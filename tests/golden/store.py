@@ -32,10 +32,13 @@ from skyulf.events.access import CommandsDenied, Denial, KeyIssued, KeyRevoked, 
 from skyulf.events.base import DomainEvent
 from skyulf.events.dataset import DatasetCreated, DatasetProfiled, DatasetVersionAdded, Source, Suspicion
 from skyulf.events.deployment import (
+    ColumnDrift,
     DeploymentCreated,
     DeploymentRetired,
     DeploymentRolledBack,
     DeploymentRolledOut,
+    DriftAcknowledged,
+    DriftFound,
     PredictionLogSet,
     PredictionsForgotten,
 )
@@ -135,9 +138,11 @@ EXAMPLES: dict[str, list[DomainEvent]] = {
         DeploymentRolledOut(before=target(1), after=target(2), alias="champion"),
         DeploymentRolledBack(before=target(2), after=target(1)),
         DeploymentRetired(),
-        PredictionLogSet(share=0.25, keep_rows=1_000),
+        PredictionLogSet(share=0.25, keep_rows=1_000, alert="major"),
         predictions_logged(lost=1),
         PredictionsForgotten(artifact="sha256:logged-0"),
+        DriftFound(target=target(1), rows=500, level="major", columns=(ColumnDrift(name="x", level="major", psi=0.5),)),
+        DriftAcknowledged(),
     ],
     "access-1": [
         KeyIssued(name="the shop", actor="shop", kind="service", hash="ab" * 32, expires_at=NOW),

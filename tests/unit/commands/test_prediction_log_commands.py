@@ -22,7 +22,7 @@ from skyulf.events.deployment import (
 
 ID = "deployment-shop"
 SERVED: list[DomainEvent] = [DeploymentCreated(), DeploymentRolledOut(before=None, after=target(1))]
-LOGGING = PredictionLogSet(share=0.5, keep_rows=250)
+LOGGING = PredictionLogSet(share=0.5, keep_rows=250, alert="major")
 
 
 def set_log(share: float, keep_rows: int = 250) -> SetPredictionLog:
@@ -40,8 +40,8 @@ def forgotten(number: int) -> PredictionsForgotten:
 def test_logging_is_begun_changed_and_ended_and_said_again_it_is_left_as_it_is() -> None:
     given({ID: SERVED}).when(set_log(0.5)).then(LOGGING)
     given({ID: [*SERVED, LOGGING]}).when(set_log(0.5)).then()
-    given({ID: [*SERVED, LOGGING]}).when(set_log(0.5, 9)).then(PredictionLogSet(share=0.5, keep_rows=9))
-    given({ID: [*SERVED, LOGGING]}).when(set_log(0)).then(PredictionLogSet(share=0, keep_rows=250))
+    given({ID: [*SERVED, LOGGING]}).when(set_log(0.5, 9)).then(LOGGING.model_copy(update={"keep_rows": 9}))
+    given({ID: [*SERVED, LOGGING]}).when(set_log(0)).then(LOGGING.model_copy(update={"share": 0}))
     given({ID: SERVED}).when(set_log(0)).then()
     given({}).when(set_log(0.5)).refused(NotFound, "no deployment shop")
 
@@ -83,5 +83,5 @@ def test_what_is_logged_outlives_roll_outs_and_retirement() -> None:
         state = evolve(state, event)  # type: ignore[arg-type]
     assert state is not None
     assert (state.active, state.retired, state.share) == (None, True, 0.5)
-    assert state.logged == (("sha256:logged-1", 100),)
+    assert state.logged == (("sha256:logged-1", 100, target(1)),)
     given({ID: [*logged, DeploymentRetired()]}).when(RetireDeployment(id=ID)).then()

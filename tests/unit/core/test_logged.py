@@ -112,17 +112,16 @@ class TestDrawing:
         drawing = Sampler(lambda: next(numbers), lambda: NOW)
         for _ in range(4):
             offered(drawing, 0.25)
-        ((sample, _),) = [batch.samples for batch in drawing.take().values()]
+        ((sample, _),) = [batch.samples for batch in drawing.take()]
         assert sample == (datetime(2026, 3, 3, 12, 30, 15, 123456, UTC), "json", b"rows", "csv", b"answer")
 
     def test_what_was_drawn_is_told_apart_by_deployment_and_version_and_taken_once(self) -> None:
         drawing = sampler()
         for name, number in (("shop", 1), ("shop", 2), ("bank", 1), ("shop", 1)):
             offered(drawing, 1.0, name=name, number=number)
-        drawn = drawing.take()
-        counts = {(name, version.model_version): len(batch.samples) for (name, version), batch in drawn.items()}
+        counts = {(batch.name, batch.target.model_version): len(batch.samples) for batch in drawing.take()}
         assert counts == {("shop", 1): 2, ("shop", 2): 1, ("bank", 1): 1}
-        assert drawing.take() == {}
+        assert drawing.take() == []
 
     def test_what_does_not_fit_is_counted_and_what_is_much_is_to_be_taken_soon(
         self, monkeypatch: pytest.MonkeyPatch
@@ -134,6 +133,6 @@ class TestDrawing:
         offered(drawing, 1.0, b"rows and rows")
         assert drawing.full.is_set()
         offered(drawing, 1.0, b"rows that are too many")
-        (batch,) = drawing.take().values()
+        (batch,) = drawing.take()
         assert (len(batch.samples), batch.lost) == (2, 1)
         assert not drawing.full.is_set()

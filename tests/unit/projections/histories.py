@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from builders import COLUMNS, LIMITS, NOW, PROBLEM, RESULT, SCORES, SPEC, metadata, predictions_logged, trial
+from builders import COLUMNS, LIMITS, NOW, PROBLEM, RESULT, SCORES, SPEC, metadata, predictions_logged, target, trial
 from hypothesis import strategies as st
 
 from skyulf.commands import COMMANDS
@@ -11,6 +11,7 @@ from skyulf.commands.access import GrantRole, IssueKey, RecordDenials, RevokeKey
 from skyulf.commands.base import Command, Streams
 from skyulf.commands.dataset import AddDatasetVersion, CreateDataset, ProfileDataset
 from skyulf.commands.deployment import Deploy, RetireDeployment, RollBackDeployment
+from skyulf.commands.drift import AcknowledgeDrift, TellDrift
 from skyulf.commands.job import (
     CancelJob,
     CompleteJob,
@@ -33,6 +34,7 @@ from skyulf.errors import SkyulfError
 from skyulf.events.access import Denial
 from skyulf.events.base import noun_of
 from skyulf.events.dataset import Source
+from skyulf.events.deployment import LEVELS, ColumnDrift, Target
 from skyulf.events.log import Append, EventLog, Write
 from skyulf.events.registry import EVOLVE
 
@@ -80,6 +82,11 @@ class Historian:
     def attempt(self, job: str) -> int:
         """The job's present attempt."""
         return self.states[job].attempt if job in self.states else 0
+
+    def serves(self, deployment: str) -> Target | None:
+        """What is active."""
+        active: Target | None = self.states[deployment].active if deployment in self.states else None
+        return active
 
     def model_of(self, job: str) -> str | None:
         name: str | None = self.states[job].created.model_name if job in self.states else None
@@ -147,6 +154,13 @@ def command(historian: Historian, step: Step) -> Command:
         "logged": lambda: RecordPredictions(
             id="deployment-shop", **predictions_logged(which * 10 + more, rows=5).model_dump()
         ),
+        "drift": lambda: TellDrift(
+            id="deployment-shop",
+            target=historian.serves("deployment-shop") or target(),
+            rows=300,
+            columns=(ColumnDrift(name="x", level=LEVELS[more % 3], psi=0.3),),
+        ),
+        "seen": lambda: AcknowledgeDrift(id="deployment-shop"),
         "key": lambda: IssueKey(id=f"access-{which}", name=f"key {more}", roles=("viewer",), hash="ab" * 32),
         "lock": lambda: RevokeKey(id=f"access-{which}"),
         "grant": lambda: GrantRole(id=f"access-{which}", role=("viewer", "admin")[more % 2]),
@@ -160,7 +174,7 @@ def command(historian: Historian, step: Step) -> Command:
 
 ONCE = ["dataset", "pipeline", "job", "key"]
 OFTEN = ["start", "progress", "tried", "complete", "package", "explain", "fail", "reclaim", "retry", "deploy", "alias"]
-KEYS = ["lock", "grant", "ungrant", "deny", "log", "logged"]
+KEYS = ["lock", "grant", "ungrant", "deny", "log", "logged", "drift", "seen"]
 RARELY = ["data", "profile", "revise", "archive", "cancel", "stopped", "unalias", "retire", "back", "undeploy", *KEYS]
 
 PRELUDE: list[Step] = [(what, which, 1) for which in (1, 2, 3) for what in ONCE]
@@ -180,6 +194,7 @@ FULL: list[Step] = [
     *[("score", 5, 1), ("start", 5, 1), ("progress", 5, 2), ("scored", 5, 1)],
     *[("alias", 1, 1), ("deploy", 1, 1), ("deploy", 2, 1), ("back", 1, 0), ("undeploy", 1, 0), ("unalias", 1, 0)],
     *[("log", 1, 1), ("logged", 1, 1), ("logged", 1, 2), ("logged", 1, 3)],
+    *[("deploy", 2, 1), ("drift", 1, 2), ("seen", 1, 1)],
     ("retire", 1, 1),
     *[("grant", 1, 1), ("ungrant", 1, 0), ("lock", 1, 0), ("deny", 1, 4)],
 ]

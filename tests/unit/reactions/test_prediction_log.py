@@ -53,12 +53,20 @@ class Site:
         self.bus = CommandBus(self.log, COMMANDS, lambda: NOW, sequential_ids())
         self.artifacts, self.sandbox = MemoryArtifacts(), Sandbox()
         self.scratch = scratch
+        self.grown: list[str] = []
         model = scratch / "model"
         model.write_text("the model")
         self.target = target().model_copy(update={"artifact": self.artifacts.put(model)})
         model.unlink()
         served = DeploymentRolledOut(before=None, after=self.target)
-        written(self.log, STREAM, 0, DeploymentCreated(), served, PredictionLogSet(share=1, keep_rows=keep_rows))
+        written(
+            self.log,
+            STREAM,
+            0,
+            DeploymentCreated(),
+            served,
+            PredictionLogSet(share=1, keep_rows=keep_rows, alert="major"),
+        )
         self.sampler = Sampler(lambda: 0.0, lambda: NOW)
         self.logger = self.another()
 
@@ -75,6 +83,7 @@ class Site:
             sandbox=sandbox,
             artifacts=self.artifacts,
             scratch=self.scratch,
+            added=self.grown.append,
         )
 
     def predicted(self, *bodies: bytes) -> None:
@@ -101,7 +110,7 @@ def test_what_was_drawn_is_put_away_and_told_of(site: Site) -> None:
     assert site.artifacts.read(logged.artifact) == b"[b'a', b'b']"
     assert (logged.since, logged.until) == (NOW, NOW)
     assert everything(site.log)[-1].metadata.actor.kind == "service"
-    assert list(site.scratch.iterdir()) == []
+    assert (list(site.scratch.iterdir()), site.grown) == ([], ["shop"])
 
 
 def test_parts_that_are_no_longer_needed_are_forgotten_and_removed(site: Site) -> None:

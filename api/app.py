@@ -14,7 +14,22 @@ from api.front import Front
 from api.observed import Observed
 from api.predicting import Predicting
 from api.probes import PROBES
-from api.routes import access, audit, dataset, deployment, drift, job, model, pipeline, profile, projection, stream
+from api.routes import (
+    access,
+    attribution,
+    audit,
+    dataset,
+    deployment,
+    drift,
+    export,
+    history,
+    job,
+    model,
+    pipeline,
+    profile,
+    projection,
+    stream,
+)
 from api.security import SERVER, App, Denials, Guard, Trusted
 from skyulf.commands.access import RecordDenials
 from skyulf.commands.base import Context
@@ -62,10 +77,15 @@ def create_app(runtime: Runtime, *, guarded: bool = True) -> App:
         lifespan=lifespan,
         docs_url=None,  # both pages load scripts from elsewhere, which could then drive this server
         redoc_url=None,
+        # Spans, metrics and logs of FastAPI's own would be of no use beside ours, and it looks at each request whether
+        # somebody wants them; its logs hold messages of exceptions, and with them what was sent.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.state.runtime = runtime
     app.state.tail = EventTail(runtime.log, stream.server_sent)
-    for noun in (access, dataset, profile, pipeline, job, model, deployment, drift, stream, audit, projection, *PROBES):
+    # A request is held against one router after the other: jobs are what is sent most.
+    things = (job, attribution, access, dataset, profile, pipeline, model, export, deployment, drift)
+    for noun in (*things, stream, audit, history, projection, *PROBES):
         app.include_router(noun.routes)
     problems.install(app)
     settings = runtime.settings
@@ -93,7 +113,7 @@ async def record(denials: Denials, runtime: Runtime) -> None:
             until = runtime.now()
             command = RecordDenials(since=since, until=until, denials=found)
             try:
-                await asyncio.wrap_future(runtime.bus.send(command, Context(actor=SERVER)))
+                await runtime.bus.ask(command, Context(actor=SERVER))
                 since = until
             except SkyulfError as error:
                 logger.warning("what was turned away could not be recorded: %s", error.detail)

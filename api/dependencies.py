@@ -2,23 +2,32 @@
 
 import asyncio
 import re
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from typing import Annotated, Any, TypeVar
 
-from fastapi import Depends, Header, Query, Request
+import msgspec
+from fastapi import Depends, Header, Query, Request, Response
 
+from api.listing import answer_of
 from api.observed import Asked
+from api.schemas.base import Response as Shown
 from api.schemas.base import Whole
+from skyulf.commands.answers import Answer
 from skyulf.commands.base import Command, Context
-from skyulf.commands.bus import Answer
-from skyulf.errors import Fault, Invalid, NotFound, PreconditionFailed
+from skyulf.errors import Fault, Invalid, NotFound, PreconditionFailed, Unavailable
 from skyulf.projections import PROJECTIONS
 from skyulf.projections.base import Row
+from skyulf.projections.store import Plain
 from skyulf.queries.base import LARGEST_PAGE, PageRequest, Repository
 from skyulf.runtime import Runtime
 
 KEY_LENGTH = 255
+
+PATIENCE = 10.0
+"""Seconds that who asks for something to be made is kept waiting, before they are told to ask again."""
+
+ASK_AGAIN = 2
 
 R = TypeVar("R", bound=Row)
 T = TypeVar("T")
@@ -129,12 +138,12 @@ MinPositionDep = Annotated[int | None, Depends(get_min_position)]
 
 def replace_reason(context: Context, reason: str | None) -> Context:
     """The context with why the caller does it."""
-    return replace(context, reason=reason)
+    return msgspec.structs.replace(context, reason=reason)
 
 
 async def send(runtime: Runtime, command: Command, context: Context) -> Answer:
     """Hand a command in and wait for its answer without blocking the event loop."""
-    return await asyncio.wrap_future(runtime.bus.send(command, context))
+    return await runtime.bus.ask(command, context)
 
 
 async def read(runtime: Runtime, repository: Repository[Any], min_position: int | None, query: Callable[[], T]) -> T:
@@ -142,6 +151,19 @@ async def read(runtime: Runtime, repository: Repository[Any], min_position: int 
     if min_position is not None:
         await runtime.queries.freshness.reach(repository.projection, min_position)
     return await asyncio.to_thread(query)
+
+
+async def read_page(
+    runtime: Runtime,
+    repository: Repository[Any],
+    shown: type[Shown],
+    min_position: int | None,
+    page: PageRequest,
+    filters: Mapping[str, Plain | None] | None = None,
+) -> Response:
+    """Answer with a page of a list, made in the thread that reads it."""
+    row = repository.projection.row
+    return await read(runtime, repository, min_position, lambda: answer_of(shown, row, repository.texts(page, filters)))
 
 
 async def read_one(
@@ -161,3 +183,11 @@ async def read_fresh_all(runtime: Runtime, min_position: int | None) -> None:
     if min_position is not None:
         for projection in PROJECTIONS:
             await runtime.queries.freshness.reach(projection, min_position)
+
+
+async def made(future: Future[T], what: str) -> T:
+    """What comes of something that is being made, if it does soon; it goes on in any case."""
+    try:
+        return await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(future)), PATIENCE)
+    except TimeoutError:
+        raise Unavailable(f"{what} is being made; ask again", ASK_AGAIN) from None

@@ -5,6 +5,7 @@ object. This needs the path, two headers and the body. It is documented with the
 """
 
 import re
+from urllib.parse import parse_qsl
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
@@ -21,6 +22,8 @@ from skyulf.serving.media import MEDIA_TYPES
 PATH = re.compile(r"/v1/deployments/([^/]+)/predict")
 
 NAME: TypeAdapter[str] = TypeAdapter(Name)
+
+ASKED: TypeAdapter[bool] = TypeAdapter(bool)
 
 CONTENT_TYPES = {
     "json": b"application/json",
@@ -51,7 +54,9 @@ class Predicting:
         try:
             sent = sent_format(headers.get(b"content-type", b""))
             wanted = wanted_format(accepted(scope, headers))
-            answer = await self._predictions.predict(checked(name), await whole(receive, limit), sent, wanted)
+            intervals = intervals_asked(scope["query_string"])
+            body = await whole(receive, limit)
+            answer = await self._predictions.predict(checked(name), body, sent, wanted, intervals)
         except problems.EXPECTED as error:
             await problems.answer(Request(scope), error)(scope, receive, send)
         except TooLarge:
@@ -79,6 +84,16 @@ def accepted(scope: Scope, headers: Headers) -> bytes:
     if len(headers) == len(scope["headers"]):
         return headers.get(b"accept", b"")
     return b",".join(value for name, value in scope["headers"] if name == b"accept")
+
+
+def intervals_asked(query: bytes) -> bool:
+    """Whether a query asks for intervals; raises what is answered with 422."""
+    if not query:
+        return False
+    try:
+        return ASKED.validate_python(dict(parse_qsl(query.decode("latin-1"))).get("intervals", "false"))
+    except ValidationError as error:
+        raise RequestValidationError([{**fault, "loc": ("query", "intervals")} for fault in error.errors()]) from error
 
 
 def checked(name: str) -> str:

@@ -17,8 +17,8 @@ from starlette.exceptions import HTTPException
 from api.dependencies import send
 from api.routes.base import StrictRequest, media_type
 from api.schemas.dataset import DatasetFromUri, HowToRead, VersionFromUri
+from skyulf.commands.answers import Answer
 from skyulf.commands.base import Context
-from skyulf.commands.bus import Answer
 from skyulf.commands.dataset import AskedUri, Ingested
 from skyulf.errors import Fault, Invalid
 from skyulf.events.dataset import Source

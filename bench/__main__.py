@@ -22,6 +22,7 @@ BENCHES = {
     "training": "training through the whole system",
     "tuning": "fifty trials beside Optuna driven by hand",
     "predict": "predictions over HTTP",
+    "serve": "one model served, beside mlflow models serve",
     "profile": "the profile of a dataset version beside pyarrow reading its CSV",
     "start": "start to ready, and idle memory",
     "roles": "each role in a process of its own, and two API processes on one port",

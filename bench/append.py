@@ -99,7 +99,7 @@ async def many(bus: CommandBus, make: Callable[[], Command], events: int) -> Non
 
     async def caller() -> None:
         for _ in todo:
-            await asyncio.wrap_future(bus.send(make(), Context(ACTOR, command_id=new_id())))
+            await bus.ask(make(), Context(ACTOR, command_id=new_id()))
 
     await asyncio.gather(*(caller() for _ in range(CALLERS)))
 

@@ -68,6 +68,17 @@ class Server:
                 raise RuntimeError(f"{method} {path}: {response.status} {text[:500].decode()}")
             return json.loads(text)
 
+    def text(self, path: str) -> str:
+        """What is answered to a GET, as text; raises on a status of 400 or more."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
+        with contextlib.closing(connection):
+            connection.request("GET", path)
+            response = connection.getresponse()
+            text = response.read().decode()
+            if response.status >= 400:
+                raise RuntimeError(f"GET {path}: {response.status} {text[:500]}")
+            return text
+
     def upload(self, path: Path) -> dict[str, Any]:
         """Send a file as a new dataset."""
         boundary = "skyulf-bench-boundary"

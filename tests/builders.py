@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
+
 from skyulf.adapters.stored import data_of
 from skyulf.commands.base import Context
 from skyulf.events.base import Actor, DomainEvent, Metadata, Recorded
@@ -23,6 +25,8 @@ from skyulf.events.job import (
 from skyulf.events.log import Append, EventLog, Write
 from skyulf.events.model import ModelVersionRegistered
 from skyulf.events.pipeline import PipelineCreated, PipelineRevised
+from skyulf.projections.base import Projection, Row
+from skyulf.projections.store import ReadStore, Selection
 
 NOW = datetime(2026, 3, 3, 12, 30, 15, 123456, tzinfo=UTC)
 
@@ -268,6 +272,12 @@ def predictions_logged(number: int = 1, **changes: Any) -> PredictionsLogged:
         **changes,
     }
     return PredictionsLogged(**values)
+
+
+def rows_of(store: ReadStore, projection: Projection[Any]) -> dict[str, Row]:
+    """Every row of a projection, by key."""
+    found = store.select(projection, Selection(projection.indexes[0][-1], {}, limit=1_000_000))
+    return {key: msgspec.json.decode(text, type=projection.row) for key, text in found.rows}
 
 
 PROBLEM = Problem(type="bad-column", title="A column cannot be used", detail="x has only missing cells")

@@ -18,10 +18,12 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 import httpx
+import msgspec
 
 from skyulf.adapters.kafka_client import Kafka
 from skyulf.adapters.memory_read_store import MemoryReadStore
@@ -343,6 +345,7 @@ def torment(
         "SKYULF_KAFKA_BOOTSTRAP": kafka.bootstrap,
         "SKYULF_KAFKA_PARTITIONS": str(kafka.partitions),
         "SKYULF_ARTIFACTS_URL": (folder / "artifacts").as_uri(),
+        "SKYULF_QUEUE_LENGTH": "50",  # clients wait, by 503, for workers that are killed as often as they are
         **(more or {}),
     }
     installation = Installation(folder, settings, ports, twins)
@@ -393,7 +396,8 @@ def _rest(
 ) -> None:
     """Wait until every job has ended and everything has followed, then end the processes in order."""
     installation.wait_ready()
-    wait(lambda: not unended(everything(log)), "every job has ended", lambda: str(unended(everything(log))))
+    while left := unended(everything(log)):  # however many wait: each has its turn
+        wait(partial(_changed, log, left), "another job has ended", partial(str, left), every=1)
     for role in ("worker", "api"):
         for member in installation.of(role):
             assert member.stop() == 0, member.said()[-3000:]
@@ -477,10 +481,15 @@ def unended(events: Iterator[Recorded] | Sequence[Recorded]) -> list[str]:
     return list(open_jobs)
 
 
+def _changed(log: EventLog, left: Sequence[str]) -> bool:
+    return unended(everything(log)) != left
+
+
 def rows(store: ReadStore, projection: Any) -> dict[str, Row]:
     """The rows of a projection."""
     selection = Selection(order=next(iter(projection.columns)), filters={}, limit=1_000_000)
-    return dict(store.select(projection, selection).rows)
+    found = store.select(projection, selection)
+    return {key: msgspec.json.decode(text, type=projection.row) for key, text in found.rows}
 
 
 def wait(done: Callable[[], bool], what: str, why: Callable[[], str] = str, every: float = 0.1) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from fastapi import Query, Request, Response
 
-from api.dependencies import ContextDep, MinPositionDep, PageDep, RuntimeDep, read, read_one, send
+from api.dependencies import ContextDep, MinPositionDep, PageDep, RuntimeDep, read_one, read_page, send
 from api.routes.base import NOT_MODIFIED, not_modified, problems, router
 from api.schemas.access import KeyAnswer, KeyIn, KeyOut
 from api.schemas.base import CommandAnswer, Page, answered
@@ -77,7 +77,7 @@ async def list_keys(
     """List keys, the newest first."""
     repository = runtime.queries.keys
     filters = {"actor": actor, "revoked": revoked}
-    return await read(runtime, repository, min_position, lambda: repository.page(page, filters))
+    return await read_page(runtime, repository, KeyOut, min_position, page, filters)
 
 
 @routes.get("/keys/{key_id}", response_model=KeyOut, responses=NOT_MODIFIED)

@@ -9,7 +9,7 @@ from fastapi import Depends, Query, Request, Response
 from fastapi import Path as InPath
 from starlette.datastructures import FormData
 
-from api.dependencies import ContextDep, MinPositionDep, PageDep, RuntimeDep, read, read_one
+from api.dependencies import ContextDep, MinPositionDep, PageDep, RuntimeDep, read_one, read_page
 from api.routes.base import NOT_MODIFIED, not_modified, problems, router
 from api.schemas.base import Page, Whole, answered
 from api.schemas.dataset import (
@@ -22,7 +22,7 @@ from api.schemas.dataset import (
     VersionFromUri,
 )
 from api.uploads import check, documented, ingest, name_of, sent_as
-from skyulf.commands.bus import Answer
+from skyulf.commands.answers import Answer
 from skyulf.commands.dataset import AddDatasetVersion, CreateDataset
 from skyulf.errors import NotFound
 from skyulf.events.dataset import Column, DatasetVersionAdded
@@ -95,7 +95,7 @@ async def list_datasets(
 ) -> Any:
     """List datasets, the newest first."""
     repository = runtime.queries.datasets
-    return await read(runtime, repository, min_position, lambda: repository.page(page, {"name": name}))
+    return await read_page(runtime, repository, DatasetListed, min_position, page, {"name": name})
 
 
 @routes.get("/datasets/{dataset_id}", response_model=DatasetOut, responses=NOT_MODIFIED)
@@ -121,7 +121,7 @@ async def list_dataset_versions(
     """List the versions of a dataset, the first one first."""
     datasets, versions = runtime.queries.datasets, runtime.queries.dataset_versions
     await read_one(runtime, datasets, min_position, dataset_id, lambda: datasets.get(dataset_id))
-    return await read(runtime, versions, min_position, lambda: versions.page(page, {"dataset_id": dataset_id}))
+    return await read_page(runtime, versions, DatasetVersionOut, min_position, page, {"dataset_id": dataset_id})
 
 
 @routes.get("/datasets/{dataset_id}/versions/{number}", response_model=DatasetVersionOut, responses=NOT_MODIFIED)

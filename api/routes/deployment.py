@@ -11,8 +11,8 @@ from api.dependencies import (
     PageDep,
     RuntimeDep,
     need_existing,
-    read,
     read_one,
+    read_page,
     replace_reason,
     send,
 )
@@ -105,7 +105,7 @@ async def list_deployments(
     """List deployments, by name."""
     repository = runtime.queries.deployments
     filters = {"status": status, "model": model}
-    return await read(runtime, repository, min_position, lambda: repository.page(page, filters))
+    return await read_page(runtime, repository, DeploymentOut, min_position, page, filters)
 
 
 @routes.get("/deployments/{name}", response_model=DeploymentOut, responses=NOT_MODIFIED)
@@ -137,7 +137,7 @@ async def list_log(name: Name, runtime: RuntimeDep, page: PageDep, min_position:
     """List the parts of a deployment's log, the oldest first."""
     deployments, logs = runtime.queries.deployments, runtime.queries.prediction_logs
     await read_one(runtime, deployments, min_position, f"deployment-{name}", lambda: deployments.get_named(name))
-    return await read(runtime, logs, min_position, lambda: logs.page(page, {"deployment": name}))
+    return await read_page(runtime, logs, LogPartOut, min_position, page, {"deployment": name})
 
 
 @routes.get(
@@ -186,11 +186,12 @@ async def download_log(
         }
     },
 )
-async def predict(name: Name) -> None:
+async def predict(name: Name, intervals: bool = False) -> None:
     """Predict rows with what is deployed.
 
     Rows are sent as JSON, as CSV with a header, or as an Arrow stream; Accept chooses which of these the answer is,
     JSON if it leaves that open. CSV and Arrow have a column `prediction` and, of a classifier, a column
-    `probability_<class>` for each class.
+    `probability_<class>` for each class. With `intervals` the answer of a regressor that was trained with them says the
+    interval around each prediction: in JSON as `intervals` and their `coverage`, else in columns `lower` and `upper`.
     """
-    raise AssertionError(f"{name} is asked in api/predicting.py, before routes are looked through")
+    raise AssertionError(f"{name}, {intervals}: asked in api/predicting.py, before routes are looked through")

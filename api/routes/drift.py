@@ -6,9 +6,8 @@ from typing import Any
 import msgspec
 from fastapi import Response
 
-from api.dependencies import ContextDep, MinPositionDep, RuntimeDep, read_one, replace_reason, send
+from api.dependencies import ContextDep, MinPositionDep, RuntimeDep, made, read_one, replace_reason, send
 from api.routes.base import problems, router
-from api.routes.profile import made
 from api.schemas.base import CommandAnswer, answered
 from api.schemas.model import ReasonIn
 from api.schemas.profile import DeploymentDrift

@@ -5,11 +5,21 @@ from typing import Any
 
 from fastapi import Request, Response
 
-from api.dependencies import ContextDep, MinPositionDep, PageDep, RuntimeDep, read, read_one, replace_reason, send
+from api.dependencies import (
+    ContextDep,
+    MinPositionDep,
+    PageDep,
+    RuntimeDep,
+    read,
+    read_one,
+    read_page,
+    replace_reason,
+    send,
+)
 from api.routes.base import NOT_MODIFIED, PARQUET, WholeFile, not_modified, problems, router, whole_file
 from api.routes.stream import EVENT_PAGE, page_of_events
 from api.schemas.base import CommandAnswer, Page, answered
-from api.schemas.job import CancelIn, EvaluationOut, JobIn, JobOut, ScoringIn, TrialOut
+from api.schemas.job import CancelIn, EvaluationOut, JobIn, JobOut, ScoringIn, SlicesOut, TrialOut
 from skyulf.commands.base import Command, Context
 from skyulf.commands.job import CancelJob, CreateJob, RetryJob
 from skyulf.commands.scoring import CreateScoring
@@ -100,8 +110,7 @@ async def list_jobs(
     repository = runtime.queries.jobs
     named = {"model_name": model_name, "dataset_id": dataset_id, "pipeline_id": pipeline_id}
     filters = {"kind": kind, "status": status, **named}
-    found = await read(runtime, repository, min_position, lambda: repository.page(page, filters))
-    return {"items": [JobOut.of(row) for row in found.items], "next_cursor": found.next_cursor}
+    return await read_page(runtime, repository, JobOut, min_position, page, filters)
 
 
 @routes.get("/jobs/{job_id}", response_model=JobOut, responses=NOT_MODIFIED)
@@ -113,7 +122,7 @@ async def show_job(
     row = await read_one(runtime, repository, min_position, job_id, lambda: repository.get(job_id))
     if not_modified(request, response, row.version):
         return Response(status_code=304, headers=dict(response.headers))
-    return JobOut.of(row)
+    return JobOut.of_row(row)
 
 
 @routes.get("/jobs/{job_id}/events", responses=EVENT_PAGE)
@@ -135,6 +144,19 @@ async def show_evaluation(
     if not_modified(request, response, row.version):
         return Response(status_code=304, headers=dict(response.headers))
     return evaluation
+
+
+@routes.get("/jobs/{job_id}/slices", response_model=SlicesOut, responses=NOT_MODIFIED)
+async def show_slices(
+    job_id: str, runtime: RuntimeDep, min_position: MinPositionDep, request: Request, response: Response
+) -> Any:
+    """Show the metrics of parts of the rows held out, by values of columns; its ETag is the job's."""
+    jobs, evaluations = runtime.queries.jobs, runtime.queries.evaluations
+    row = await read_one(runtime, jobs, min_position, job_id, lambda: jobs.get(job_id))
+    slices = await read_one(runtime, jobs, min_position, job_id, lambda: evaluations.slices(job_id))
+    if not_modified(request, response, row.version):
+        return Response(status_code=304, headers=dict(response.headers))
+    return {"job_id": job_id, "slices": slices}
 
 
 @routes.get(

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from fastapi import Path, Query, Request, Response
 
-from api.dependencies import ContextDep, MinPositionDep, PageDep, RuntimeDep, read, read_one, replace_reason, send
+from api.dependencies import ContextDep, MinPositionDep, PageDep, RuntimeDep, read_one, read_page, replace_reason, send
 from api.routes.base import NOT_MODIFIED, WholeFile, not_modified, problems, router, whole_file
 from api.schemas.base import CommandAnswer, Page, Reason, Whole, answered
 from api.schemas.model import AliasAnswer, AliasIn, ModelOut, ModelVersionOut, ReasonIn
@@ -81,7 +81,7 @@ async def retire_version(
 async def list_models(runtime: RuntimeDep, page: PageDep, min_position: MinPositionDep) -> Any:
     """List models, by name."""
     repository = runtime.queries.models
-    return await read(runtime, repository, min_position, lambda: repository.page(page))
+    return await read_page(runtime, repository, ModelOut, min_position, page)
 
 
 @routes.get("/models/{name}", response_model=ModelOut, responses=NOT_MODIFIED)
@@ -101,7 +101,7 @@ async def list_versions(name: Name, runtime: RuntimeDep, page: PageDep, min_posi
     """List the versions of a model."""
     models, versions = runtime.queries.models, runtime.queries.model_versions
     await read_one(runtime, models, min_position, f"model-{name}", lambda: models.get_named(name))
-    return await read(runtime, versions, min_position, lambda: versions.page(page, {"model": name}))
+    return await read_page(runtime, versions, ModelVersionOut, min_position, page, {"model": name})
 
 
 @routes.get("/models/{name}/versions/{number}", response_model=ModelVersionOut, responses=NOT_MODIFIED)

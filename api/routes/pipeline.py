@@ -5,11 +5,11 @@ from typing import Annotated, Any
 
 from fastapi import Query, Request, Response
 
-from api.dependencies import ContextDep, MinPositionDep, PageDep, RuntimeDep, read, read_one, send
+from api.dependencies import ContextDep, MinPositionDep, PageDep, RuntimeDep, read_one, read_page, send
 from api.routes.base import NOT_MODIFIED, not_modified, problems, router
 from api.schemas.base import CommandAnswer, Page, answered
 from api.schemas.pipeline import CheckIn, CheckOut, NodeOut, PipelineIn, PipelineOut
-from skyulf.commands.bus import Answer
+from skyulf.commands.answers import Answer
 from skyulf.commands.pipeline import ArchivePipeline, CreatePipeline, RevisePipeline
 from skyulf.core.candidates import check_spec
 from skyulf.core.columns import ColumnFacts
@@ -98,7 +98,7 @@ async def list_pipelines(
     """List pipelines, the newest first."""
     repository = runtime.queries.pipelines
     filters = {"name": name, "archived": archived}
-    return await read(runtime, repository, min_position, lambda: repository.page(page, filters))
+    return await read_page(runtime, repository, PipelineOut, min_position, page, filters)
 
 
 @routes.get("/pipelines/{pipeline_id}", response_model=PipelineOut, responses=NOT_MODIFIED)

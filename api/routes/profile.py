@@ -1,34 +1,25 @@
 """What datasets look like, and how far a version has moved from another: made when they are first asked for."""
 
 import asyncio
-from concurrent.futures import Future
 from hashlib import sha256
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import msgspec
 from fastapi import Query, Request, Response
 
-from api.dependencies import MinPositionDep, RuntimeDep, read_one
+from api.dependencies import MinPositionDep, RuntimeDep, made, read_one
 from api.routes.base import NOT_MODIFIED, not_modified, problems, router
 from api.schemas.base import Whole
 from api.schemas.profile import DatasetDrift, DatasetProfile
 from skyulf.core.suspicions import leakage
-from skyulf.errors import Unavailable
 from skyulf.projections.dataset import DatasetVersionRow
 from skyulf.reactions.profiling import Version
 from skyulf.runtime import Runtime
 
 routes = router("dataset")
 
-PATIENCE = 10.0
-"""Seconds that who asks first is kept waiting, before they are told to ask again."""
-
-ASK_AGAIN = 2
-
 Newest = Annotated[Whole | None, Query(ge=1, lt=2**31, description="The newest, if left out.")]
 Target = Annotated[str | None, Query(max_length=1000, description="The column to suspect others of telling.")]
-
-T = TypeVar("T")
 
 
 @routes.get(
@@ -50,7 +41,7 @@ async def show_profile(
     row = await _version(runtime, min_position, dataset_id, dataset_version)
     digest = row.profile
     if digest is None:
-        digest = await made(runtime.profiles.profile(_as_known(row)), "the profile")
+        digest = await made(runtime.profiles.profile(as_known(row)), "the profile")
     aimed = "" if target is None else f"-{sha256(target.encode()).hexdigest()[:16]}"
     if not_modified(request, response, f"{digest}{aimed}"):
         return Response(status_code=304, headers=dict(response.headers))
@@ -80,21 +71,14 @@ async def show_drift(
     after = await _version(runtime, min_position, dataset_id, current)
     if not_modified(request, response, f"{before.artifact}-{after.artifact}"):
         return Response(status_code=304, headers=dict(response.headers))
-    content = await made(runtime.profiles.drift(_as_known(before), _as_known(after)), "the comparison")
+    content = await made(runtime.profiles.drift(as_known(before), as_known(after)), "the comparison")
     head = msgspec.json.encode({"dataset_id": dataset_id, "from": before.dataset_version, "to": after.dataset_version})
     content = head[:-1] + b"," + content[1:]
     return Response(content, media_type="application/json", headers=dict(response.headers))
 
 
-async def made(future: Future[T], what: str) -> T:
-    """What comes of it, if it does soon; it goes on in any case."""
-    try:
-        return await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(future)), PATIENCE)
-    except TimeoutError:
-        raise Unavailable(f"{what} is being made; ask again", ASK_AGAIN) from None
-
-
-def _as_known(row: DatasetVersionRow) -> Version:
+def as_known(row: DatasetVersionRow) -> Version:
+    """A version as what is made of it on request knows it."""
     return Version(row.dataset_id, row.dataset_version, row.artifact, row.rows, tuple(row.columns))
 
 

@@ -1,11 +1,13 @@
 """What requests and responses of every noun share."""
 
 import re
-from typing import Annotated, Any, Generic, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, ClassVar, Generic, NamedTuple, Self, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints
 
-from skyulf.commands.bus import Answer
+from skyulf.commands.answers import Answer
+from skyulf.projections.base import Row
 
 T = TypeVar("T")
 
@@ -33,10 +35,26 @@ class Request(BaseModel):
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False, strict=True)
 
 
+class Derived(NamedTuple):
+    """How a member of a response follows from the row, and which of the row's members it is made of."""
+
+    reads: tuple[str, ...]
+    make: Callable[[Any], dict[str, Any] | None]
+
+
 class Response(BaseModel):
     """Base of responses, made from rows; non-finite numbers become null."""
 
     model_config = ConfigDict(from_attributes=True, ser_json_inf_nan="null")
+
+    derived: ClassVar[Mapping[str, Derived]] = {}
+    """The members that are not the row's own; what makes them gives each of theirs."""
+
+    @classmethod
+    def of_row(cls, row: Row) -> Self:
+        """What is shown of a row."""
+        own = {name: getattr(row, name) for name in cls.model_fields if name not in cls.derived}
+        return cls.model_validate({**own, **{name: derived.make(row) for name, derived in cls.derived.items()}})
 
 
 class CommandAnswer(Response):

@@ -124,10 +124,22 @@ class PredictIn(Request):
     rows: list[dict[str, Any]] = Field(min_length=1)
 
 
+class IntervalOut(Response):
+    """The ends of the interval around a prediction, in the target's units."""
+
+    lower: float | None
+    upper: float | None
+
+
 class PredictOut(Response):
-    """One prediction a row, of the target's type; ``probabilities`` of a classifier, by class."""
+    """One prediction a row, of the target's type; ``probabilities`` of a classifier, by class.
+
+    ``intervals`` and their ``coverage`` are there where they are asked for: such a share of them holds the true value.
+    """
 
     model: str
     model_version: int
     predictions: list[str | int | float | bool | None]
     probabilities: list[dict[str, float]] | None
+    coverage: float | None = None
+    intervals: list[IntervalOut] | None = None

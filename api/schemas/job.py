@@ -1,11 +1,11 @@
 """Jobs over HTTP."""
 
 from datetime import datetime
-from typing import Any, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from api.schemas.base import Reason, Request, Response
+from api.schemas.base import Derived, Reason, Request, Response
 from skyulf.commands.base import Name
 from skyulf.events.job import JobStatus, ScoreFormat, TrialState
 from skyulf.projections.job import JobKind, JobRow
@@ -115,6 +115,15 @@ class ScoringOut(Response):
     output: OutputOut | None
 
 
+def _progress(row: JobRow) -> dict[str, Any]:
+    trials = {"over": row.trials_over, "planned": row.trials_planned} if row.trials_planned else None
+    return {"stage": row.stage, "fraction": row.fraction, "trials": trials}
+
+
+def _error(row: JobRow) -> dict[str, Any] | None:
+    return row.error and {**row.error, "type": f"urn:skyulf:problem:{row.error['type']}"}
+
+
 class JobOut(Response):
     """A job; ``spec`` becomes the chosen one once there is a model, ``asked_spec`` stays what was asked for.
 
@@ -154,17 +163,10 @@ class JobOut(Response):
     started_at: datetime | None
     finished_at: datetime | None
 
-    @classmethod
-    def of(cls, row: JobRow) -> Self:
-        """The job that a row shows."""
-        members = {name: getattr(row, name) for name in cls.model_fields if name not in ("progress", "error")}
-        error = None
-        if row.error is not None:
-            error = {**row.error, "type": f"urn:skyulf:problem:{row.error['type']}"}
-        progress: dict[str, Any] = {"stage": row.stage, "fraction": row.fraction}
-        if row.trials_planned:
-            progress["trials"] = {"over": row.trials_over, "planned": row.trials_planned}
-        return cls.model_validate({**members, "progress": progress, "error": error})
+    derived: ClassVar = {
+        "progress": Derived(("stage", "fraction", "trials_over", "trials_planned"), _progress),
+        "error": Derived(("error",), _error),
+    }
 
 
 class TrialOut(Response):
@@ -195,16 +197,121 @@ class ImportanceOut(Response):
     std: float | None
 
 
+class ThresholdOut(Response):
+    """From which probability on a class is predicted; of more than two, what its probability is divided by."""
+
+    label: str | int | float | bool
+    threshold: float
+
+
+class ThresholdsOut(Response):
+    """Thresholds that decide between classes, chosen on out-of-fold predictions of ``rows`` training rows.
+
+    ``score`` is the criterion there, ``score_without`` that of the likeliest class; ``metrics_without`` thresholds are
+    those of the rows held out. Of two classes only the second has a threshold.
+    """
+
+    criterion: str
+    classes: list[ThresholdOut]
+    rows: int
+    score: float | None
+    score_without: float | None
+    metrics_without: dict[str, float | None]
+
+
+class IntervalsOut(Response):
+    """Intervals around predictions: ``half_width`` to both sides, in the target's units.
+
+    They were measured by the ``residuals`` of as many rows for a share ``coverage``; ``observed`` is the share of the
+    rows held out that lie in theirs.
+    """
+
+    coverage: float
+    method: str
+    residuals: int
+    half_width: float
+    observed: float | None
+
+
+class PartOut(Response):
+    """Rows held out that share a ``value``, lie in a ``range``, are ``missing``, or have ``other`` values (how many).
+
+    ``small`` marks a part with few rows, whose metrics are noise.
+    """
+
+    rows: int
+    small: bool
+    metrics: dict[str, float | None]
+
+    model_config = {"extra": "allow"}
+
+
+class SliceOut(Response):
+    """The metrics of each part of the rows held out, by the values of a column."""
+
+    column: str
+    parts: list[PartOut]
+
+
+class SlicesOut(Response):
+    """The metrics of parts of the rows held out, by each column that the spec asks for."""
+
+    job_id: str
+    slices: list[SliceOut]
+
+
+class ClustersOut(Response):
+    """How well a ``cluster`` step parts ``rows`` of those held out; ``sizes`` counts them by cluster."""
+
+    method: str
+    metrics: dict[str, float | None]
+    rows: int
+    sizes: list[int]
+
+
+class MovedOut(Response):
+    """A column's SHAP values over the rows: the mean of their sizes, and the mean."""
+
+    column: str
+    mean_abs: float | None
+    mean: float | None
+
+
+class MovementOut(Response):
+    """What moves an output: the number (null), or the probability of a class, around its ``base``."""
+
+    output: str | None
+    base: float | None
+    columns: list[MovedOut]
+
+
+class ShapOut(Response):
+    """SHAP values of a model on ``rows`` held out, against ``background`` of them, those columns first that move most.
+
+    Of two classes the second one's probability is explained, of more each.
+    """
+
+    job_id: str
+    of: Literal["prediction", "probability"]
+    rows: int
+    background: int
+    outputs: list[MovementOut]
+
+
 class EvaluationOut(Response):
     """How good a job's model was on rows that it had not seen; what is in it depends on the task.
 
     ``importance`` tells how much each column matters, the most important first; it is null until that is known, some
-    time after the job succeeded.
+    time after the job succeeded. ``thresholds`` and ``intervals`` are there where the spec asks for them, ``clusters``
+    where it has such steps (docs/evaluation.md).
     """
 
     job_id: str
     metrics: dict[str, float | None]
     candidate_scores: list[dict[str, Any]]
     importance: list[ImportanceOut] | None
+    thresholds: ThresholdsOut | None = None
+    intervals: IntervalsOut | None = None
+    clusters: list[ClustersOut] | None = None
 
     model_config = {"extra": "allow"}

@@ -42,10 +42,13 @@ class ColumnAfterOut(Response):
 class StepAfterOut(Response):
     """A step with every parameter, the columns that it acts on, and all ``columns`` as they are after it.
 
+    ``reads`` is what it reads: the dataset, or steps by their ids, or by their places where they have none.
     ``selected_by`` is what the spec gives as its columns; ``acts_on_made`` tells whether it acts on columns that
     earlier steps made, too; a ``note`` says that it does nothing.
     """
 
+    id: str | None
+    reads: list[str]
     node: str
     params: dict[str, Any]
     selected_by: str | list[str] | dict[str, Any]
@@ -56,13 +59,15 @@ class StepAfterOut(Response):
 
 
 class CandidateOut(Response):
-    """A model with every parameter, and the steps before it.
+    """A model with every parameter, the steps before it, what it ``reads``, and the ``columns`` of that.
 
     ``target_transform`` is what a regression learns in place of the target, none where it learns the target itself.
     """
 
     model: dict[str, Any]
     steps: list[StepAfterOut]
+    reads: list[str]
+    columns: list[ColumnAfterOut]
     target_transform: str | None = None
 
 

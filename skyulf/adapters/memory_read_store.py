@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any, TypeVar
 
+import msgspec
+
 from skyulf.projections.base import Projection, Row
 from skyulf.projections.store import Build, CheckpointMoved, Found, NotBuilt, Parked, ParkedMessage, Plain, Selection
 
@@ -48,7 +50,8 @@ class MemoryBatch:
             if row is None:
                 self.contents.rows.pop(key, None)
             else:
-                self.contents.rows[key] = row
+                # As it would be read from a database: documents that were passed on are text until then.
+                self.contents.rows[key] = msgspec.json.decode(msgspec.json.encode(row), type=type(row))
 
     def park(self, events: Iterable[Parked]) -> None:
         """See `BuildBatch.park`."""
@@ -166,7 +169,7 @@ class MemoryReadStore:
             rows = tuple((key, contents.rows[key]) for key in keys if key in contents.rows)
             return Found(rows, contents.build.position, projection.version)  # type: ignore[arg-type]
 
-    def select(self, projection: Projection[R], selection: Selection) -> Found[R]:
+    def select(self, projection: Projection[Any], selection: Selection) -> Found[str]:
         """See `ReadStore.select`."""
         with self._lock:
             contents = self._live(projection)
@@ -179,8 +182,8 @@ class MemoryReadStore:
             after = selection.after
             if after is not None:
                 rows = [pair for pair in rows if (pair[0] < after if selection.descending else pair[0] > after)]
-            found = tuple((place[1], row) for place, row in rows[: selection.limit])
-            return Found(found, contents.build.position, projection.version)  # type: ignore[arg-type]
+            found = tuple((place[1], msgspec.json.encode(row).decode()) for place, row in rows[: selection.limit])
+            return Found(found, contents.build.position, projection.version)
 
     def parked(self, projection: Projection[Any]) -> tuple[Parked, ...]:
         """See `ReadStore.parked`."""

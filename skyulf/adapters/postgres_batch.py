@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+import msgspec
 from eventsourcing.persistence import StoredEvent
 
 from skyulf.adapters.postgres_recorder import CommandKey, Guards
@@ -15,8 +16,7 @@ Command = tuple[str, str]
 """(actor, command id)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
+class Prepared(msgspec.Struct, frozen=True):
     """An append whose events have their ids and versions, but for their positions, and are encoded."""
 
     append: Append

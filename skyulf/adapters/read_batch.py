@@ -25,6 +25,7 @@ class SqlBatch:
         self._projection = projection
         self._build = build
         self._parks = parks
+        self._new: set[str] = set()
         self.advanced_to: int | None = None
 
     @cached_property
@@ -40,7 +41,9 @@ class SqlBatch:
         """See `BuildBatch.rows`."""
         found = self._connection.execute(self._statements.rows, {"keys": list(keys)})
         decoder = msgspec.json.Decoder(self._projection.row)
-        return {key: decoder.decode(text) for key, text in found}
+        rows = {key: decoder.decode(text) for key, text in found}
+        self._new.update(key for key in keys if key not in rows)
+        return rows
 
     def parked(self) -> tuple[Parked, ...]:
         """See `BuildBatch.parked`."""
@@ -49,7 +52,9 @@ class SqlBatch:
     def save(self, rows: Mapping[str, Row | None]) -> None:
         """See `BuildBatch.save`."""
         columns = tuple(self._projection.columns)
-        written, gone = [], []
+        new: list[dict[str, Any]] = []
+        written: list[dict[str, Any]] = []
+        gone: list[dict[str, str]] = []
         for key, row in rows.items():
             if row is None:
                 gone.append({"gone": key})
@@ -57,7 +62,10 @@ class SqlBatch:
             values = {column: getattr(row, column) for column in columns}
             values["key"] = key
             values["row"] = msgspec.json.encode(row).decode()
-            written.append(values)
+            (new if key in self._new else written).append(values)
+        self._new.difference_update(rows)
+        if new:
+            self._statements.add(self._connection, new)
         if written:
             self._connection.execute(self._statements.upsert, written)
         if gone:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import Connection, Select, delete, func, insert, select, tuple_, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 from sqlalchemy.exc import DatabaseError
 
 from skyulf.adapters.read_batch import SqlTransaction, build_of, read_parked
@@ -24,6 +24,7 @@ from skyulf.adapters.read_tables import (
     MESSAGES,
     PARKED,
     metadata,
+    page_of,
     table_of,
     upsert,
 )
@@ -151,36 +152,25 @@ class SqlReadStore:
             build = self._live(connection, projection)
             table = table_of(projection, build.number)
             statement = select(table.c.key, table.c.row).where(table.c.key.in_(list(keys)))
-            rows = dict(self._decoded(connection, projection, statement))
+            decoder = msgspec.json.Decoder(projection.row)
+            rows = {key: decoder.decode(text) for key, text in connection.execute(statement)}
         return Found(tuple((key, rows[key]) for key in keys if key in rows), build.position, build.version)
 
     @again
-    def select(self, projection: Projection[R], selection: Selection) -> Found[R]:
+    def select(self, projection: Projection[Any], selection: Selection) -> Found[str]:
         """See `ReadStore.select`."""
         with self._reader.begin() as connection:
             build = self._live(connection, projection)
             table = table_of(projection, build.number)
-            order = table.c[selection.order]
-            statement = select(table.c.key, table.c.row).limit(selection.limit)
-            for column, value in selection.filters.items():
-                statement = statement.where(table.c[column] == value)
-            if selection.after is not None:
-                place = tuple_(order, table.c.key)
-                last = tuple_(*selection.after)
-                statement = statement.where(place < last if selection.descending else place > last)
-            if selection.descending:
-                statement = statement.order_by(order.desc(), table.c.key.desc())
-            else:
-                statement = statement.order_by(order, table.c.key)
-            rows = self._decoded(connection, projection, statement)
-        return Found(tuple(rows), build.position, build.version)
-
-    @staticmethod
-    def _decoded(
-        connection: Connection, projection: Projection[R], statement: Select[tuple[Any, Any]]
-    ) -> list[tuple[str, R]]:
-        decoder = msgspec.json.Decoder(projection.row)
-        return [(key, decoder.decode(text)) for key, text in connection.execute(statement)]
+            statement = page_of(
+                table, selection.order, tuple(selection.filters), selection.descending, selection.after is not None
+            )
+            last_value, last_key = selection.after or (None, None)
+            parameters: dict[str, Plain | None] = {"last_value": last_value, "last_key": last_key}
+            parameters |= {f"is_{column}": value for column, value in selection.filters.items()}
+            parameters["most"] = selection.limit
+            rows = tuple([(row.key, row.row) for row in connection.execute(statement, parameters)])
+        return Found(rows, build.position, build.version)
 
     def parked(self, projection: Projection[Any]) -> tuple[Parked, ...]:
         """See `ReadStore.parked`."""

@@ -15,10 +15,12 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Connection,
     DateTime,
     Index,
     Integer,
     MetaData,
+    Select,
     String,
     Table,
     bindparam,
@@ -127,11 +129,38 @@ class Statements:
         self.upsert = upsert(table, dialect)
         self.delete = delete(table).where(table.c.key == bindparam("gone"))
 
+    def add(self, connection: Connection, rows: list[dict[str, Any]]) -> None:
+        """Write rows whose keys are not in the table."""
+        connection.execute(self.upsert, rows)
+
 
 @lru_cache(maxsize=256)
 def statements_on(table: Table, dialect: str) -> Statements:
     """The statements on a table; made once, for the dialect of the database that it is in."""
+    if dialect == "postgresql":
+        from skyulf.adapters.postgres_rows import PostgresStatements  # its driver is not loaded where it is not used
+
+        return PostgresStatements(table)
     return Statements(table, dialect)
+
+
+@lru_cache(maxsize=256)
+def page_of(
+    table: Table, order: str, filters: tuple[str, ...], descending: bool, goes_on: bool
+) -> Select[tuple[str, str]]:
+    """The statement for a page of rows, in order of a column and then the key.
+
+    It takes ``most``, ``is_<column>`` for each of the ``filters``, and where the list ``goes_on`` the place of the last
+    row that was seen, ``last_value`` and ``last_key``.
+    """
+    column, key = table.c[order], table.c.key
+    statement = select(key, table.c.row).limit(bindparam("most", type_=Integer()))
+    statement = statement.where(*(table.c[name] == bindparam(f"is_{name}") for name in filters))
+    if goes_on:
+        place = tuple_(column, key)
+        last = tuple_(bindparam("last_value", type_=column.type), bindparam("last_key", type_=key.type))
+        statement = statement.where(place < last if descending else place > last)
+    return statement.order_by(column.desc(), key.desc()) if descending else statement.order_by(column, key)
 
 
 def upsert(table: Table, dialect: str, *, keep: bool = False) -> Insert:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from skyulf.cli.auditing import audit
+from skyulf.cli.auditing import NounArg, ThingArg, audit
 from skyulf.cli.nouns import GROUPS, DatasetArg, JobArg
 from skyulf.cli.options import DataDir, Json, begun
 
@@ -174,6 +174,7 @@ def predict(
         Path | None,
         typer.Option("--output", "-o", metavar="FILE.csv", help="Write all rows and their predictions there."),
     ] = None,
+    intervals: Annotated[bool, typer.Option("--intervals", help="Say the interval around each number, too.")] = False,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
@@ -183,7 +184,7 @@ def predict(
     from skyulf.settings import load_settings
 
     with speaking(as_json) as screen:
-        run(screen, load_settings(data_dir=data_dir), name, file, output)
+        run(screen, load_settings(data_dir=data_dir), name, file, output, intervals)
 
 
 class OutputFormat(StrEnum):
@@ -242,6 +243,63 @@ def plot(
         from skyulf.cli.plot import run
 
         run(screen, settings, job, output)
+
+
+class Form(StrEnum):
+    """What a version of a model is exported as."""
+
+    skops = "skops"
+    onnx = "onnx"
+    script = "script"
+    notebook = "notebook"
+    card = "card"
+
+
+@app.command("export")
+def export_model(
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL[:VERSION]", help="Its name, and a version or an alias. Default: the newest.")
+    ],
+    form: Annotated[
+        Form,
+        typer.Option(
+            "--as",
+            help="The model's file, its ONNX copy, scikit-learn code that rebuilds the pipeline without Skyulf, or a "
+            "model card.",
+        ),
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="Where to. Default: MODEL-VERSION and an ending.", show_default=False
+        ),
+    ] = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Write a version of a model into a file that other programs, or people, can use without Skyulf."""
+    with begun(data_dir, as_json) as (screen, settings):
+        from skyulf.cli.export import run
+
+        run(screen, settings, model, form.value, output)
+
+
+@app.command()
+def lineage(
+    noun: NounArg,
+    name: ThingArg,
+    version: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Only this version of a dataset or a model.", show_default=False),
+    ] = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Show what a thing was made from and what was made from it, from the data to what is served."""
+    with begun(data_dir, as_json) as (screen, settings):
+        from skyulf.cli.history import show_lineage
+
+        show_lineage(screen, settings, noun.value, name, version)
 
 
 @events.command("tail")

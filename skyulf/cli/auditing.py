@@ -1,5 +1,6 @@
 """The commands of ``skyulf audit``, their arguments and their help."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -102,6 +103,47 @@ def proof(
             show_consistency(screen, settings, size, later)
         else:
             raise UsageError("give the POSITION of an event, or --from SIZE with or without --to SIZE")
+
+
+class Noun(StrEnum):
+    """What has a history."""
+
+    dataset = "dataset"
+    pipeline = "pipeline"
+    job = "job"
+    model = "model"
+    deployment = "deployment"
+
+
+NounArg = Annotated[Noun, typer.Argument(help="What kind of thing.")]
+ThingArg = Annotated[str, typer.Argument(metavar="NAME", help="Its name, or its id or the end of it.")]
+
+
+@audit.command("history")
+def history(noun: NounArg, name: ThingArg, data_dir: DataDir = None, as_json: Json = False) -> None:
+    """Show everything that happened to a thing: what it changed, before and after, who did it, when and why."""
+    with begun(data_dir, as_json) as (screen, settings):
+        from skyulf.cli.history import show_history
+
+        show_history(screen, settings, noun.value, name)
+
+
+@audit.command("diff")
+def diff(
+    noun: NounArg,
+    name: ThingArg,
+    begin: Annotated[int, typer.Option("--from", min=0, metavar="POSITION", help="0 is before everything.")],
+    end: Annotated[
+        int | None, typer.Option("--to", min=0, metavar="POSITION", help="Default: now.", show_default=False)
+    ] = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Show what is different of a thing from one position of the log to another."""
+    with begun(data_dir, as_json) as (screen, settings):
+        from skyulf.cli.history import show_difference
+
+        show_difference(screen, settings, noun.value, name, begin, end)
 
 
 @audit.command("key")

@@ -70,6 +70,8 @@ def shown(answer: dict[str, Any]) -> Iterator[Any]:
         yield labelled("model", (candidate["model"]["node"], "bold"), differences(candidate, candidates), of(candidate))
         if candidate["steps"]:
             yield steps(candidate["steps"])
+        if len(candidate["reads"]) > 1:
+            yield labelled("reads", ", ".join(candidate["reads"]), f"  {after(candidate['columns'])}")
 
 
 def of(candidate: dict[str, Any]) -> str:
@@ -90,9 +92,11 @@ def differences(candidate: dict[str, Any], candidates: Sequence[dict[str, Any]])
 
 def steps(listed: list[dict[str, Any]]) -> Any:
     """The table of a candidate's steps: what each acts on, and the columns after it."""
-    made = table("step", "acts on", "columns after it")
-    for step in listed:
-        made.add_row(step["node"], _acts_on(step), after(step["columns"]))
+    graph = any(step["id"] for step in listed)
+    made = table(*(("id", "reads") if graph else ()), "step", "acts on", "columns after it")
+    for at, step in enumerate(listed):
+        place = (step["id"] or f"steps.{at}", ", ".join(step["reads"])) if graph else ()
+        made.add_row(*place, step["node"], _acts_on(step), after(step["columns"]))
     return made
 
 

@@ -26,9 +26,7 @@ ANNOUNCED_WITHIN = 5.0
 TIMEOUT = httpx.Timeout(120, connect=5)
 
 NO_TIMEOUT = httpx.Timeout(None, connect=5)
-"""For files: how long one takes is up to its size."""
-
-PIECE = 1 << 20
+"""For uploads: how long one takes is up to its size."""
 
 
 class NoAnswer(SkyulfError):
@@ -44,6 +42,27 @@ class Client:
     def get(self, path: str, **params: str | int) -> dict[str, Any]:
         """Read something."""
         return self._ask(lambda: self._http.get(path, params=params))
+
+    def download(self, path: str, target: Path, **params: str | int) -> None:
+        """Write what stands there into a file, which is there whole or not at all."""
+        part = target.with_name(f"{target.name}.part")
+
+        def fetch() -> httpx.Response:
+            with self._http.stream("GET", path, params=params, timeout=NO_TIMEOUT) as response:
+                if response.is_success:
+                    with part.open("wb") as file:
+                        file.writelines(response.iter_bytes())
+                else:
+                    response.read()
+            return response
+
+        try:
+            response = self._patiently(fetch)
+            if not response.is_success:
+                _content(response)
+            part.replace(target)
+        finally:
+            part.unlink(missing_ok=True)
 
     def find(self, path: str) -> dict[str, Any] | None:
         """Read something that may not be there."""
@@ -70,41 +89,27 @@ class Client:
 
         return self._ask(post)
 
-    def predict(self, name: str, body: bytes) -> dict[str, Any]:
+    def predict(self, name: str, body: bytes, intervals: bool = False) -> dict[str, Any]:
         """Ask a deployment; ``body`` is the JSON of the rows."""
         headers = {"Content-Type": "application/json"}
-        return self._ask(lambda: self._http.post(f"/v1/deployments/{name}/predict", content=body, headers=headers))
-
-    def download(self, path: str, target: Path) -> None:
-        """Save a file; nothing is left at ``target`` but the whole of it."""
-        beside = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
-        try:
-            with self._http.stream("GET", path, timeout=NO_TIMEOUT) as response:
-                if not response.is_success:
-                    response.read()
-                    _content(response)
-                with beside.open("wb") as file:
-                    for piece in response.iter_bytes(PIECE):
-                        file.write(piece)
-            beside.replace(target)
-        except httpx.HTTPError as error:
-            raise self._silent(error) from error
-        finally:
-            beside.unlink(missing_ok=True)
-
-    def _silent(self, error: httpx.HTTPError) -> NoAnswer:
-        return NoAnswer(f"{self._http.base_url} does not answer ({type(error).__name__}); the server may be stopping")
+        path = f"/v1/deployments/{name}/predict" + ("?intervals=true" if intervals else "")
+        return self._ask(lambda: self._http.post(path, content=body, headers=headers))
 
     def _ask(self, request: Callable[[], httpx.Response]) -> dict[str, Any]:
+        return _content(self._patiently(request))
+
+    def _patiently(self, request: Callable[[], httpx.Response]) -> httpx.Response:
         until = time.monotonic() + PATIENCE
         while True:
             try:
                 response = request()
             except httpx.HTTPError as error:
-                raise self._silent(error) from error
+                raise NoAnswer(
+                    f"{self._http.base_url} does not answer ({type(error).__name__}); the server may be stopping"
+                ) from error
             busy = response.status_code == httpx.codes.SERVICE_UNAVAILABLE and "Retry-After" in response.headers
             if not busy or time.monotonic() > until:
-                return _content(response)
+                return response
             time.sleep(min(float(response.headers["Retry-After"]), 1.0))
 
 

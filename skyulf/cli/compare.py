@@ -29,6 +29,7 @@ BETTER: Mapping[str, Better] = {
     "rmse": "lower",
     "mse": "lower",
     "median_ae": "lower",
+    "mape": "lower",
     "r2": "higher",
     "explained_variance": "higher",
 }

@@ -1,4 +1,4 @@
-"""The pictures of an evaluation: confusion matrix, curves and calibration, or predictions and residuals; importance."""
+"""The pictures of an evaluation: confusion matrix and curves, or predictions and residuals; importance; slices."""
 
 import os
 import warnings
@@ -12,6 +12,8 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator, StrMethodFormatter
+
+from skyulf.cli.evaluation_view import part_name
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Colours that people who see colours differently can tell apart (Okabe and Ito 2008)."""
@@ -37,6 +39,9 @@ BARS = 15
 LONGEST = 18
 """Signs of a label that are shown."""
 
+SLICED = 4
+"""Columns by which slices are shown."""
+
 Curve = Mapping[str, Any]
 Place = Literal["lower right", "lower left"]
 AREAS = {"roc": "roc_auc", "precision_recall": "average_precision"}
@@ -51,6 +56,10 @@ def draw(evaluation: Mapping[str, Any], title: str, subtitle: str) -> Figure:
     if bars:
         places.append(["importance", "importance"])
         heights.append(1.1 + 0.26 * len(bars))
+    sliced = (evaluation.get("slices") or [])[:SLICED]
+    for at, one in enumerate(sliced):
+        places.append([f"slices {at}"] * 2)
+        heights.append(1.1 + 0.26 * len(one["parts"]))
     figure = Figure(figsize=(12, HEAD + sum(heights)), layout="constrained")
     panels = figure.subplot_mosaic(places, height_ratios=heights)
     if classes:
@@ -64,6 +73,8 @@ def draw(evaluation: Mapping[str, Any], title: str, subtitle: str) -> Figure:
         _residuals(panels["residuals"], evaluation["residuals"])
     if bars:
         _importance(panels["importance"], bars, evaluation["importance_of"]["metric"])
+    for at, one in enumerate(sliced):
+        _slices(panels[f"slices {at}"], one, "accuracy" if classes else "mae")
     _entitle(figure, title, subtitle)
     return figure
 
@@ -215,8 +226,21 @@ def _importance(axes: Axes, bars: Sequence[Mapping[str, Any]], metric: str) -> N
     axes.grid(visible=False, axis="y")
 
 
+def _slices(axes: Axes, sliced: Mapping[str, Any], metric: str) -> None:
+    _name(
+        axes, f"By {short(sliced['column'], 2 * LONGEST)}", metric, "", "of the rows held out; pale where rows are few"
+    )
+    parts = sliced["parts"]
+    for at, part in enumerate(parts):
+        axes.barh(at, part["metrics"][metric] or 0.0, color=COLOURS[0], alpha=0.25 if part["small"] else 0.75)
+    names = [f"{short(part_name(part), 2 * LONGEST)}  ({part['rows']:,})" for part in parts]
+    axes.set_yticks(range(len(parts)), names, parse_math=False)
+    axes.set_ylim(len(parts) - 0.5, -0.5)
+    axes.grid(visible=False, axis="y")
+
+
 def _name(axes: Axes, title: str, x: str, y: str, remark: str = "") -> None:
-    axes.set_title(title, fontsize=TITLE, loc="left", fontweight="bold")
+    axes.set_title(title, fontsize=TITLE, loc="left", fontweight="bold", parse_math=False)
     axes.set_title(remark, fontsize=TINY, loc="right", color="#606060")
     axes.set_xlabel(x, fontsize=MIDDLE)
     axes.set_ylabel(y, fontsize=MIDDLE)

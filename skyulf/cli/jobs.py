@@ -1,10 +1,12 @@
 """``skyulf jobs``: trainings and scorings that wait, run or have ended."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from rich.text import Text
 
+from skyulf.cli.evaluation_view import shown
 from skyulf.cli.pipelines import model_of
 from skyulf.cli.reader import (
     LOOKED_AT,
@@ -20,8 +22,8 @@ from skyulf.cli.reader import (
     version_of,
 )
 from skyulf.cli.score import scoring
-from skyulf.cli.screen import Screen, counted, number, table
-from skyulf.cli.train_view import candidates, headline, labelled, metrics, remarks, stage
+from skyulf.cli.screen import Refused, Screen, counted, number, table
+from skyulf.cli.train_view import candidates, headline, labelled, metrics, remarks, rows, stage
 from skyulf.settings import Settings
 
 TRIAL_STYLES = {"finished": "", "pruned": "", "failed": "red"}
@@ -79,8 +81,11 @@ def show_one(screen: Screen, settings: Settings, text: str) -> None:
     with looking(screen, settings) as reader:
         job = reader.get("jobs", reader.id_of("jobs", text))
         name = None if screen.as_json else dataset_names(reader).get(job["dataset_id"])
+        evaluation = {}
+        if job["status"] == "succeeded" and not screen.as_json:
+            evaluation = seen(reader, job["id"], "evaluation") | seen(reader, job["id"], "slices")
     screen.document(job)
-    spec, rows = job["spec"], job["rows"]
+    spec = job["spec"]
     screen.show(
         labelled("job", (job["id"], "bold"), "  ", (status_of(job), STYLES.get(job["status"], ""))),
         labelled(
@@ -97,13 +102,21 @@ def show_one(screen: Screen, settings: Settings, text: str) -> None:
         )
     if job["error"]:
         screen.show(labelled("failed", (f"{job['error']['title']}: ", "bold red"), job["error"]["detail"]))
-    if rows:
-        screen.show(labelled("rows", f"{rows['train']:,} to learn from, {rows['test']:,} held out to be judged by"))
+    if job["rows"]:
+        screen.show(rows(job["rows"]))
     if job["status"] == "succeeded" and spec is not None:
         screen.show("", metrics(job["metrics"]))
         if len(job["candidate_scores"]) > 1:
             screen.show("", candidates(job["candidate_scores"]))
+        screen.show(*shown(evaluation))
     remarks(screen, job)
+
+
+def seen(reader: Reader, job_id: str, part: str) -> dict[str, Any]:
+    """A part of what is known of a job's model, where it is there and may be seen."""
+    with suppress(Refused):
+        return reader.get("jobs", job_id, part)
+    return {}
 
 
 def trials(screen: Screen, settings: Settings, text: str, part: Part) -> None:

@@ -244,6 +244,15 @@ def retry_job(job: JobArg, data_dir: DataDir = None, as_json: Json = False) -> N
         of.retry(screen, settings, job)
 
 
+@jobs.command("shap")
+def shap_of_job(job: JobArg, data_dir: DataDir = None, as_json: Json = False) -> None:
+    """Show how much each column moves what a job's model says (needs the extra shap)."""
+    with begun(data_dir, as_json) as (screen, settings):
+        from skyulf.cli import attribution as of
+
+        of.show(screen, settings, job)
+
+
 @jobs.command("compare")
 def compare_jobs(
     jobs_: Annotated[list[str], typer.Argument(metavar="JOB...", help="Ids, or the ends of them.")],

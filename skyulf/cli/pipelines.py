@@ -1,12 +1,13 @@
 """``skyulf pipelines``: specs that were kept under a name."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from skyulf.cli.reader import Part, looking, moment, show_page, shown_id
 from skyulf.cli.screen import Screen, table
 from skyulf.cli.train_view import labelled
+from skyulf.core.selection import DATASET
 from skyulf.settings import Settings
 
 CHOSEN_LATER = "chosen from the data"
@@ -47,6 +48,8 @@ def show_one(screen: Screen, settings: Settings, text: str) -> None:
     )
     if spec.get("steps"):
         screen.show(steps(spec["steps"]))
+        if spec.get("model") and spec["model"].get("inputs"):
+            screen.show(labelled("reads", "; ".join(map(_input, spec["model"]["inputs"]))))
 
 
 def model_of(spec: Mapping[str, Any]) -> str:
@@ -57,10 +60,25 @@ def model_of(spec: Mapping[str, Any]) -> str:
 
 
 def steps(listed: list[dict[str, Any]]) -> Any:
-    """The table of a spec's steps."""
-    made = table("step", "columns", "parameters")
-    for step in listed:
-        columns = step.get("columns")
-        words = columns if isinstance(columns, str) else json.dumps(columns, ensure_ascii=False)
-        made.add_row(step["node"], words, json.dumps(step.get("params") or {}, ensure_ascii=False))
+    """The table of a spec's steps, with what each reads where they are a graph."""
+    graph = any(step.get("inputs") for step in listed)
+    made = table(*(("id", "reads") if graph else ()), "step", "columns", "parameters")
+    for at, step in enumerate(listed):
+        row = (step["node"], _columns(step.get("columns")), json.dumps(step.get("params") or {}, ensure_ascii=False))
+        made.add_row(*((step.get("id") or f"steps.{at}", "; ".join(reads(listed, at))) if graph else ()), *row)
     return made
+
+
+def reads(listed: Sequence[Mapping[str, Any]], at: int) -> list[str]:
+    """What a step reads, in words: what its inputs say, or the step before it."""
+    if listed[at].get("inputs"):
+        return [_input(each) for each in listed[at]["inputs"]]
+    return [listed[at - 1].get("id") or f"steps.{at - 1}"] if at else [DATASET]
+
+
+def _input(each: str | Mapping[str, Any]) -> str:
+    return each if isinstance(each, str) else f"{each['from']}: {_columns(each['columns'])}"
+
+
+def _columns(columns: Any) -> str:
+    return columns if isinstance(columns, str) else json.dumps(columns, ensure_ascii=False)

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from skyulf.cli.jobs import dataset_names
+from skyulf.cli.jobs import dataset_names, seen
 from skyulf.cli.pipelines import model_of
 from skyulf.cli.reader import looking, version_of
 from skyulf.cli.screen import Screen, UsageError
@@ -30,7 +30,7 @@ def run(screen: Screen, settings: Settings, text: str, output: Path | None) -> N
         _check(output)
     with looking(screen, settings) as reader:
         id_ = reader.id_of("jobs", text)
-        evaluation = reader.get("jobs", id_, "evaluation")
+        evaluation = reader.get("jobs", id_, "evaluation") | seen(reader, id_, "slices")
         job = reader.get("jobs", id_)
         name = dataset_names(reader).get(job["dataset_id"], job["dataset_id"])
     file = output or Path(f"{default_name(job)}.png")

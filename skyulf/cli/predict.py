@@ -34,6 +34,8 @@ class Predicted:
     model_version: int = 0
     predictions: list[Any] = field(default_factory=list)
     probabilities: list[dict[str, float]] | None = None
+    intervals: list[dict[str, float | None]] | None = None
+    coverage: float | None = None
 
     def take(self, answer: dict[str, Any]) -> None:
         """Add the answer for the next rows."""
@@ -41,13 +43,16 @@ class Predicted:
         self.predictions += answer["predictions"]
         if answer["probabilities"] is not None:
             self.probabilities = [*(self.probabilities or []), *answer["probabilities"]]
+        if "intervals" in answer:
+            self.intervals = [*(self.intervals or []), *answer["intervals"]]
+            self.coverage = answer["coverage"]
 
     def chance(self, at: int) -> float | None:
         """How likely the model held its prediction for a row to be."""
         return max(self.probabilities[at].values(), default=None) if self.probabilities else None
 
 
-def run(screen: Screen, settings: Settings, name: str, file: Path, output: Path | None) -> None:
+def run(screen: Screen, settings: Settings, name: str, file: Path, output: Path | None, intervals: bool) -> None:
     """Predict a file."""
     if output is not None and not output.absolute().parent.is_dir():
         raise UsageError(f"--output: there is no folder {output.absolute().parent}")
@@ -57,7 +62,7 @@ def run(screen: Screen, settings: Settings, name: str, file: Path, output: Path 
         if not rows.values:
             raise Invalid(f"{file.name} holds no rows")
         with screen.bar(f"predicting with {name}", len(rows.values)) as move:
-            predicted = predict_all(client, name, rows.values, move)
+            predicted = predict_all(client, name, rows.values, move, intervals)
     if output is not None:
         write_csv(output, rows, predicted)
     screen.document(
@@ -71,6 +76,8 @@ def run(screen: Screen, settings: Settings, name: str, file: Path, output: Path 
                 if output
                 else {"predictions": predicted.predictions, "probabilities": predicted.probabilities}
             ),
+            **({"coverage": predicted.coverage} if intervals else {}),
+            **({"intervals": predicted.intervals} if intervals and not output else {}),
         }
     )
     _show(screen, name, rows, predicted, output)
@@ -97,7 +104,9 @@ def _missing() -> tuple[str, ...]:
     return MISSING
 
 
-def predict_all(client: Client, name: str, rows: list[Row], told: Callable[[float], None]) -> Predicted:
+def predict_all(
+    client: Client, name: str, rows: list[Row], told: Callable[[float], None], intervals: bool = False
+) -> Predicted:
     """Ask for every row, some at a time; a refusal names rows as they stand in the file."""
     predicted = Predicted()
     for begin in range(0, len(rows), CHUNK):
@@ -106,7 +115,7 @@ def predict_all(client: Client, name: str, rows: list[Row], told: Callable[[floa
         except TypeError:  # whole numbers beyond 64 bits
             body = json.dumps({"rows": rows[begin : begin + CHUNK]}).encode()
         try:
-            predicted.take(client.predict(name, body))
+            predicted.take(client.predict(name, body, intervals))
         except Refused as refusal:
             raise Refused(in_file(refusal.problem, begin)) from refusal
         told(min(begin + CHUNK, len(rows)))
@@ -128,9 +137,10 @@ def in_file(problem: dict[str, Any], begin: int) -> dict[str, Any]:
 
 
 def write_csv(path: Path, rows: Rows, predicted: Predicted) -> None:
-    """Write the rows as they came, and beside each its prediction and the probability of each class."""
+    """Write the rows as they came, and beside each its prediction, its interval, or the probability of each class."""
     classes = list(predicted.probabilities[0]) if predicted.probabilities else []
-    added = ["prediction", *(["probability"] if classes else []), *(f"probability_{name}" for name in classes)]
+    ends = list(predicted.intervals[0]) if predicted.intervals else []
+    added = ["prediction", *ends, *(["probability"] if classes else []), *(f"probability_{name}" for name in classes)]
     taken = set(rows.columns)
     header = [*rows.columns, *(name + "_" * (name in taken) for name in added)]
     beside = path.with_name(f".{path.name}.{os.getpid()}")
@@ -142,7 +152,10 @@ def write_csv(path: Path, rows: Rows, predicted: Predicted) -> None:
                 cells = rows.cells[at] if rows.cells else [plain(rows.values[at].get(name)) for name in rows.columns]
                 chances = predicted.probabilities[at] if predicted.probabilities else {}
                 chance = [repr(max(chances.values()))] if classes else []
-                writer.writerow([*cells, plain(prediction), *chance, *(repr(chances[name]) for name in classes)])
+                around = [plain(end) for end in predicted.intervals[at].values()] if predicted.intervals else []
+                writer.writerow(
+                    [*cells, plain(prediction), *around, *chance, *(repr(chances[name]) for name in classes)]
+                )
         beside.replace(path)
     except OSError as error:
         raise UsageError(f"--output: {path} cannot be written ({error.strerror})") from error
@@ -170,6 +183,8 @@ def _show(screen: Screen, name: str, rows: Rows, predicted: Predicted, output: P
     made = table("row", *columns, *(["…"] if more else []), "prediction", right=("row",))
     if predicted.probabilities:
         made.add_column("probability", justify="right")
+    if predicted.intervals:
+        made.add_column(f"{predicted.coverage:.1%} interval", justify="right")
     for at in range(min(SHOWN_ROWS, amount)):
         chance = predicted.chance(at)
         made.add_row(
@@ -178,6 +193,7 @@ def _show(screen: Screen, name: str, rows: Rows, predicted: Predicted, output: P
             *(["…"] if more else []),
             Text(short(predicted.predictions[at]), style="bold"),
             *([number(chance)] if predicted.probabilities else []),
+            *([" – ".join(map(short, predicted.intervals[at].values()))] if predicted.intervals else []),
         )
     screen.show(made)
     if output is not None:

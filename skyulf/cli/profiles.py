@@ -30,7 +30,7 @@ def show_profile(screen: Screen, settings: Settings, text: str, version: int | N
     """Show a profile."""
     with looking(screen, settings) as reader:
         id_ = reader.id_of("datasets", text)
-        profile = _patiently(screen, reader, "datasets", id_, "profile", dataset_version=version, target=target)
+        profile = patiently(screen, reader, "datasets", id_, "profile", dataset_version=version, target=target)
     screen.document(profile)
     rows, sampled = profile["rows"], profile["sample"]["rows"]
     screen.show(labelled("profile", (f"version {profile['dataset_version']}", "bold"), f"  {id_}"))
@@ -86,14 +86,14 @@ def show_drift(screen: Screen, settings: Settings, text: str, reference: int, cu
     """Show how far columns have moved."""
     with looking(screen, settings) as reader:
         id_ = reader.id_of("datasets", text)
-        drift = _patiently(screen, reader, "datasets", id_, "drift", **{"from": reference, "to": current})
+        drift = patiently(screen, reader, "datasets", id_, "drift", **{"from": reference, "to": current})
     _show_drift(screen, drift, labelled("drift", (f"version {drift['from']} → {drift['to']}", "bold"), f"  {id_}"))
 
 
 def show_served_drift(screen: Screen, settings: Settings, name: str) -> None:
     """Show how far what a deployment was asked has moved from what was trained on."""
     with looking(screen, settings) as reader:
-        drift = _patiently(screen, reader, "deployments", name, "drift")
+        drift = patiently(screen, reader, "deployments", name, "drift")
     words = f"  {version_of(drift['model'], drift['model_version'])} predicts {drift['target']}"
     _show_drift(screen, drift, labelled("drift", (name, "bold"), words))
 
@@ -137,10 +137,10 @@ def _measure(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"
 
 
-def _patiently(
+def patiently(
     screen: Screen, reader: Reader, nouns: str, id_: str, what: str, **params: str | int | None
 ) -> dict[str, Any]:
-    """Ask until it is made."""
+    """Ask for what is made on request until it is made."""
     until = time.monotonic() + PATIENCE
     with screen.busy(f"making the {what}"):
         while True:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -50,6 +51,14 @@ class Reader:
         """Read something; what is None is left out."""
         given = {name: value for name, value in params.items() if value is not None}
         return self._client.get(_url(path), min_position=self._position, **given)
+
+    def download(self, target: Path, *path: str) -> None:
+        """Write what stands there into a file."""
+        self._client.download(_url(path), target, min_position=self._position)
+
+    def ask_log(self, *path: str, **params: str | int | None) -> dict[str, Any]:
+        """Read something of the log itself, which is never behind; what is None is left out."""
+        return self._client.get(_url(path), **{name: value for name, value in params.items() if value is not None})
 
     def send(self, method: str, *path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Send a command; what is None in its body is left out."""

@@ -46,7 +46,10 @@ def _trials(data: Data) -> str:
 
 def _specified(data: Data) -> str:
     spec = data["spec"]
-    parts = [step["node"] for step in spec.get("steps") or ()]
+    given = spec.get("steps") or ()
+    parts = [step["node"] for step in given]
+    if any(step.get("inputs") for step in given):
+        parts = [f"a graph of {len(parts)} steps"]
     parts += [spec["model"]["node"]] if spec.get("model") else []
     return f"{data['name']}: {' → '.join(parts)}" if parts else str(data["name"])
 

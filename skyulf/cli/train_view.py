@@ -18,6 +18,7 @@ STAGES = {
     "choose": "comparing candidates",
     "tune": "tuning",
     "fit": "fitting",
+    "measure": "measuring on rows to learn from",
     "evaluate": "evaluating on held-out rows",
     "refit": "fitting on all rows",
     "fingerprint": "taking the fingerprint",
@@ -58,18 +59,24 @@ def guess(screen: Screen, target: str, task: str, because: str) -> None:
 
 def result(screen: Screen, job: dict[str, Any]) -> None:
     """Show how good the model is, what it was chosen from, and what there is to know about it."""
-    rows = job["rows"]
-    dropped = f", {rows['dropped']:,} without a target left out" if rows.get("dropped") else ""
     model = job["spec"]["model"]["node"]
     screen.show(
         labelled("model", (f"{job['model_name']} version {job['model_version']}", "bold green"), f"  {model}"),
-        labelled("rows", f"{rows['train']:,} to learn from, {rows['test']:,} held out to be judged by{dropped}"),
+        rows(job["rows"]),
         "",
     )
     screen.show(metrics(job["metrics"]))
     if len(job["candidate_scores"]) > 1:
         screen.show("", candidates(job["candidate_scores"]))
     remarks(screen, job)
+
+
+def rows(counts: Mapping[str, int]) -> Text:
+    """The line that tells what the rows of a training were for."""
+    measuring = f", {counts['measuring']:,} to measure intervals by" if counts.get("measuring") else ""
+    dropped = f", {counts['dropped']:,} without a target left out" if counts.get("dropped") else ""
+    words = f"{counts['train']:,} to learn from{measuring}, {counts['test']:,} held out to be judged by{dropped}"
+    return labelled("rows", words)
 
 
 def remarks(screen: Screen, job: dict[str, Any]) -> None:

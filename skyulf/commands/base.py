@@ -49,8 +49,7 @@ class Command(BaseModel):
         return hashlib.sha256(text).hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(msgspec.Struct, frozen=True):
     """Who sends a command, and the circumstances.
 
     ``command_id`` is the caller's Idempotency-Key, or None when the caller gave none. ``if_match`` is the version

@@ -9,19 +9,21 @@ moved one on meanwhile, the append is refused, since it names every version that
 there is nothing to do, by what is remembered: the streams are read then, and the command decided anew.
 """
 
+import asyncio
 import logging
-import queue
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence, Set
 from concurrent.futures import Future
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import groupby
+from queue import SimpleQueue
 from typing import Any
 
+import msgspec
 from eventsourcing.application import LRUCache
 
+from skyulf.commands.answers import Answer, Answers, Waiting, answer_of, same_answer
 from skyulf.commands.base import Command, Context, Handler, Streams
 from skyulf.commands.settled import Settled, tell
 from skyulf.errors import CommandReused, PreconditionFailed, SkyulfError, Unavailable, WrongVersion
@@ -43,21 +45,7 @@ CACHED_STREAMS = 4_096
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What became of a command: the thing's id, its stream's version, and the position to read from.
-
-    ``events`` are what it wrote, now or when the same command was sent first; none when there was nothing to do.
-    """
-
-    id: str
-    version: int
-    position: int
-    events: tuple[Recorded, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Folded:
+class Folded(msgspec.Struct, frozen=True):
     """A stream's state, with the version and position of the last event in it."""
 
     state: Any = None
@@ -65,8 +53,7 @@ class Folded:
     position: int = 0
 
 
-@dataclass(slots=True)
-class Sent:
+class Sent(msgspec.Struct):
     """A command on its way: ``answer`` is given once it is settled.
 
     ``creates`` tells that the bus has made its id, so that no stream has it yet; ``anew``, that its streams are to be
@@ -77,7 +64,7 @@ class Sent:
     context: Context
     handler: Handler
     fingerprint: str
-    answer: Future[Answer]
+    answer: Waiting
     begun: float
     creates: bool = False
     anew: bool = False
@@ -131,8 +118,9 @@ class CommandBus:
         self._now = now
         self._new_id = new_id
         self._on_settled = on_settled
-        self._queue: queue.Queue[Sent | None] = queue.Queue(WAITING)
+        self._queue: SimpleQueue[Sent | None] = SimpleQueue()
         self._cache: LRUCache[str, Folded] = LRUCache(CACHED_STREAMS)
+        self._answers = Answers()
         self._gate = threading.Lock()
         self._closed = False
         self._thread = threading.Thread(target=self._work, name="commands", daemon=True)
@@ -143,18 +131,15 @@ class CommandBus:
 
         Raises `Unavailable` when too many commands wait, or the bus is closed.
         """
-        handler = self._handlers[type(command)]
-        fingerprint = command.fingerprint(context.reason)
-        identified = self._identified(command)
-        sent = Sent(identified, context, handler, fingerprint, Future(), time.perf_counter(), identified is not command)
-        with self._gate:
-            if self._closed:
-                raise Unavailable("the server is stopping; send the command again")
-            try:
-                self._queue.put_nowait(sent)
-            except queue.Full:
-                raise Unavailable("too many commands are waiting; send it again in a moment") from None
-        return sent.answer
+        answer: Future[Answer] = Future()
+        self._hand_in(command, context, answer)
+        return answer
+
+    async def ask(self, command: Command, context: Context) -> Answer:
+        """As `send`, for coroutines: the answer, or the error, without blocking the event loop."""
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._hand_in(command, context, answer)
+        return await answer
 
     def earlier(self, command: Command, context: Context) -> Answer | None:
         """The answer to a command that was sent before, for who would do costly work to send it again; else None.
@@ -171,6 +156,18 @@ class CommandBus:
         self._queue.put(None)
         self._thread.join()
 
+    def _hand_in(self, command: Command, context: Context, answer: Waiting) -> None:
+        handler = self._handlers[type(command)]
+        fingerprint = command.fingerprint(context.reason)
+        identified = self._identified(command)
+        sent = Sent(identified, context, handler, fingerprint, answer, time.perf_counter(), identified is not command)
+        with self._gate:
+            if self._closed:
+                raise Unavailable("the server is stopping; send the command again")
+            if self._queue.qsize() >= WAITING:
+                raise Unavailable("too many commands are waiting; send it again in a moment")
+            self._queue.put(sent)
+
     def _identified(self, command: Command) -> Command:
         if command.CREATES is None or command.id:
             return command
@@ -182,6 +179,7 @@ class CommandBus:
             batch, closing = self._take()
             while batch:
                 batch = self._settle(batch)
+                self._answers.deliver()
 
     def _take(self) -> tuple[list[Sent], bool]:
         """Wait for a command; take it and whatever else is waiting. The second is true at the end of all."""
@@ -212,7 +210,7 @@ class CommandBus:
         for sent, outcome in batch.settled:
             if isinstance(outcome, Answer):
                 position = batch.positions.get((outcome.id, outcome.version), outcome.position)
-                outcome = replace(outcome, position=position)
+                outcome = msgspec.structs.replace(outcome, position=position)
             self._resolve(sent, outcome)
         return batch.again
 
@@ -298,17 +296,20 @@ class CommandBus:
         decided = sent.handler.decide(command, states)
         if not decided:
             return Answer(command.id, subject.version, subject.position)
-        writes = tuple(
-            Write(stream, batch.streams[stream].version, tuple(event for at, event in decided if at == stream))
-            for stream in dict.fromkeys([*(at for at, _ in decided), *reads])
-        )
-        rests_on = {batch.writers[write.stream] for write in writes if write.stream in batch.writers}
+        events: dict[str, list[DomainEvent]] = {}
+        for stream, event in decided:
+            events.setdefault(stream, []).append(event)
+        for stream in reads:
+            events.setdefault(stream, [])
+        rests_on = tuple({batch.writers[stream] for stream in events if stream in batch.writers})
+        writes = [Write(stream, batch.streams[stream].version, tuple(those)) for stream, those in events.items()]
         number = len(batch.appends)
-        batch.appends.append((sent, Append(writes, self._metadata(sent), tuple(rests_on))))
-        for stream, group in groupby(decided, key=lambda pair: pair[0]):
-            batch.streams[stream] = ahead(stream, batch.streams[stream], [event for _, event in group])
-            batch.certain.add(stream)
-            batch.writers[stream] = number
+        batch.appends.append((sent, Append(tuple(writes), self._metadata(sent), rests_on)))
+        for stream, those in events.items():
+            if those:
+                batch.streams[stream] = ahead(stream, batch.streams[stream], those)
+                batch.certain.add(stream)
+                batch.writers[stream] = number
         return None
 
     def _metadata(self, sent: Sent) -> Metadata:
@@ -340,7 +341,7 @@ class CommandBus:
             for stream, folded in batch.streams.items():
                 if folded.version:
                     position = batch.positions.get((stream, folded.version), folded.position)
-                    self._cache.put(stream, replace(folded, position=position))
+                    self._cache.put(stream, Folded(folded.state, folded.version, position))
         return whole
 
     def _refused(self, sent: Sent, why: WrongVersion | CommandRecorded | Unfounded, batch: Batch) -> None:
@@ -367,12 +368,7 @@ class CommandBus:
             self._on_settled(settled)
         except Exception:
             logger.exception("what became of a command could not be told")
-        if sent.answer.done() or not sent.answer.set_running_or_notify_cancel():
-            return  # the caller has gone away
-        if isinstance(outcome, Answer):
-            sent.answer.set_result(outcome)
-        else:
-            sent.answer.set_exception(outcome)
+        self._answers.give(sent.answer, outcome)
 
 
 def fold(stream: str, folded: Folded, events: Sequence[Recorded]) -> Folded:
@@ -388,17 +384,3 @@ def ahead(stream: str, folded: Folded, events: Sequence[DomainEvent]) -> Folded:
     for event in events:
         state = EVOLVE[noun_of(stream)](state, event)
     return Folded(state, folded.version + len(events), folded.position)
-
-
-def answer_of(events: tuple[Recorded, ...]) -> Answer:
-    """The answer to a command from the events that it wrote: nothing else is needed to give it again."""
-    stream = events[0].stream
-    version = max(recorded.version for recorded in events if recorded.stream == stream)
-    return Answer(stream, version, max(recorded.position for recorded in events), events)
-
-
-def same_answer(fingerprint: str, events: tuple[Recorded, ...]) -> Answer:
-    """The first answer to a command that was sent before; raises `CommandReused` when it is another one."""
-    if events[0].metadata.fingerprint != fingerprint:
-        raise CommandReused("this Idempotency-Key was used before for another request; use a new one")
-    return answer_of(events)

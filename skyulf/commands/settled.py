@@ -1,15 +1,14 @@
 """What became of a command: a line in the log of the process, and what its counts are made of."""
 
 import logging
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
+import msgspec
+
+from skyulf.commands.answers import Answer
 from skyulf.commands.base import Command, Context
 from skyulf.errors import SkyulfError, Unavailable
 from skyulf.events.base import Recorded
-
-if TYPE_CHECKING:
-    from skyulf.commands.bus import Answer
 
 Outcome = Literal["recorded", "repeated", "unchanged", "refused", "unavailable", "failed"]
 """Events were written; the same command wrote them before; there was nothing to do; the state or the request forbids
@@ -18,13 +17,12 @@ it; it may be sent again; a fault of ours."""
 logger = logging.getLogger("skyulf.commands")
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
+class Settled(msgspec.Struct, frozen=True):
     """A command that has its answer: the events that it has just written, and the seconds since it was handed in."""
 
     command: Command
     context: Context
-    answer: "Answer | Exception"
+    answer: Answer | Exception
     written: tuple[Recorded, ...]
     seconds: float
 

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 
 from skyulf.core.formats import LoadedModel
-from skyulf.core.rows import Columns, Predictions, RowReader, dtype_of
+from skyulf.core.predictions import Predictions
+from skyulf.core.rows import Columns, RowReader, dtype_of
 from skyulf.core.state import FittedState
 from skyulf.core.walk import Walk
 
@@ -19,6 +20,7 @@ class Applier:
         self.input_schema = model.input_schema
         self.target_type = model.target_type
         self.classes = model.classes
+        self._thresholds, self._intervals = model.thresholds, model.intervals
         self._walk = Walk(model.pipeline, model.pipeline_inputs)
         self._read = RowReader(model.input_schema)
 
@@ -35,7 +37,8 @@ class Applier:
         if not len(next(iter(columns.values()))):
             none = np.empty(0, dtype=np.float64 if self.classes is None else np.intp)
             chances = None if self.classes is None else np.empty((0, len(self.classes)))
-            return Predictions(none, self.classes, chances)
+            return Predictions(none, self.classes, chances, self._intervals)
         if self.classes is None:
-            return Predictions(np.asarray(self._walk.predict(columns), dtype=np.float64))
-        return Predictions.of_chances(self.classes, self._walk.chances(columns))
+            values = np.asarray(self._walk.predict(columns), dtype=np.float64)
+            return Predictions(values, intervals=self._intervals)
+        return Predictions.of_chances(self.classes, self._walk.chances(columns), self._thresholds)

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from skyulf.core.rows import ABSENT_COLUMN, Array, Columns, Faults, Predictions, RowReader, dtype_of, probability_names
+from skyulf.core.predictions import BOUNDS, Predictions, probability_names
+from skyulf.core.rows import ABSENT_COLUMN, Array, Columns, Faults, RowReader, dtype_of
 from skyulf.core.state import InputColumn
 
 UNITS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
@@ -130,18 +131,26 @@ def prediction_columns(predictions: Predictions) -> tuple[tuple[str, ...], list[
     """Predictions as columns, and their names.
 
     ``prediction`` is of the target's type (a regressor's a float64, null where it is not finite); of a classifier
-    ``probability_<class>`` follows for each class, in order.
+    ``probability_<class>`` follows for each class, in order; of a regressor with intervals ``lower`` and ``upper``.
     """
     columns = [_said(predictions)]
     if predictions.chances is not None:
         columns += [pa.array(np.ascontiguousarray(chances)) for chances in predictions.chances.T]
-    return ("prediction", *probability_names(predictions)), columns
+    names: tuple[str, ...] = ("prediction", *probability_names(predictions))
+    if predictions.intervals is not None:
+        columns += [_numbers(ends) for ends in predictions.intervals.around(predictions.values)]
+        names = (*names, *BOUNDS)
+    return names, columns
+
+
+def _numbers(values: Array) -> Any:
+    return pa.array(values, pa.float64(), mask=~np.isfinite(values))
 
 
 def _said(predictions: Predictions) -> Any:
     values, classes = predictions.values, predictions.classes
     if classes is None:
-        return pa.array(values, pa.float64(), mask=~np.isfinite(values))
+        return _numbers(values)
     if all(type(label) is str for label in classes):
         return pa.array(predictions.predictions, pa.string())
     return pa.array(np.array(classes)[values])

@@ -1,8 +1,12 @@
 """From a spec to one standard scikit-learn Pipeline, in which cross-validation refits everything per fold."""
 
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from skyulf.core.flow import Flow, Stage
+from skyulf.core.joining import DATASET_STAGE, Intake
 from skyulf.core.registry import Address, BuildContext, RowStep
 from skyulf.core.spec import PipelineSpec
 
@@ -17,13 +21,12 @@ def assemble(spec: PipelineSpec, flow: Flow, context: BuildContext) -> Any:
     Columns go by their names, in frames, until a step generates columns or stands alone; from there on they go by
     position, in arrays. Generated names can clash (a column "a_b" beside a column "a" with a category "b"), positions
     cannot.
+
+    Where columns part, what lies between the steps through which all of them go is one transformer, `Branches`.
     """
     if spec.model is None:
         raise ValueError("a spec without a model cannot be built; choose candidates first")
-    steps: list[tuple[str, Any]] = [
-        (f"{number}_{stage.step.name}", _transformer(stage, context))
-        for number, stage in enumerate(flow.stages, start=1)
-    ]
+    steps = list(_steps(flow, context))
     seed = context.seed if spec.model.seed is None else spec.model.seed
     model = spec.model.use().build(BuildContext(seed, context.task, context.threads))
     if spec.transform is not None:
@@ -42,6 +45,68 @@ def assemble(spec: PipelineSpec, flow: Flow, context: BuildContext) -> Any:
     else:
         from sklearn.pipeline import Pipeline
     return Pipeline([*steps, ("model", model)])
+
+
+def _steps(flow: Flow, context: BuildContext) -> Iterator[tuple[str, Any]]:
+    """Yield the pipeline's steps before the model, with branches where columns part or come in another order."""
+    intakes = [*(stage.intake for stage in flow.stages), flow.intake]
+    passed = _passed_by(intakes)
+    before = DATASET_STAGE
+    for number, intake in enumerate(intakes):
+        if number in passed:
+            continue
+        inside = range(before + 1, number)
+        if inside or not _is_all(intake, before, flow):
+            yield f"{number + 1}_branches", _branches(inside, intake, before, flow, context)
+        if number < len(flow.stages):
+            yield _named(number, flow), _transformer(flow.stages[number], context)
+        before = number
+
+
+def _passed_by(intakes: Sequence[Intake]) -> set[int]:
+    """Return the stages that some columns go past."""
+    return {
+        passed
+        for reader, intake in enumerate(intakes)
+        for passed in range(min(intake.stages, default=reader) + 1, reader)
+    }
+
+
+def _named(number: int, flow: Flow) -> str:
+    return f"{number + 1}_{flow.stages[number].step.name}"
+
+
+def _is_all(intake: Intake, before: int, flow: Flow) -> bool:
+    """Whether what is read is what the stage before leaves, as it leaves it."""
+    width, generated = _width(before, flow)
+    tails = (before,) if generated else ()
+    return intake.tails == tails and intake.columns == tuple((before, at) for at in range(width))
+
+
+def _width(stage: int, flow: Flow) -> tuple[int, bool]:
+    """Return how many known columns a stage leaves, and whether it leaves generated ones."""
+    if stage == DATASET_STAGE:
+        return len(flow.inputs), False
+    return flow.stages[stage].leaves, flow.stages[stage].leaves_generated
+
+
+def _branches(inside: Sequence[int], outcome: Intake, before: int, flow: Flow, context: BuildContext) -> Any:
+    from skyulf.core.branches import Branches
+
+    parts = []
+    for number in inside:
+        stage = flow.stages[number]
+        parts.append((_named(number, flow), _transformer(stage, context), *_pieces(stage.intake, before, flow)))
+    return Branches(parts, *_pieces(outcome, before, flow))
+
+
+def _pieces(intake: Intake, before: int, flow: Flow) -> tuple[list[Any], bool]:
+    """Say where columns are found in branches, whose parts follow the stage ``before``, and if all are numbers."""
+    known = [
+        (stage - before - 1, [at for _, at in group]) for stage, group in groupby(intake.columns, key=itemgetter(0))
+    ]
+    tails = [(stage - before - 1, slice(_width(stage, flow)[0], None)) for stage in intake.tails]
+    return [*known, *tails], intake.plain
 
 
 def _transformer(stage: Stage, context: BuildContext) -> Any:

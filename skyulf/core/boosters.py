@@ -94,7 +94,7 @@ class _Boosted(BaseEstimator):  # type: ignore[misc]
         scores: Array = said.sum(axis=1) + self.base_
         return scores
 
-    def _rows(self, X: Any) -> Array:  # noqa: N803
+    def _rows(self, X: Any) -> Array:
         check_is_fitted(self)
         rows: Array = validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan", reset=False)
         return np.clip(rows, -LIMIT, LIMIT)
@@ -115,7 +115,7 @@ class BoostedClassifier(ClassifierMixin, _Boosted):  # type: ignore[misc]
         super().__init__(library, options, rounds, seed, n_jobs)
         self.class_weight = class_weight
 
-    def fit(self, X: Any, y: Any) -> Self:  # noqa: N803
+    def fit(self, X: Any, y: Any) -> Self:
         """Grow the trees."""
         rows, y = validate_data(self, X, y, dtype=np.float64, ensure_all_finite="allow-nan")
         rows = np.clip(rows, -LIMIT, LIMIT)
@@ -127,7 +127,7 @@ class BoostedClassifier(ClassifierMixin, _Boosted):  # type: ignore[misc]
         self._grow(rows, codes, weights, len(self.classes_))
         return self
 
-    def predict_proba(self, X: Any) -> Array:  # noqa: N803
+    def predict_proba(self, X: Any) -> Array:
         """Return probabilities, rows by classes."""
         scores = self.scores(self._rows(X))
         if len(self.classes_) == 2:
@@ -136,7 +136,7 @@ class BoostedClassifier(ClassifierMixin, _Boosted):  # type: ignore[misc]
         chances: Array = softmax(scores, axis=1)
         return chances
 
-    def predict(self, X: Any) -> Array:  # noqa: N803
+    def predict(self, X: Any) -> Array:
         """Return the likeliest class of each row."""
         places = self.predict_proba(X).argmax(axis=1)
         likeliest: Array = self.classes_[places]
@@ -146,14 +146,14 @@ class BoostedClassifier(ClassifierMixin, _Boosted):  # type: ignore[misc]
 class BoostedRegressor(RegressorMixin, _Boosted):  # type: ignore[misc]
     """A regressor, by least squares."""
 
-    def fit(self, X: Any, y: Any) -> Self:  # noqa: N803
+    def fit(self, X: Any, y: Any) -> Self:
         """Grow the trees."""
         rows, y = validate_data(self, X, y, dtype=np.float64, ensure_all_finite="allow-nan", y_numeric=True)
         rows = np.clip(rows, -LIMIT, LIMIT)
         self._grow(rows, np.asarray(y, dtype=np.float64), None, 0)
         return self
 
-    def predict(self, X: Any) -> Array:  # noqa: N803
+    def predict(self, X: Any) -> Array:
         """Return a number for each row."""
         return self.scores(self._rows(X))[:, 0]
 

@@ -1,9 +1,10 @@
-"""fit: check, split, choose, fit, evaluate, refit, fingerprint. The stages are fixed; the spec fills them."""
+"""fit: check, split, choose, fit, measure, evaluate, refit, fingerprint. The stages are fixed; the spec fills them."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,10 +16,12 @@ from skyulf.core.assemble import assemble
 from skyulf.core.candidates import check_spec
 from skyulf.core.columns import ColumnFacts
 from skyulf.core.environment import describe_environment
-from skyulf.core.evaluation import aligned, codes_of, evaluate_classes, evaluate_numbers, json_label
+from skyulf.core.evaluation import codes_of, json_label
 from skyulf.core.fingerprint import fingerprint
 from skyulf.core.flow import Flow, follow
 from skyulf.core.frame import target_values
+from skyulf.core.judging import judge
+from skyulf.core.measuring import Measured, measure, set_aside
 from skyulf.core.notices import Notices
 from skyulf.core.probing import probe_inputs
 from skyulf.core.registry import BuildContext
@@ -45,8 +48,9 @@ ENDS = {
     "load": 0.02,
     "split": 0.05,
     "choose": 0.5,
-    "tune": 0.6,
-    "fit": 0.7,
+    "tune": 0.55,
+    "fit": 0.6,
+    "measure": 0.7,
     "evaluate": 0.75,
     "refit": 0.95,
     "fingerprint": 1.0,
@@ -134,6 +138,9 @@ def fit(
             flows = [follow(spec, columns, len(frame)) for spec in spec_candidates]
         with run.stage("split"):
             train, test = split(spec_candidates[0], table, context.seed)
+            train, measuring = set_aside(spec_candidates[0], train, len(test), context.seed)
+            kind = _type_of(spec_candidates[0].target, columns)
+            labels = [] if table.classes is None else [json_label(value, kind) for value in table.classes]
         spec, flow, tuned = spec_candidates[0], flows[0], None
         scores: list[dict[str, Any]] = []
         if spec.tuning is None:
@@ -149,8 +156,18 @@ def fit(
         spec = _completed(spec)
         with run.stage("fit"), eased():
             held_out, left_of_train = learnt(spec, flow, context, table, train)
+        measured = Measured()
+        if spec.thresholds is not None or spec.intervals is not None:
+            with run.stage("measure") as done, eased():
+                features, target, again = table.features, table.target, partial(fitted, spec, flow, context, table)
+                measured = measure(
+                    spec, held_out, again, features, target, table.classes, labels, train, measuring, context.seed, done
+                )
         with run.stage("evaluate"):
-            metrics, evaluation = _evaluate(held_out, spec, table, test, columns)
+            features, truth = table.features.iloc[test], table.target[test]
+            metrics, evaluation = judge(
+                held_out, measured, spec, features, truth, table.classes, labels, columns, context.seed
+            )
             run.metrics = {name: value for name, value in metrics.items() if value is not None}
             if tuned is not None:
                 evaluation["tuning"] = tuned.summary
@@ -160,11 +177,12 @@ def fit(
                 served, left = learnt(spec, flow, context, table, None)
     with run.stage("fingerprint"), libraries.limit(limits=1):
         probe = table.features.iloc[train[:PROBE_ROWS]]
-        mark = fingerprint(served, probe)
+        mark = fingerprint(served, probe, measured.deciding)
         schema = probe_inputs(served, flow, probe, columns, libraries)
-    kind = _type_of(spec.target, columns)
     classes = [json_label(value, kind) for value in served.classes_] if table.classes is not None else None
     rows = {"total": len(frame), "train": len(train), "test": len(test), "dropped": table.dropped}
+    if len(measuring):
+        rows["measuring"] = len(measuring)
     if flow.changes_rows:
         rows |= {"train_after_steps": left_of_train, "served_after_steps": left}
     environment = describe_environment(threads, limits, libraries)
@@ -172,6 +190,7 @@ def fit(
         spec=spec, pipeline=served, pipeline_inputs=flow.inputs, classes=classes, metrics=metrics,
         candidate_scores=scores, input_schema=schema, target_type=kind, rows=rows, evaluation=evaluation,
         fingerprint=mark, environment=environment, timings=run.timings, warnings=notices.texts(),
+        thresholds=measured.thresholds, intervals=measured.intervals,
     )  # fmt: skip
 
 
@@ -269,15 +288,3 @@ def learnt(spec: PipelineSpec, flow: Flow, context: BuildContext, table: _Table,
         # Predictions of a forest on several threads are summed in the order in which the threads finish.
         model.set_params(n_jobs=1)
     return pipeline, left
-
-
-def _evaluate(
-    pipeline: Any, spec: PipelineSpec, table: _Table, test: Array, columns: Sequence[ColumnFacts]
-) -> tuple[dict[str, float | None], dict[str, Any]]:
-    features, truth = table.features.iloc[test], table.target[test]
-    if table.classes is None:
-        return evaluate_numbers(truth, np.asarray(pipeline.predict(features), dtype=np.float64))
-    kind = _type_of(spec.target, columns)
-    probabilities = aligned(pipeline.predict_proba(features), pipeline.classes_, table.classes)
-    labels = [json_label(value, kind) for value in table.classes]
-    return evaluate_classes(codes_of(truth, table.classes), probabilities.argmax(axis=1), probabilities, labels)

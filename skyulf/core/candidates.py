@@ -6,10 +6,13 @@ from dataclasses import dataclass
 
 from skyulf.core.columns import ColumnFacts
 from skyulf.core.default_steps import LINEAR_MODELS, Reasons, Sorted, sort_out, steps_for
-from skyulf.core.flow import Flow, follow, some
+from skyulf.core.evaluation_check import evaluation_faults
+from skyulf.core.flow import Flow, follow
+from skyulf.core.made import some
 from skyulf.core.registry import Node
 from skyulf.core.spec import ModelSpec, PipelineSpec
 from skyulf.core.tuning_check import tuning_faults
+from skyulf.core.wiring import ends_of
 from skyulf.errors import Fault
 
 MAX_CLASSES = 1000
@@ -53,12 +56,14 @@ def choose_candidates(spec: PipelineSpec, columns: Sequence[ColumnFacts], rows: 
     allows, and of a skewed target two of them once more that learn its logarithm; without steps, each gets those that
     suit it: columns that say nothing about unseen rows are dropped, dates taken apart, missing cells filled, categories
     encoded, numbers scaled for linear models, and words of free text counted, beside candidates that drop the text. Of
-    given steps with no model, models that cannot take what the steps leave are left out, unless none could. Where a
-    class has too few rows to keep its share on both sides of the split, ``split.stratify`` left out becomes false,
+    given steps with no model, models that cannot take what the steps leave are left out, unless none could. Where there
+    are too few rows for every class to be on both sides of the split, ``split.stratify`` left out becomes false,
     unless steps and model are both given.
     """
     spec = _split_as_can_be(spec, columns, rows)
+    ends = ends_of(spec) if spec.model is None else None
     models = (spec.model,) if spec.model is not None else _models_for(spec, columns, rows)
+    models = models if ends is None else tuple(model.model_copy(update={"inputs": ends}) for model in models)
     asked = [spec.model_copy(update={"model": model}) for model in models]
     if spec.model is None and spec.target_transform is None and _is_skewed(spec, columns, rows):
         linear = asked[:1] if models[0].node in LINEAR_MODELS else []
@@ -130,8 +135,8 @@ def _split_as_can_be(spec: PipelineSpec, columns: Sequence[ColumnFacts], rows: i
         return spec
     filled = rows - target.nulls
     test = math.ceil(spec.split.test_size * filled)
-    if target.rarest != 1 and min(test, filled - test) >= target.distinct:
-        return spec
+    if target.rarest == 1 or min(test, filled - test) >= target.distinct:
+        return spec  # a class of one row is a fault, of which its owner should hear before he reads a metric
     return spec.model_copy(update={"split": spec.split.model_copy(update={"stratify": False})})
 
 
@@ -157,6 +162,8 @@ def check_spec(spec: PipelineSpec, columns: Sequence[ColumnFacts], rows: int) ->
     if not flow.faults:
         best = choose_candidates(spec, columns, rows).specs[0]
         faults += _model_faults(best, follow(best, columns, rows))
+    if not faults:
+        faults += evaluation_faults(spec, columns, rows)
     if not faults and spec.tuning is not None:
         return tuning_faults(spec, columns, rows, lambda one: check_spec(one, columns, rows))
     return tuple(faults)
@@ -200,8 +207,8 @@ def _split_faults(spec: PipelineSpec, target: ColumnFacts, rows: int) -> list[Fa
     if not spec.split.stratifies(spec.task):
         return []
     if target.rarest == 1:
-        message = "a class of the target has one row only, which cannot be on both sides of a stratified split"
-        return [Fault("split.stratify", f"{message}; set it to false, or remove or merge that class")]
+        message = "a class has one row only, which cannot be both learnt from and tested on"
+        return [Fault("target", f"{message}; remove or merge it, or set split.stratify to false")]
     if min(test, train) < target.distinct:
         message = f"{target.distinct} classes cannot be on both sides of a split into {train} and {test} rows"
         return [Fault("split.test_size", f"{message}; change it, add rows, or set split.stratify to false")]

@@ -17,7 +17,7 @@ Array = np.ndarray[Any, Any]
 class CellTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Takes blocks of cells, numbers and text, with gaps; refuses what is neither."""
 
-    def fit(self, X: Any, y: Any = None) -> Self:  # noqa: N803
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Learn from training rows."""
         self._learn(cells_of(validate_data(self, X, dtype=None, ensure_all_finite="allow-nan")), y)
         return self
@@ -25,7 +25,7 @@ class CellTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def _learn(self, cells: Array, target: Any) -> None:
         """Learn from objects; most have nothing to learn."""
 
-    def transform(self, X: Any) -> Array:  # noqa: N803
+    def transform(self, X: Any) -> Array:
         """Change rows."""
         check_is_fitted(self)
         return self.compute(validate_data(self, X, dtype=None, ensure_all_finite="allow-nan", reset=False))

@@ -27,7 +27,7 @@ class Clusters(NumberTransformer):
         self.give = give
         self.seed = seed
 
-    def _learn(self, numbers: Array, target: Any) -> None:  # noqa: ARG002
+    def _learn(self, numbers: Array, target: Any) -> None:
         from sklearn import cluster, mixture
 
         count = min(self.count, len(np.unique(numbers, axis=0)))

@@ -24,11 +24,11 @@ class DroppedRows(BaseEstimator):  # type: ignore[misc]
         self.columns = columns
         self.made_from = made_from
 
-    def fit(self, X: Any, y: Any = None) -> Self:  # noqa: ARG002, N803
+    def fit(self, X: Any, y: Any = None) -> Self:
         """There is nothing to learn."""
         return self
 
-    def fit_resample(self, X: Any, y: Any) -> tuple[Any, Any]:  # noqa: N803
+    def fit_resample(self, X: Any, y: Any) -> tuple[Any, Any]:
         """Return the rows that stay, and their targets, in their order."""
         kept = self._kept(self._compared(X))
         if kept.all():
@@ -44,7 +44,7 @@ class DroppedRows(BaseEstimator):  # type: ignore[misc]
     def _kept(self, cells: list[Array]) -> Array:
         """Tell of each row whether it stays."""
 
-    def _compared(self, X: Any) -> list[Array]:  # noqa: N803
+    def _compared(self, X: Any) -> list[Array]:
         if isinstance(X, pd.DataFrame):
             return [X[name].to_numpy() for name in self.columns]
         made = () if self.made_from is None else range(self.made_from, X.shape[1])

@@ -85,7 +85,7 @@ class WeightOfEvidence(CellTransformer):
         weights: Array = np.where(rows > 0, np.log(share / other), 0.0)
         return weights
 
-    def fit_transform(self, X: Any, y: Any = None, **_: Any) -> Array:  # noqa: N803
+    def fit_transform(self, X: Any, y: Any = None, **_: Any) -> Array:
         """Learn from training rows, and encode each by the others."""
         from sklearn.model_selection import KFold
 
@@ -132,5 +132,5 @@ def _coded(column: Array) -> tuple[Array, Array]:
 class DummyEncoder(OneHotEncoder):  # type: ignore[misc]
     """A OneHotEncoder that drops categories, and does not warn of each unseen one that it then encodes like those."""
 
-    def _transform(self, X: Any, **options: Any) -> Any:  # noqa: N803
+    def _transform(self, X: Any, **options: Any) -> Any:
         return super()._transform(X, **{**options, "warn_on_unknown": False})

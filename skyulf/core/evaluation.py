@@ -146,9 +146,10 @@ def _matthews(confusion: Array) -> float | None:
 def evaluate_numbers(truth: Array, predicted: Array) -> tuple[Metrics, dict[str, Any]]:
     """Evaluate a regressor.
 
-    Both arrays are float64 (shape: rows), in the target's units. Returns the metrics and a document with the
-    residuals (truth minus prediction): their quantiles, mean, standard deviation and histogram; and with the true
-    values of groups of rows with neighbouring predictions.
+    Both arrays are float64 (shape: rows), in the target's units. The mean absolute percentage error (``mape``) is a
+    share, 0.1 for 10 %, and None where a true value is 0: no error is a share of nothing. Returns the metrics and a
+    document with the residuals (truth minus prediction): their quantiles, mean, standard deviation and histogram; and
+    with the true values of groups of rows with neighbouring predictions.
     """
     with np.errstate(over="ignore", invalid="ignore"):  # what comes of infinities is None
         return _evaluate_numbers(truth, predicted, truth - predicted)
@@ -163,6 +164,7 @@ def _evaluate_numbers(truth: Array, predicted: Array, residuals: Array) -> tuple
         "mse": finite(mse),
         "r2": finite(1 - mse / spread) if spread else None,
         "median_ae": finite(np.median(np.abs(residuals))),
+        "mape": finite(np.mean(np.abs(residuals / truth))) if truth.all() else None,
         "explained_variance": finite(1 - np.var(residuals) / spread) if spread else None,
     }
     quantiles = np.quantile(residuals, QUANTILES)

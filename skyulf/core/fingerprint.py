@@ -14,8 +14,10 @@ import numpy as np
 NOT_THE_MODEL = frozenset({"n_jobs", "n_threads", "verbose", "_sklearn_version", "__sklearn_tags__", "_stop_words_id"})
 
 
-def fingerprint(pipeline: Any, probe: Any) -> str:
+def fingerprint(pipeline: Any, probe: Any, deciding: Any = None) -> str:
     """Return the hex SHA-256 of a fitted pipeline; ``probe`` is a small frame that it can predict.
+
+    ``deciding`` is by what the model decides beside, where there is anything.
 
     The caller sees to it that prediction is single-threaded: threads sum in the order in which they finish.
     """
@@ -25,6 +27,8 @@ def fingerprint(pipeline: Any, probe: Any) -> str:
         digest.update(part)
     predict = pipeline.predict_proba if hasattr(pipeline, "predict_proba") else pipeline.predict
     for part in _tokens(np.asarray(predict(probe)), ()):
+        digest.update(part)
+    for part in () if deciding is None else _tokens(deciding, ()):
         digest.update(part)
     return digest.hexdigest()
 

@@ -15,13 +15,15 @@ Fold = tuple[Array, Array]
 """The positions of the rows to fit on, and of those to score on."""
 
 
-def make_folds(cv: FoldsSpec, task: Task, features: pd.DataFrame, target: Array, seed: int) -> list[Fold]:
-    """Part rows into folds; raises TrainingFailed where the data does not let itself be parted so."""
+def make_folds(
+    cv: FoldsSpec, task: Task, features: pd.DataFrame, target: Array, seed: int, place: str = "tuning.cv"
+) -> list[Fold]:
+    """Part rows into folds as the spec asks for at ``place``; raises TrainingFailed where they cannot be parted so."""
     from sklearn import model_selection
 
     kind, rows = cv.kind_for(task), np.zeros(len(target))
     if cv.folds > len(target):
-        raise TrainingFailed(f"{len(target)} training rows are fewer than {cv.folds} folds; lower tuning.cv.folds")
+        raise TrainingFailed(f"{len(target)} training rows are fewer than {cv.folds} folds; lower {place}.folds")
     if kind == "time_series":
         order = _order(cv, features)
         if cv.folds >= len(target):
@@ -43,7 +45,7 @@ def make_folds(cv: FoldsSpec, task: Task, features: pd.DataFrame, target: Array,
         return _checked(list(model_selection.KFold(cv.folds, **options).split(rows)), task, target)
     codes = np.unique(_labels(target), return_inverse=True)[1]
     if np.bincount(codes).max() < cv.folds:
-        raise TrainingFailed(f"every class has fewer than {cv.folds} training rows; lower tuning.cv.folds")
+        raise TrainingFailed(f"every class has fewer than {cv.folds} training rows; lower {place}.folds")
     with warnings.catch_warnings():
         warnings.simplefilter("default", UserWarning)  # of a class with fewer rows than folds the job's record tells
         return _checked(list(model_selection.StratifiedKFold(cv.folds, **options).split(rows, codes)), task, target)

@@ -16,6 +16,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from skyulf.core.columns import ColumnType
+from skyulf.core.predictions import Intervals, Thresholds, decided_by, record_of
 from skyulf.core.registry import models, steps
 from skyulf.core.spec import PipelineSpec
 from skyulf.core.state import FittedState, InputColumn, Label
@@ -23,7 +24,6 @@ from skyulf.errors import Damaged
 
 RECORD = "skyulf.json"
 SCHEMA = "schema.json"
-FORMAT = 1
 
 # How skops rebuilds each part. Those that import a function, bind a method or call a constructor are left out.
 LOADERS = frozenset(
@@ -40,6 +40,7 @@ COMMON_TYPES = frozenset(
         "builtins.tuple", "numpy.bool", "numpy.bool_", "numpy.dtype", "numpy.float32", "numpy.float64", "numpy.int32",
         "numpy.int64", "numpy.intp", "numpy.ndarray", "numpy.uint8", "numpy.uint32", "numpy.uint64",
         "numpy.random._generator.Generator",
+        "skyulf.core.branches.Branches",
         "sklearn._loss._loss.CyHalfBinomialLoss", "sklearn._loss._loss.CyHalfMultinomialLoss",
         "sklearn._loss._loss.CyHalfSquaredError",
         "sklearn._loss.link.IdentityLink", "sklearn._loss.link.Interval", "sklearn._loss.link.LogitLink",
@@ -71,6 +72,8 @@ class LoadedModel:
     target_type: ColumnType
     fingerprint: str
     environment: dict[str, Any]
+    thresholds: Thresholds | None = None
+    intervals: Intervals | None = None
 
 
 def save_model(state: FittedState, path: str | Path) -> None:
@@ -78,7 +81,7 @@ def save_model(state: FittedState, path: str | Path) -> None:
     import skops.io
 
     record = {
-        "format": FORMAT,
+        **record_of(state.thresholds, state.intervals),
         "spec": state.spec.model_dump(mode="json"),
         "pipeline_inputs": list(state.pipeline_inputs),
         "classes": state.classes,
@@ -155,8 +158,7 @@ def _parts(tree: Any) -> Iterator[dict[str, Any]]:
 
 
 def _model(record: dict[str, Any], pipeline: Any) -> LoadedModel:
-    if record["format"] != FORMAT:
-        raise Damaged(f"the model file has format {record['format']!r:.20}; this version reads {FORMAT}")
+    thresholds, intervals = decided_by(record)
     return LoadedModel(
         spec=PipelineSpec.model_validate(record["spec"]),
         pipeline=pipeline,
@@ -167,4 +169,6 @@ def _model(record: dict[str, Any], pipeline: Any) -> LoadedModel:
         target_type=record["target_type"],
         fingerprint=record["fingerprint"],
         environment=record["environment"],
+        thresholds=thresholds,
+        intervals=intervals,
     )

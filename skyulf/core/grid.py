@@ -19,7 +19,7 @@ class H3Cells(NumberTransformer):
         self.resolution = resolution
         self.max_cells = max_cells
 
-    def _learn(self, numbers: Array, target: Any) -> None:  # noqa: ARG002
+    def _learn(self, numbers: Array, target: Any) -> None:
         found, counts = np.unique([cell for cell in self._cells(numbers) if cell], return_counts=True)
         commonest = np.lexsort((found, -counts))[: self.max_cells]
         self.cells_ = np.sort(found[commonest]).astype(np.int64)

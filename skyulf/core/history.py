@@ -29,7 +29,7 @@ class _History(CellTransformer):
     order: int
     groups: Sequence[int]
 
-    def _learn(self, cells: Array, target: Any) -> None:  # noqa: ARG002
+    def _learn(self, cells: Array, target: Any) -> None:
         """Keep training rows; those without a moment have no place in the past."""
         moments = cells[:, self.order].astype(np.float64)
         names = self._names(cells)

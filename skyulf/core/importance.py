@@ -40,20 +40,20 @@ def explain(
     root mean squared error.
     """
     context = BuildContext(seed % 2**32, model.spec.task, threads)
-    pipeline, features, truth, classes = _held_out(model, frame, columns, context)
-    sent = _sent(model.input_schema, features)
+    pipeline, features, truth, classes = held_out(model, frame, columns, context, MOST_ROWS)
+    rows = sent(model.input_schema, features)
     walk = Walk(pipeline, model.pipeline_inputs)
 
-    def score(rows: Mapping[str, Array]) -> float:
+    def score(shuffled: Mapping[str, Array]) -> float:
         if classes is None:
-            return float(np.sqrt(np.mean((walk.predict(rows) - truth) ** 2)))
-        return brier(codes_of(truth, classes), aligned(walk.chances(rows), pipeline.classes_, classes))
+            return float(np.sqrt(np.mean((walk.predict(shuffled) - truth) ** 2)))
+        return brier(codes_of(truth, classes), aligned(walk.chances(shuffled), pipeline.classes_, classes))
 
     random = np.random.default_rng(context.seed)
-    start = score(sent)
+    start = score(rows)
     worth = [
-        (name, np.array([score({**sent, name: random.permutation(cells)}) for _ in range(REPEATS)]) - start)
-        for name, cells in sent.items()
+        (name, np.array([score({**rows, name: random.permutation(cells)}) for _ in range(REPEATS)]) - start)
+        for name, cells in rows.items()
     ]
     return {
         "metric": "rmse" if classes is None else "brier",
@@ -67,20 +67,24 @@ def explain(
     }
 
 
-def _held_out(
-    model: LoadedModel, frame: pd.DataFrame, columns: Sequence[ColumnFacts], context: BuildContext
+def held_out(
+    model: LoadedModel, frame: pd.DataFrame, columns: Sequence[ColumnFacts], context: BuildContext, most: int
 ) -> tuple[Any, pd.DataFrame, Array, Array | None]:
-    """Return a pipeline that was fitted on the training rows, and a sample of the others with their targets."""
+    """Return a pipeline that was fitted on the training rows, and of the others ``most``, with their targets.
+
+    The last of the four are the classes, None of a regression.
+    """
     spec = model.spec
     table = calculator.check([spec], frame, columns)
     train, test = calculator.split(spec, table, context.seed)
     pipeline = model.pipeline
     if spec.refit:
         pipeline = calculator.fitted(spec, follow(spec, columns, len(frame)), context, table, train)
-    if len(test) > MOST_ROWS:
-        test = np.sort(np.random.default_rng(context.seed).choice(test, MOST_ROWS, replace=False))
+    if len(test) > most:
+        test = np.sort(np.random.default_rng(context.seed).choice(test, most, replace=False))
     return pipeline, table.features.iloc[test], table.target[test], table.classes
 
 
-def _sent(schema: Sequence[InputColumn], features: pd.DataFrame) -> Columns:
+def sent(schema: Sequence[InputColumn], features: pd.DataFrame) -> Columns:
+    """The columns of a frame that a model takes, as it takes them."""
     return {column.name: features[column.name].to_numpy(dtype=dtype_of(column)) for column in schema}

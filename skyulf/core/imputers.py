@@ -21,7 +21,7 @@ class NearestImputer(KNNImputer):  # type: ignore[misc]
 class SettlingImputer(IterativeImputer):  # type: ignore[misc]
     """An IterativeImputer that writes into a copy of its own: cells of a frame, or of a table in use, are read-only."""
 
-    def _initial_imputation(self, X: Any, in_fit: bool = False) -> Any:  # noqa: N803 - scikit-learn's name for it
+    def _initial_imputation(self, X: Any, in_fit: bool = False) -> Any:
         """Copy the cells, and keep the names of the columns, which an array has not."""
         validate_data(self, X, reset=in_fit, skip_check_array=True)
         names = self.__dict__.pop("feature_names_in_", None)

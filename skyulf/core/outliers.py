@@ -37,7 +37,7 @@ class _Limited(OneToOneFeatureMixin, NumberTransformer):  # type: ignore[misc]
         self.low = low
         self.high = high
 
-    def _learn(self, numbers: Array, target: Any) -> None:  # noqa: ARG002
+    def _learn(self, numbers: Array, target: Any) -> None:
         found = [limits(column, self.method, self.spread, self.low, self.high) for column in numbers.T]
         self.lower_ = np.array([low for low, _ in found])
         self.upper_ = np.array([high for _, high in found])

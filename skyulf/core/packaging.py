@@ -27,11 +27,12 @@ from skyulf.core.graph import (
     NoOnnx,
     Numbers,
 )
+from skyulf.core.predictions import Predictions, record_of
 from skyulf.core.registry import models
-from skyulf.core.rows import Columns, Predictions
-from skyulf.core.scorer import FORMAT, MOST_BYTES, RECORD, Scorer
+from skyulf.core.rows import Columns
+from skyulf.core.scorer import MOST_BYTES, RECORD, Scorer
 from skyulf.core.state import FittedState, InputColumn
-from skyulf.core.walk import LIMIT, nameless, parts_of, step_of
+from skyulf.core.walk import LIMIT, branches_of, nameless, parts_of, picked, step_of
 from skyulf.errors import Damaged
 
 Array = np.ndarray[Any, Any]
@@ -171,6 +172,16 @@ def _inputs(model: LoadedModel | FittedState) -> list[Column | None]:
 
 
 def _through(graph: Graph, transformer: Any, flowing: list[Column | None]) -> list[Column | None]:
+    parts = branches_of(transformer)
+    if parts is None:
+        return _through_one(graph, transformer, flowing)
+    tables = [flowing]
+    for fitted, pieces in parts:
+        tables.append(_through_one(graph, fitted, picked(tables, pieces)))
+    return picked(tables, transformer.pieces)
+
+
+def _through_one(graph: Graph, transformer: Any, flowing: list[Column | None]) -> list[Column | None]:
     after: list[Column | None] = []
     for fitted, positions in parts_of(transformer):
         chosen = [flowing[at] for at in positions]
@@ -229,7 +240,7 @@ def _attribute(value: Any) -> Any:
 
 def _record(model: LoadedModel | FittedState, digest: str) -> Mapping[str, Any]:
     return {
-        "format": FORMAT,
+        **record_of(model.thresholds, model.intervals),
         "model": digest,
         "input_schema": [asdict(column) for column in model.input_schema],
         "target_type": model.target_type,

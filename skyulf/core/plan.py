@@ -6,9 +6,11 @@ from typing import Any
 
 from skyulf.core.candidates import choose_candidates, unable_nodes
 from skyulf.core.columns import ColumnFacts, Kind
-from skyulf.core.flow import Flowing, Passage, follow
+from skyulf.core.flow import Passage, follow
+from skyulf.core.joining import Flowing
 from skyulf.core.made import Made
 from skyulf.core.spec import PipelineSpec, StepSpec
+from skyulf.core.wiring import wire
 from skyulf.errors import Fault
 
 ROWS = "changes the rows that the model is fitted on, and none that are evaluated or served"
@@ -34,8 +36,11 @@ class PlannedColumn:
 
 @dataclass(frozen=True, slots=True)
 class PlannedStep:
-    """A step with every parameter, the columns that it acts on, and all columns as they are after it."""
+    """A step with every parameter, what it reads and acts on, and all columns of that as they are after it."""
 
+    id: str | None
+    reads: tuple[str, ...]
+    """What it reads: the dataset, or steps by their ids, or by their places where they have none."""
     node: str
     params: dict[str, Any]
     selected_by: Any
@@ -49,10 +54,13 @@ class PlannedStep:
 
 @dataclass(frozen=True, slots=True)
 class PlannedCandidate:
-    """A model with every parameter, what it learns in place of the target, and the steps before it."""
+    """A model with every parameter, what it learns in place of the target, the steps before it, and what it reads."""
 
     model: dict[str, Any]
     steps: tuple[PlannedStep, ...]
+    reads: tuple[str, ...]
+    columns: tuple[PlannedColumn, ...]
+    """The columns that reach the model."""
     target_transform: str | None
     """``none`` where a regression learns the target as it is; None of a classification, which always does."""
 
@@ -85,11 +93,12 @@ def plan(spec: PipelineSpec, columns: Sequence[ColumnFacts], rows: int) -> Plan:
     for candidate in chosen.specs:
         if candidate.model is None:
             continue
-        passages = follow(candidate, columns, rows).passages
-        steps = tuple(map(_step, candidate.steps or (), passages))
+        flow = follow(candidate, columns, rows)
+        steps = tuple(map(_step, candidate.steps or (), flow.passages))
+        reach = (*map(_kept, flow.outcome), *map(_made, flow.made))
         model = {"node": candidate.model.node, "params": candidate.model.use().model_dump(mode="json")}
         turned = (candidate.transform or "none") if candidate.task == "regression" else None
-        planned.append(PlannedCandidate(model, steps, turned))
+        planned.append(PlannedCandidate(model, steps, flow.reads, reach, turned))
     return Plan(tuple(planned), tuple(SetAside(name, reason) for name, reason in chosen.set_aside))
 
 
@@ -97,6 +106,8 @@ def _step(spec: StepSpec, passage: Passage) -> PlannedStep:
     document = spec.model_dump(mode="json")
     acts = bool(passage.acts_on or passage.acts_on_made)
     return PlannedStep(
+        id=spec.id,
+        reads=passage.reads,
         node=spec.node,
         params=passage.step.model_dump(mode="json"),
         selected_by=document["columns"],
@@ -121,9 +132,12 @@ def _made(columns: Made) -> PlannedColumn:
 def check_alone(spec: PipelineSpec) -> tuple[Fault, ...]:
     """Find what is wrong with a spec whatever the dataset: columns that its steps cannot be given."""
     faults = unable_nodes(spec)
-    gone: set[str] = set()
-    for index, step_spec in enumerate(spec.steps or ()):
+    wiring = wire(spec)
+    gone: dict[int | None, frozenset[str]] = {None: frozenset()}
+    for index in wiring.order:
+        step_spec = (spec.steps or ())[index]
         step, wanted = step_spec.use(), step_spec.columns
+        gone[index] = frozenset.intersection(*(gone[each.step] for each in wiring.steps[index]))
         if not isinstance(wanted, tuple):
             kind = wanted if isinstance(wanted, str) else wanted.kind
             objection = None if kind == "all" else step.objection(kind)
@@ -133,8 +147,8 @@ def check_alone(spec: PipelineSpec) -> tuple[Fault, ...]:
             place = f"steps.{index}.columns.{at}"
             if name == spec.target:
                 faults.append(Fault(place, "this is the target, which no step may touch; leave it out"))
-            elif name in gone:
+            elif name in gone[index]:
                 faults.append(Fault(place, "an earlier step dropped or replaced this column"))
         if step.output in ("dropped", "generated"):
-            gone |= set(wanted)
+            gone[index] |= set(wanted)
     return tuple(faults)

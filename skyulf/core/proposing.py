@@ -81,7 +81,7 @@ class Grid:
         """The next sixteen."""
         return [Proposal(number, made) for number, made in itertools.islice(self._left, BATCH["random"])]
 
-    def prunes(self, number: int, scores: Sequence[float]) -> bool:  # noqa: ARG002
+    def prunes(self, number: int, scores: Sequence[float]) -> bool:
         """A grid is asked for to see all of it."""
         return False
 
@@ -120,7 +120,7 @@ class Halving:
         share, size = self._rungs.pop(0)
         return [Proposal(next(self._numbers), one, share) for one in self._survivors[:size]]
 
-    def prunes(self, number: int, scores: Sequence[float]) -> bool:  # noqa: ARG002
+    def prunes(self, number: int, scores: Sequence[float]) -> bool:
         """Who drops out is decided between rungs."""
         return False
 

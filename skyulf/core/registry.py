@@ -115,15 +115,15 @@ class Step(Node):
         """
         return {}
 
-    def misfit(self, columns: Mapping[str, Kind], others: Mapping[str, Kind]) -> str | None:  # noqa: ARG002
+    def misfit(self, columns: Mapping[str, Kind], others: Mapping[str, Kind]) -> str | None:
         """Say why it cannot act on these columns (by name, with their kinds) and leave the ``others``, or None."""
         return None
 
-    def build_on(self, context: BuildContext, columns: Sequence[str]) -> Any:  # noqa: ARG002
+    def build_on(self, context: BuildContext, columns: Sequence[str]) -> Any:
         """Make the unfitted object for columns of these names, in the order in which it will find them."""
         return self.build(context)
 
-    def makes(self, sources: Sequence[Source], classes: int | None) -> tuple[Made, ...]:  # noqa: ARG002
+    def makes(self, sources: Sequence[Source], classes: int | None) -> tuple[Made, ...]:
         """Say what it makes of columns whose place it takes, or beside which it puts others, before it is fitted.
 
         ``classes`` are those of the target, None in regression.
@@ -133,7 +133,7 @@ class Step(Node):
         return (Made(names, f"made by {self.name} of {some(names)}", nullable=nullable),)
 
     @classmethod
-    def arithmetic(cls, fitted: Any) -> Callable[[Any], Any] | None:  # noqa: ARG003
+    def arithmetic(cls, fitted: Any) -> Callable[[Any], Any] | None:
         """Return what a fitted transformer computes as a function of a plain array, to spare it its checks.
 
         It gives bit for bit what ``fitted.transform`` gives. None leaves the work to that method.
@@ -141,7 +141,7 @@ class Step(Node):
         return None
 
     @classmethod
-    def onnx(cls, fitted: Any, graph: "Graph", columns: "list[Column]") -> "list[Column]":  # noqa: ARG003
+    def onnx(cls, fitted: Any, graph: "Graph", columns: "list[Column]") -> "list[Column]":
         """Add what a fitted transformer computes to an ONNX graph: its columns in, the columns it leaves out.
 
         Raises `NoOnnx` where that cannot be done faithfully.
@@ -183,7 +183,7 @@ class RowStep(Step):
     def sampler(self, context: BuildContext, address: Address) -> Any:
         """Make the unfitted sampler: an estimator with imbalanced-learn's ``fit_resample``."""
 
-    def build(self, context: BuildContext) -> Any:  # noqa: ARG002
+    def build(self, context: BuildContext) -> Any:
         """Refuse: where the columns are must be known."""
         raise TypeError(f"{self.name} is built by sampler(), not by build()")
 
@@ -195,7 +195,7 @@ class Model(Node):
     takes_nulls: ClassVar[bool] = False
 
     @classmethod
-    def onnx(cls, fitted: Any, graph: "Graph", matrix: str) -> str:  # noqa: ARG003
+    def onnx(cls, fitted: Any, graph: "Graph", matrix: str) -> str:
         """Add what a fitted model computes of a matrix of numbers to an ONNX graph.
 
         What it answers is named: probabilities, rows by classes, or predictions, rows by 1. Raises `NoOnnx` where that

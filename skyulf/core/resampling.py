@@ -38,11 +38,11 @@ class Resampled(BaseEstimator):  # type: ignore[misc]
         self.version = version
         self.seed = seed
 
-    def fit(self, X: Any, y: Any = None) -> Self:  # noqa: ARG002, N803
+    def fit(self, X: Any, y: Any = None) -> Self:
         """There is nothing to learn."""
         return self
 
-    def fit_resample(self, X: Any, y: Any) -> tuple[Any, Any]:  # noqa: N803
+    def fit_resample(self, X: Any, y: Any) -> tuple[Any, Any]:
         """Return the rows and their targets, with some added or without some."""
         classes, codes = np.unique(np.asarray(y), return_inverse=True)
         counts = np.bincount(codes)
@@ -86,7 +86,7 @@ class Resampled(BaseEstimator):  # type: ignore[misc]
                 drawn.append(random.choice(own, wanted[at], replace=False))
         return np.sort(np.concatenate(drawn))
 
-    def _sampler(self, X: Any, counts: Array) -> Any:  # noqa: N803
+    def _sampler(self, X: Any, counts: Array) -> Any:
         from imblearn import over_sampling, under_sampling
 
         if self.method == "near_miss":
@@ -119,7 +119,7 @@ class Resampled(BaseEstimator):  # type: ignore[misc]
         return over_sampling.SMOTE(k_neighbors=nearest, **options)
 
 
-def _numbers(X: Any) -> Any:  # noqa: N803
+def _numbers(X: Any) -> Any:
     numbers = X.astype(np.float64)
     if np.isnan(np.asarray(numbers)).any():
         raise TrainingFailed("rows with missing cells have no neighbours; add impute before this step")

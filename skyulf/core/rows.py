@@ -1,8 +1,7 @@
-"""Rows as callers send them → arrays as models take them, and what models say of rows. Without pandas."""
+"""Rows as callers send them → arrays as models take them. Without pandas."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import chain, groupby
 from operator import itemgetter
@@ -12,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from skyulf.core.block import Block
-from skyulf.core.evaluation import finite
 from skyulf.core.frame import MICROSECONDS
-from skyulf.core.state import InputColumn, Label
+from skyulf.core.predictions import Predictions as Predictions
+from skyulf.core.state import InputColumn
 from skyulf.errors import Fault, Invalid
 
 Array = np.ndarray[Any, Any]
@@ -45,57 +44,6 @@ _WANTED = {
     "integer": "a number", "number": "a number", "boolean": "true or false", "string": "text",
     "date": "a date as ISO 8601 text", "datetime": "a time as ISO 8601 text",
 }  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Predictions:
-    """One prediction a row.
-
-    ``values`` are positions in ``classes`` (integers) of a classifier, the numbers themselves (float64) of a
-    regressor, whose ``classes`` and ``chances`` are None. ``chances`` are float64, rows by classes.
-    """
-
-    values: Array
-    classes: Sequence[Label] | None = None
-    chances: Array | None = None
-
-    @classmethod
-    def of_chances(cls, classes: Sequence[Label], chances: Array) -> "Predictions":
-        """Take the likeliest class of each row, the first of those that are equally likely."""
-        return cls(chances.argmax(axis=1), classes, chances)
-
-    @property
-    def predictions(self) -> list[Label | None]:
-        """Each of the target's JSON type (regression: a number, None where it is not finite)."""
-        if self.classes is None:
-            return [finite(value) for value in self.values.tolist()]
-        classes = self.classes
-        return [classes[at] for at in self.values.tolist()]
-
-    @property
-    def probabilities(self) -> list[dict[str, float]] | None:
-        """Of a classifier: one number per class and row, by the class as text."""
-        if self.classes is None or self.chances is None:
-            return None
-        keys = [class_key(label) for label in self.classes]
-        return [dict(zip(keys, row, strict=True)) for row in self.chances.tolist()]
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Predictions):
-            return NotImplemented
-        return self.predictions == other.predictions and self.probabilities == other.probabilities
-
-    __hash__ = None  # type: ignore[assignment]
-
-
-def class_key(label: Label) -> str:
-    """Return a class as a key of JSON: true, 1, 1.0 or the text itself."""
-    return str(label).lower() if isinstance(label, bool) else str(label)
-
-
-def probability_names(predictions: Predictions) -> list[str]:
-    """The names of a classifier's probabilities as columns of a table, one a class; none of a regressor."""
-    return [f"probability_{class_key(label)}" for label in predictions.classes or ()]
 
 
 class Faults:

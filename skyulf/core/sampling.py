@@ -29,11 +29,11 @@ class UniqueRows(BaseEstimator):  # type: ignore[misc]
         self.target = target
         self.keep = keep
 
-    def fit(self, X: Any, y: Any = None) -> Self:  # noqa: ARG002, N803
+    def fit(self, X: Any, y: Any = None) -> Self:
         """There is nothing to learn."""
         return self
 
-    def fit_resample(self, X: Any, y: Any) -> tuple[Any, Any]:  # noqa: N803
+    def fit_resample(self, X: Any, y: Any) -> tuple[Any, Any]:
         """Return the rows that stay, and their targets, in their order."""
         compared = {str(at): values for at, values in enumerate(self._compared(X))}
         if self.target:
@@ -45,7 +45,7 @@ class UniqueRows(BaseEstimator):  # type: ignore[misc]
             raise TrainingFailed("drop_duplicates leaves rows of one class of the target only; compare more columns")
         return X[kept], y[kept]
 
-    def _compared(self, X: Any) -> list[Any]:  # noqa: N803
+    def _compared(self, X: Any) -> list[Any]:
         if isinstance(X, pd.DataFrame):
             return [X[name].to_numpy() for name in self.columns]
         made = () if self.made_from is None else range(self.made_from, X.shape[1])
@@ -55,11 +55,11 @@ class UniqueRows(BaseEstimator):  # type: ignore[misc]
 class CountRows(BaseEstimator):  # type: ignore[misc]
     """Lets all rows pass, and counts them: what samplers before it leave for the model."""
 
-    def fit(self, X: Any, y: Any = None) -> Self:  # noqa: ARG002, N803
+    def fit(self, X: Any, y: Any = None) -> Self:
         """There is nothing to learn."""
         return self
 
-    def fit_resample(self, X: Any, y: Any) -> tuple[Any, Any]:  # noqa: N803
+    def fit_resample(self, X: Any, y: Any) -> tuple[Any, Any]:
         """Count."""
         self.rows_ = len(y)
         return X, y

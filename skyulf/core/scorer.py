@@ -14,12 +14,12 @@ import numpy as np
 from skyulf.core.block import Block
 from skyulf.core.columns import ColumnType
 from skyulf.core.graph import NUMBERS, OUTPUT, TEXTS, sent
-from skyulf.core.rows import Columns, Predictions
+from skyulf.core.predictions import Predictions, decided_by
+from skyulf.core.rows import Columns
 from skyulf.core.state import InputColumn, Label
 from skyulf.errors import Damaged
 
 RECORD = "skyulf"
-FORMAT = 1
 
 MOST_BYTES = 64 << 20
 """A copy is no larger."""
@@ -51,8 +51,7 @@ class Scorer:
         try:
             self._session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
             record = json.loads(self._session.get_modelmeta().custom_metadata_map[RECORD])
-            if record["format"] != FORMAT:
-                raise Damaged("the ONNX copy has a format that this version does not read")
+            self._thresholds, self._intervals = decided_by(record)
             self.input_schema = tuple(InputColumn(**column) for column in record["input_schema"])
             self.target_type: ColumnType = record["target_type"]
             self.classes: list[Label] | None = record["classes"]
@@ -78,8 +77,8 @@ class Scorer:
         if not np.isfinite(output).all():
             raise ValueError("the copy gave a number that is not finite; ask the model of record")
         if self.classes is None:
-            return Predictions(output[:, 0])
-        return Predictions.of_chances(self.classes, output)
+            return Predictions(output[:, 0], intervals=self._intervals)
+        return Predictions.of_chances(self.classes, output, self._thresholds)
 
     def _matrix(self, columns: Columns) -> Array:
         if isinstance(columns, Block) and tuple(columns) == self._numbers:

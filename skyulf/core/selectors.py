@@ -25,7 +25,7 @@ class Filled(_Selector):
     def __init__(self, max_missing: float = 0.5) -> None:
         self.max_missing = max_missing
 
-    def _learn(self, numbers: Array, target: Any) -> None:  # noqa: ARG002
+    def _learn(self, numbers: Array, target: Any) -> None:
         missing = np.isnan(numbers).mean(axis=0)
         kept = np.flatnonzero(missing <= self.max_missing)
         self.kept_ = kept if len(kept) else np.array([missing.argmin()])
@@ -38,7 +38,7 @@ class Uncorrelated(_Selector):
         self.threshold = threshold
         self.method = method
 
-    def _learn(self, numbers: Array, target: Any) -> None:  # noqa: ARG002
+    def _learn(self, numbers: Array, target: Any) -> None:
         if self.method == "spearman":
             from scipy.stats import rankdata
 

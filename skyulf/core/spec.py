@@ -1,24 +1,24 @@
 """The declarative pipeline: what to predict, how to split, which steps and which model. No scikit-learn here."""
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self, cast, get_args
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal, LiteralString, Self, cast, get_args
 
 from pydantic import (
     BaseModel,
     Field,
     ValidationError,
-    ValidatorFunctionWrapHandler,
-    field_validator,
     model_validator,
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from skyulf.core.columns import Kind
+from skyulf.core.evaluation_spec import EvaluationSpec, IntervalsSpec, ThresholdsSpec
 from skyulf.core.part import Name
 from skyulf.core.part import Part as _Part
 from skyulf.core.registry import Model, Step, Task, make_model, make_step, models
+from skyulf.core.selection import Columns, Inputs, StepId
 from skyulf.core.tuning_space import space_faults
 from skyulf.core.tuning_spec import FoldsSpec, TuningSpec
+from skyulf.core.wiring import wire
 from skyulf.errors import Fault, Invalid
 
 Seed = Annotated[int, Field(strict=True, ge=0, le=2**32 - 1)]
@@ -26,6 +26,11 @@ TargetTransform = Literal["none", "log1p", "yeo_johnson"]
 
 MAX_FAULTS = 20
 MAX_PLACE = 200
+
+
+def _is_left_out(value: Any) -> bool:
+    """Leave fields that only graphs have out of the record of a list."""
+    return value is None
 
 
 class SplitSpec(_Part):
@@ -50,34 +55,18 @@ class SplitSpec(_Part):
         return task == "classification" and self.shuffle and self.stratify is not False
 
 
-class Selector(_Part):
-    """Columns by kind, with exceptions."""
-
-    kind: Kind | Literal["all"] = "all"
-    exclude: tuple[Name, ...] = ()
-
-
-Columns = Kind | Literal["all"] | tuple[Name, ...] | Selector
-
-
 class StepSpec(_Part):
-    """One step: a node, the columns it acts on as they are by then, and its parameters."""
+    """One step: a node, the columns it acts on as they are by then, and its parameters.
 
+    ``id`` is what others call it that read it. ``inputs`` are what it reads: the dataset, or steps by their ids, joined
+    side by side. Without them it reads the step that stands before it, and the first one the dataset.
+    """
+
+    id: StepId | None = Field(default=None, exclude_if=_is_left_out)
     node: Name
+    inputs: Inputs | None = Field(default=None, exclude_if=_is_left_out)
     columns: Columns = "all"
     params: dict[str, Any] = Field(default_factory=dict)
-
-    @field_validator("columns", mode="wrap")
-    @classmethod
-    def _say_what_columns_may_be(cls, value: Any, handler: ValidatorFunctionWrapHandler) -> Columns:
-        try:
-            columns: Columns = handler(value)
-        except ValidationError:
-            raise ValueError(
-                'expected "numeric", "categorical", "datetime", "text", "all", a list of column names,'
-                ' or {"kind": …, "exclude": [names]}'
-            ) from None
-        return columns
 
     @model_validator(mode="after")
     def _node_takes_params(self) -> Self:
@@ -90,9 +79,13 @@ class StepSpec(_Part):
 
 
 class ModelSpec(_Part):
-    """The model at the end, its parameters, and a seed that overrides the job's for it."""
+    """The model at the end, its parameters, and a seed that overrides the job's for it.
+
+    ``inputs`` are what it reads, as those of a step; without them it reads the one step that no other reads.
+    """
 
     node: Name
+    inputs: Inputs | None = Field(default=None, exclude_if=_is_left_out)
     params: dict[str, Any] = Field(default_factory=dict)
     seed: Seed | None = None
 
@@ -109,12 +102,16 @@ class ModelSpec(_Part):
 class PipelineSpec(_Part):
     """A whole pipeline. Steps and model, left out independently, are chosen from the columns' facts.
 
+    Steps are a list, or a graph where some name their ``inputs`` (`skyulf.core.wiring`). A model that is left out reads
+    the ends of all branches.
+
     ``target_transform`` says what the model of a regression learns in place of the target: ``log1p`` of it (of a
     negative one the same with its sign), or it to the power that makes it most like a normal distribution
     (``yeo_johnson``); predictions are turned back into the target's units. Left out it is chosen with the model where
     that is left out, too, and else is none. After evaluation the served model is fitted again on all rows, unless
     ``refit`` is false. ``tuning`` searches for better parameters of a model that is named, and of steps that are given;
-    the spec of a trained model has none, but the parameters that were found.
+    the spec of a trained model has none, but the parameters that were found. ``thresholds`` decide between classes,
+    and ``intervals`` stand around numbers, where they are asked for; ``evaluation`` says what is shown of it.
     """
 
     task: Task
@@ -125,33 +122,59 @@ class PipelineSpec(_Part):
     target_transform: TargetTransform | None = None
     refit: bool = Field(default=True, strict=True)
     tuning: TuningSpec | None = None
+    thresholds: ThresholdsSpec | None = None
+    intervals: IntervalsSpec | None = None
+    evaluation: EvaluationSpec = EvaluationSpec()
 
     @model_validator(mode="after")
     def _model_does_the_task(self) -> Self:
+        faults: list[Fault] = []
         if self.model is not None and (message := _wrong_task(self.model.node, self.task)):
-            kind = PydanticCustomError("wrong_task", "{message}", {"message": message})
-            line = InitErrorDetails(type=kind, loc=("model", "node"), input=None)
-            raise ValidationError.from_exception_data("spec", [line])
-        if self.transform is not None and self.task != "regression":
-            text = "classes are not turned into other numbers; leave it out, or use task regression"
-            kind = PydanticCustomError("wrong_task", "{message}", {"message": text})
-            line = InitErrorDetails(type=kind, loc=("target_transform",), input=None)
-            raise ValidationError.from_exception_data("spec", [line])
-        return self
+            faults.append(Fault("model.node", message))
+        elif self.transform is not None and self.task != "regression":
+            message = "classes are not turned into other numbers; leave it out, or use task regression"
+            faults.append(Fault("target_transform", message))
+        return self._without("wrong_task", faults)
+
+    @model_validator(mode="after")
+    def _judging_suits_the_task(self) -> Self:
+        faults: list[Fault] = []
+        if self.thresholds is not None and self.task != "classification":
+            message = "numbers are not decided between; leave it out, or use task classification"
+            faults.append(Fault("thresholds", message))
+        if self.intervals is not None:
+            if self.task != "regression":
+                message = "there are none around classes, which have probabilities; leave it out"
+                faults.append(Fault("intervals", message))
+            if self.intervals.cv.kind == "stratified":
+                faults.append(Fault("intervals.cv.kind", "numbers are not stratified; use k_fold"))
+            if self.intervals.method == "split" and self.refit:
+                message = "split needs refit false: it measures a model that is fitted on some rows only"
+                faults.append(Fault("intervals.method", message))
+        if self.target in self.evaluation.slices:
+            message = "by the target the evaluation is told as it is; name other columns"
+            faults.append(Fault("evaluation.slices", message))
+        return self._without("wrong_task", faults)
+
+    @model_validator(mode="after")
+    def _steps_hang_together(self) -> Self:
+        return self._without("wiring", wire(self).faults)
 
     @model_validator(mode="after")
     def _tuning_can_be_done(self) -> Self:
-        if self.tuning is not None and (faults := space_faults(self)):
-            lines = [
-                InitErrorDetails(
-                    type=PydanticCustomError("tuning", "{message}", {"message": fault.message}),
-                    loc=(fault.place,),
-                    input=None,
-                )
-                for fault in faults
-            ]
-            raise ValidationError.from_exception_data("spec", lines)
-        return self
+        return self._without("tuning", space_faults(self) if self.tuning is not None else ())
+
+    def _without(self, kind: LiteralString, faults: Sequence[Fault]) -> Self:
+        """Raise pydantic's ValidationError of faults, if there are any."""
+        if not faults:
+            return self
+        lines = [
+            InitErrorDetails(
+                type=PydanticCustomError(kind, "{message}", {"message": fault.message}), loc=(fault.place,), input=None
+            )
+            for fault in faults
+        ]
+        raise ValidationError.from_exception_data("spec", lines)
 
     @property
     def transform(self) -> Literal["log1p", "yeo_johnson"] | None:
@@ -210,6 +233,7 @@ def _message(error: Any) -> str:
         return str(error["msg"]).removeprefix("Value error, ")
     parts: dict[str, type[BaseModel]] = {
         "split": SplitSpec, "steps": StepSpec, "model": ModelSpec, "tuning": TuningSpec, "cv": FoldsSpec,
+        "thresholds": ThresholdsSpec, "intervals": IntervalsSpec, "evaluation": EvaluationSpec,
     }  # fmt: skip
     inside = [parts[part] for part in error["loc"][:-1] if part in parts]
     owner = inside[-1] if inside else PipelineSpec

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from skyulf.core.columns import ColumnType
+from skyulf.core.predictions import Intervals, Thresholds
+from skyulf.core.predictions import Label as Label
 from skyulf.core.spec import PipelineSpec
-
-Label = str | int | float | bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +27,10 @@ class FittedState:
     served, fitted on the columns ``pipeline_inputs`` in that order; ``input_schema`` are those of them that anything
     used. ``metrics`` and ``evaluation`` belong to the fit on training rows and the rows held out. ``rows`` counts
     ``total``, ``train``, ``test`` and ``dropped`` (without a target), and where steps change rows what they left of the
-    training rows and of those that the served model was fitted on (``train_after_steps``, ``served_after_steps``).
-    ``timings`` are seconds per stage. ``warnings`` hold no data values.
+    training rows and of those that the served model was fitted on (``train_after_steps``, ``served_after_steps``), and
+    those that were set aside to measure intervals by (``measuring``).
+    ``timings`` are seconds per stage. ``warnings`` hold no data values. ``thresholds`` decide between ``classes`` and
+    ``intervals`` stand around numbers, where the spec asks for them.
     """
 
     spec: PipelineSpec
@@ -45,3 +47,5 @@ class FittedState:
     environment: dict[str, Any]
     timings: dict[str, float]
     warnings: tuple[str, ...]
+    thresholds: Thresholds | None = None
+    intervals: Intervals | None = None

@@ -30,7 +30,7 @@ class TargetTransform(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def __init__(self, method: str = "log1p") -> None:
         self.method = method
 
-    def fit(self, X: Any, y: Any = None) -> Self:  # noqa: ARG002, N803
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Learn from the targets of training rows: rows by 1."""
         target = np.asarray(X, dtype=np.float64)
         self.n_features_in_ = 1
@@ -48,11 +48,11 @@ class TargetTransform(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.lower_, self.upper_ = float(turned.min()), float(turned.max())
         return self
 
-    def transform(self, X: Any) -> Array:  # noqa: N803
+    def transform(self, X: Any) -> Array:
         """Turn targets, rows by 1."""
         return self._forwards(np.asarray(X, dtype=np.float64))
 
-    def inverse_transform(self, X: Any) -> Array:  # noqa: N803
+    def inverse_transform(self, X: Any) -> Array:
         """Turn predictions back into the target's units, rows by 1."""
         kept = np.clip(np.asarray(X, dtype=np.float64), self.lower_, self.upper_)
         if self.method == "log1p":

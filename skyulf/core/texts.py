@@ -20,7 +20,7 @@ class TextVectors(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.ngrams = ngrams
         self.by = by
 
-    def fit(self, X: Any, y: Any = None) -> Self:  # noqa: ARG002, N803
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Learn each column's commonest words and how rare they are."""
         validate_data(self, X, skip_check_array=True)
         self.vectorizers_ = [self._fitted(texts) for texts in _texts(np.asarray(X, dtype=object))]
@@ -36,7 +36,7 @@ class TextVectors(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         except ValueError:  # there is no word in it
             return None
 
-    def transform(self, X: Any) -> Array:  # noqa: N803
+    def transform(self, X: Any) -> Array:
         """Return all columns' words, side by side."""
         return self.compute(np.asarray(X, dtype=object))
 
@@ -68,12 +68,12 @@ class Cast(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # type: igno
     def __init__(self, to: str = "number") -> None:
         self.to = to
 
-    def fit(self, X: Any, y: Any = None) -> Self:  # noqa: ARG002, N803
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Note the names of the columns; there is nothing to learn."""
         validate_data(self, X, skip_check_array=True)
         return self
 
-    def transform(self, X: Any) -> Array:  # noqa: N803
+    def transform(self, X: Any) -> Array:
         """Cast rows."""
         return self.compute(np.asarray(X, dtype=object))
 

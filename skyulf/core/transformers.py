@@ -23,12 +23,12 @@ LIMIT = 1e30
 class NumberTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Takes numbers, learns from each column, and gives numbers."""
 
-    def fit(self, X: Any, y: Any = None) -> Self:  # noqa: N803
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Learn from training rows."""
         self._learn(validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan"), y)
         return self
 
-    def transform(self, X: Any) -> Array:  # noqa: N803
+    def transform(self, X: Any) -> Array:
         """Change rows."""
         check_is_fitted(self)
         numbers = validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan", reset=False)
@@ -54,14 +54,14 @@ class MedianImputer(SimpleImputer):  # type: ignore[misc]
     files and exports meet no other class.
     """
 
-    def fit(self, X: Any, y: Any = None) -> Any:  # noqa: N803
+    def fit(self, X: Any, y: Any = None) -> Any:
         """Learn from training rows: from one row that holds the medians, whose medians are the same."""
         cells = np.asarray(X)
         if cells.dtype == np.float64:
             medians = [_median(column[~np.isnan(column)]) for column in cells.T]
             row = X.iloc[:1].copy() if hasattr(X, "iloc") else np.empty((1, len(medians)))
             row[:] = [medians]
-            X = row  # noqa: N806
+            X = row
         super().fit(X, y)
         self.__class__ = SimpleImputer
         return self
@@ -69,8 +69,10 @@ class MedianImputer(SimpleImputer):  # type: ignore[misc]
 
 def settled(transformer: Any) -> None:
     """Make scikit-learn's own class of what a fitted transformer keeps unfitted."""
-    for _, kept, _ in getattr(transformer, "transformers", ()):
+    for _, kept, *_ in (*getattr(transformer, "transformers", ()), *getattr(transformer, "parts", ())):
         settled(kept)
+    for fitted in getattr(transformer, "fitted_", ()):  # of branches
+        settled(fitted)
     if hasattr(transformer, "remainder"):
         settled(transformer.remainder)
     if type(transformer) is MedianImputer:
@@ -93,7 +95,7 @@ class Clipper(OneToOneFeatureMixin, NumberTransformer):  # type: ignore[misc]
         self.high = high
         self.factor = factor
 
-    def _learn(self, numbers: Array, target: Any) -> None:  # noqa: ARG002
+    def _learn(self, numbers: Array, target: Any) -> None:
         self.lower_ = np.full(numbers.shape[1], -np.inf)
         self.upper_ = np.full(numbers.shape[1], np.inf)
         for at, column in enumerate(numbers.T):
@@ -117,7 +119,7 @@ class Power(OneToOneFeatureMixin, NumberTransformer):  # type: ignore[misc]
     def __init__(self, method: str = "yeo_johnson") -> None:
         self.method = method
 
-    def _learn(self, numbers: Array, target: Any) -> None:  # noqa: ARG002
+    def _learn(self, numbers: Array, target: Any) -> None:
         from scipy import stats
 
         count = numbers.shape[1]
@@ -241,7 +243,7 @@ class Variance(NumberTransformer):
     def __init__(self, threshold: float = 0.0) -> None:
         self.threshold = threshold
 
-    def _learn(self, numbers: Array, target: Any) -> None:  # noqa: ARG002
+    def _learn(self, numbers: Array, target: Any) -> None:
         present = [column[~np.isnan(column)] for column in numbers.T]
         # The variance of equal numbers can be above 0 by rounding; their range cannot.
         spreads = np.array([column.var() if len(column) and np.ptp(column) else 0.0 for column in present])

@@ -111,7 +111,7 @@ class Bench:
             value = evaluate_classes(codes_of(truth, classes), chances.argmax(axis=1), chances, labels)[0][self.metric]
         if value is None:
             raise TrainingFailed(
-                f"{self.metric} cannot be computed on fold {fold}, where a class is missing or the target is constant;"
-                " use fewer or stratified folds, or another metric"
+                f"{self.metric} cannot be computed on fold {fold}, where a class is missing, or the target is constant"
+                " or zero; use fewer or stratified folds, or another metric"
             )
         return value

@@ -1,6 +1,7 @@
 """The parameters that a tuning searches through: where they stand in a spec, and what they may be. Pure."""
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -56,7 +57,7 @@ def with_parameters(spec: "PipelineSpec", values: Mapping[str, Any]) -> "Pipelin
         if found["model"]:
             document["model"]["params"][found["model"]] = value
         else:
-            document["steps"][int(found["step"])]["params"][found["parameter"]] = value
+            document["steps"][_step_at(spec, found)]["params"][found["parameter"]] = value
     return type(spec).model_validate(document)
 
 
@@ -105,19 +106,23 @@ def _path_faults(spec: "PipelineSpec", path: str) -> list[Fault]:
     place = f"tuning.space.{path}"
     found = PATH.fullmatch(path)
     if found is None:
-        return [Fault(place, "no such place; expected model.PARAMETER, or steps.0.PARAMETER for the first step")]
+        expected = "model.PARAMETER, steps.0.PARAMETER for the first step, or steps.ID.PARAMETER"
+        return [Fault(place, f"no such place; expected {expected}")]
     if found["model"]:
         assert spec.model is not None
-        node, fields, name = spec.model.node, models()[spec.model.node].model_fields, found["model"]
+        at, node, fields, name = None, spec.model.node, models()[spec.model.node].model_fields, found["model"]
     elif spec.steps is None:
         return [Fault(place, "the steps are left to Skyulf; give them, or tune the model only")]
-    elif int(found["step"]) >= len(spec.steps):
-        return [Fault(place, f"there is no step {found['step']}; the spec has {len(spec.steps)}, from 0 on")]
+    elif (at := _step_at(spec, found)) is None:
+        named = [step.id for step in spec.steps if step.id is not None]
+        known = f"{len(spec.steps)}, from 0 on" + (f", and by ids {', '.join(named)}" if named else "")
+        return [Fault(place, f"there is no step {found['step'] or found['id']}; the spec has {known}")]
     else:
-        node, name = spec.steps[int(found["step"])].node, found["parameter"]
+        node, name = spec.steps[at].node, found["parameter"]
         fields = steps()[node].model_fields
     if name in fields:
-        return []
+        twice = found["id"] is not None and f"steps.{at}.{name}" in (spec.tuning.space if spec.tuning else ())
+        return [Fault(place, f"steps.{at}.{name} is the same parameter; leave one of them out")] if twice else []
     return [Fault(place, f"{node} has no such parameter; it takes {', '.join(sorted(fields)) or 'none'}")]
 
 
@@ -141,13 +146,22 @@ def _objection(spec: "PipelineSpec", path: str, value: Any) -> str | None:
     found = PATH.fullmatch(path)
     assert found is not None
     assert spec.model is not None
-    part = spec.model if found["model"] else (spec.steps or ())[int(found["step"])]
+    at = _step_at(spec, found)
+    part = spec.model if at is None else (spec.steps or ())[at]
     make = make_model if found["model"] else make_step
     try:
         make(part.node, {**part.params, found["model"] or found["parameter"]: value})
     except ValidationError as error:
         return str(error.errors(include_url=False)[0]["msg"]).removeprefix("Value error, ")
     return None
+
+
+def _step_at(spec: "PipelineSpec", found: re.Match[str]) -> int | None:
+    """Return the place of the step that a path names, by place or by id; None where there is none, or the model."""
+    given = spec.steps or ()
+    if found["step"] is not None:
+        return int(found["step"]) if int(found["step"]) < len(given) else None
+    return next((at for at, step in enumerate(given) if step.id is not None and step.id == found["id"]), None)
 
 
 def _parameter(spec: "PipelineSpec", path: str, values: tuple[Any, ...] | RangeSpec) -> Parameter:

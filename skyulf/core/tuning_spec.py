@@ -1,6 +1,7 @@
 """What a spec may say of tuning: how to search, through which parameters, judged by which folds. No scikit-learn here.
 
-A parameter is named by its place in the spec: ``model.C``, or ``steps.0.strategy`` of the first step.
+A parameter is named by its place in the spec: ``model.C``, or ``steps.0.strategy`` of the first step, or
+``steps.fill.strategy`` of the step whose id is fill.
 """
 
 import re
@@ -16,7 +17,7 @@ Strategy = Literal["grid", "random", "halving", "tpe", "cma_es"]
 FoldKind = Literal["stratified", "k_fold", "time_series", "group"]
 Number = Annotated[int, Field(strict=True)] | Annotated[float, Field(strict=True)]
 
-PATH = re.compile(r"model\.(?P<model>\w+)|steps\.(?P<step>[0-9]{1,4})\.(?P<parameter>\w+)")
+PATH = re.compile(r"model\.(?P<model>\w+)|steps\.((?P<step>[0-9]{1,4})|(?P<id>[^\W\d][\w-]*))\.(?P<parameter>\w+)")
 
 DEFAULT_TRIALS = 20
 MOST_TRIALS = 10_000
@@ -29,7 +30,8 @@ HIGHER_IS_BETTER: Mapping[Task, Mapping[str, bool]] = {
         "roc_auc": True, "average_precision": True, "brier": False, "mcc": True,
     },
     "regression": {
-        "mae": False, "rmse": False, "mse": False, "r2": True, "median_ae": False, "explained_variance": True,
+        "mae": False, "rmse": False, "mse": False, "r2": True, "median_ae": False, "mape": False,
+        "explained_variance": True,
     },
 }  # fmt: skip
 """The metrics of an evaluation that can be tuned for, and whether more of them is better."""
@@ -62,6 +64,11 @@ class FoldsSpec(Part):
     def kind_for(self, task: Task) -> FoldKind:
         """The kind of the folds, chosen by the task where it was left out."""
         return self.kind or ("stratified" if task == "classification" else "k_fold")
+
+
+def of_folds(value: Any) -> Any:
+    """Take a number for that of folds."""
+    return {"folds": value} if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 class RangeSpec(Part):
@@ -116,7 +123,7 @@ class TuningSpec(Part):
     @field_validator("cv", mode="before")
     @classmethod
     def _a_number_is_that_of_folds(cls, value: Any) -> Any:
-        return {"folds": value} if isinstance(value, int) and not isinstance(value, bool) else value
+        return of_folds(value)
 
     @field_validator("space", mode="wrap")
     @classmethod

@@ -2,14 +2,18 @@
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
 from skyulf.core.registry import Step, steps
 
+if TYPE_CHECKING:
+    from skyulf.core.branches import Pieces
+
 Array = np.ndarray[Any, Any]
+T = TypeVar("T")
 
 # Trees compare in single precision, and what is beyond it can overflow a linear model: the model sees this at most.
 LIMIT = 1e30
@@ -27,6 +31,14 @@ class _Stage(NamedTuple):
 
     parts: list[_Part]
     by_position: bool
+
+
+class _Branches(NamedTuple):
+    """Stages that stand side by side: each with where its columns are found, and whether all of those are numbers."""
+
+    parts: "list[tuple[_Stage, Pieces, bool]]"
+    pieces: "Pieces"
+    plain: bool
 
 
 class Walk:
@@ -60,7 +72,7 @@ class Walk:
         """Return what the model sees: float64, rows by features. Columns that are only dropped may be absent."""
         flowing: list[Array | None] = [columns.get(name) for name in self._inputs]
         for stage in self._stages:
-            flowing = _through(stage, flowing)
+            flowing = _through(stage, flowing) if isinstance(stage, _Stage) else _through_branches(stage, flowing)
         whole = np.column_stack([column for column in flowing if column is not None])
         return np.clip(whole.astype(np.float64, copy=False), -LIMIT, LIMIT)
 
@@ -80,7 +92,46 @@ def _through(stage: _Stage, flowing: list[Array | None]) -> list[Array | None]:
     return after
 
 
-def _compiled(transformer: Any) -> _Stage:
+def _through_branches(branches: _Branches, flowing: list[Array | None]) -> list[Array | None]:
+    tables = [flowing]
+    for stage, pieces, plain in branches.parts:
+        tables.append(_through(stage, _numbers(picked(tables, pieces), plain)))
+    return _numbers(picked(tables, branches.pieces), branches.plain)
+
+
+def _numbers(flowing: list[Array | None], plain: bool) -> list[Array | None]:
+    """Return columns as they are, or as numbers where all of them are: objects once stood beside text."""
+    if not plain:
+        return flowing
+    return [column if column is None else column.astype(np.float64, copy=False) for column in flowing]
+
+
+def picked(tables: Sequence[list[T]], pieces: "Pieces") -> list[T]:
+    """Return the columns of pieces, side by side; the table at 0 is what comes into the branches."""
+    found: list[T] = []
+    for part, places in pieces:
+        table = tables[part + 1]
+        found += table[places] if isinstance(places, slice) else [table[at] for at in places]
+    return found
+
+
+def branches_of(transformer: Any) -> "list[tuple[Any, Pieces]] | None":
+    """Return the fitted parts of a pipeline's step that lets columns go several ways; None of any other step."""
+    if not hasattr(transformer, "pieces"):
+        return None
+    return [(fitted, part[2]) for fitted, part in zip(transformer.fitted_, transformer.parts, strict=True)]
+
+
+def _compiled(transformer: Any) -> _Stage | _Branches:
+    parts = branches_of(transformer)
+    if parts is None:
+        return _stage(transformer)
+    plain = [part[3] for part in transformer.parts]
+    compiled = [(_stage(fitted), pieces, numbers) for (fitted, pieces), numbers in zip(parts, plain, strict=True)]
+    return _Branches(compiled, transformer.pieces, transformer.plain)
+
+
+def _stage(transformer: Any) -> _Stage:
     parts = [
         _Part(None if fitted is None else _transform_of(fitted), positions)
         for fitted, positions in parts_of(transformer)

@@ -4,6 +4,9 @@ Pydantic's reading of JSON was a third of a rebuild. From each model a msgspec s
 made, once; what the struct takes becomes an instance of the model, as pydantic's ``model_construct`` makes one. What
 it refuses, pydantic judges: it converts a little more (``1.0`` to an integer), and says what is wrong. A model with
 anything that a struct cannot check, such as a validator or a constrained field, has no such reader.
+
+Half of what is stored are documents that nobody here looks into, such as specs: fields of ``dict[str, Any]``. Who only
+passes them on reads them as the text that they are, which is checked to be JSON all the same.
 """
 
 import copy
@@ -21,6 +24,9 @@ M = TypeVar("M", bound=BaseModel)
 Convert = Callable[[Any], Any]
 """From what a struct's field holds to what the model's field holds."""
 
+DOCUMENT = dict[str, Any]
+"""The type of what is looked into by few, and passed on by most."""
+
 PLAIN = frozenset({str, int, float, bool, type(None), Any})
 """The types that both libraries read alike."""
 
@@ -30,27 +36,48 @@ class Unsupported(TypeError):
 
 
 @cache
-def reader(model: type[M]) -> Callable[[bytes], M] | None:
+def reader(model: type[M], *, passing: bool = False) -> Callable[[bytes], M] | None:
     """What reads JSON text into an instance of ``model``, or None where a struct cannot stand for it.
 
+    With ``passing``, a document among its fields is left as its text, a `msgspec.Raw`, which msgspec writes as it is.
     The reader raises `msgspec.MsgspecError` or `ValueError` for text that it does not take.
     """
+    documents = [name for name, field in model.model_fields.items() if field.annotation == DOCUMENT] if passing else []
+    if passing and not documents:
+        return reader(model)
     try:
-        struct, make = _struct_of(model)
+        struct, make = _struct_of(model, frozenset(documents))
     except Unsupported:
         return None
     decode = msgspec.json.Decoder(struct).decode
-    return lambda data: make(decode(data))
+    if not documents:
+        return lambda data: make(decode(data))
+
+    def read(data: bytes) -> M:
+        if not data.isascii():
+            data.decode()  # a text that is passed over is not looked at for this
+        made: M = make(decode(data))
+        return made
+
+    return read
+
+
+def _document(text: msgspec.Raw) -> msgspec.Raw:
+    if bytes(text)[:1] != b"{":
+        raise ValueError("a document is an object")
+    return text
 
 
 @cache
-def _struct_of(model: type[M]) -> tuple[type[msgspec.Struct], Callable[[msgspec.Struct], M]]:
-    """A struct of the model's fields, and what makes an instance of the model from one."""
+def _struct_of(
+    model: type[M], documents: frozenset[str] = frozenset()
+) -> tuple[type[msgspec.Struct], Callable[[msgspec.Struct], M]]:
+    """A struct of the model's fields, and what makes an instance of the model from one; ``documents`` stay text."""
     _refuse_own_ways(model)
     fields: list[tuple[str, Any, Any]] = []
     nested: list[tuple[str, Convert]] = []
     for name, field in model.model_fields.items():
-        kind, convert = _translated(field.annotation)
+        kind, convert = (msgspec.Raw, _document) if name in documents else _translated(field.annotation)
         fields.append((name, kind, _default_of(field, converts=convert is not None)))
         if convert is not None:
             nested.append((name, convert))

@@ -129,7 +129,8 @@ class ModelTrained(DomainEvent):
 
     ``model`` and ``evaluation`` are digests of artifacts. ``metrics`` belong to the held-out fit, ``fingerprint``
     to the model that is served. ``rows`` counts total, train, test and dropped rows, and where steps
-    change rows what they left (train_after_steps, served_after_steps). ``timings`` are in seconds.
+    change rows what they left (train_after_steps, served_after_steps), and those set aside to measure intervals by
+    (measuring). ``timings`` are in seconds.
     """
 
     attempt: int

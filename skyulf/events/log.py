@@ -4,13 +4,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import msgspec
+
 from skyulf.errors import SkyulfError, WrongVersion
 from skyulf.events.base import DomainEvent, Metadata, Recorded
 from skyulf.events.examination import Examined
 
 
-@dataclass(frozen=True, slots=True)
-class Write:
+class Write(msgspec.Struct, frozen=True):
     """Events for one stream, which must be at ``expected_version``; without events it is only guarded."""
 
     stream: str
@@ -18,8 +19,7 @@ class Write:
     events: tuple[DomainEvent, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Append:
+class Append(msgspec.Struct, frozen=True):
     """What one command writes, atomically over its streams.
 
     ``rests_on`` are the numbers (from 0) of those before it in the same call that it was decided on. Versions do not

@@ -10,7 +10,7 @@ from skyulf.events import access, dataset, deployment, job, model, pipeline
 from skyulf.events.base import DomainEvent, Recorded, noun_of
 from skyulf.events.decoding import reader
 
-_UNIONS: Mapping[str, Any] = {
+UNIONS: Mapping[str, Any] = {
     "dataset": dataset.DatasetEvent,
     "pipeline": pipeline.PipelineEvent,
     "job": job.JobEvent,
@@ -19,10 +19,14 @@ _UNIONS: Mapping[str, Any] = {
     "access": access.AccessEvent,
 }
 
-EVENTS: Mapping[str, type[DomainEvent]] = {cls.__name__: cls for union in _UNIONS.values() for cls in get_args(union)}
+EVENTS: Mapping[str, type[DomainEvent]] = {cls.__name__: cls for union in UNIONS.values() for cls in get_args(union)}
 """Every event class there is, by its type."""
 
 _READERS: Mapping[str, Callable[[bytes], DomainEvent] | None] = {name: reader(cls) for name, cls in EVENTS.items()}
+
+_PASSING: Mapping[str, Callable[[bytes], DomainEvent] | None] = {
+    name: reader(cls, passing=True) for name, cls in EVENTS.items()
+}
 
 EVOLVE: Mapping[str, Callable[[Any, Any], Any]] = {
     "dataset": dataset.evolve,
@@ -63,10 +67,14 @@ def replay(stream: str, state: Any, events: Iterable[Recorded]) -> Any:
     return state
 
 
-def decode(recorded: Recorded) -> DomainEvent:
-    """The event that was recorded, brought to its present shape; raises `Undecodable`."""
+def decode(recorded: Recorded, *, passing: bool = False) -> DomainEvent:
+    """The event that was recorded, brought to its present shape; raises `Undecodable`.
+
+    With ``passing``, documents in it (`decoding.DOCUMENT`) may be left as their JSON text: for who passes them on.
+    """
     cls = EVENTS.get(recorded.type)
-    if cls is not None and recorded.schema == cls.SCHEMA and (read := _READERS[recorded.type]) is not None:
+    readers = _PASSING if passing else _READERS
+    if cls is not None and recorded.schema == cls.SCHEMA and (read := readers[recorded.type]) is not None:
         try:
             return read(recorded.data)
         except (ValueError, RecursionError):

@@ -34,13 +34,16 @@ class EventTail:
         self._closed = False
         self._unsubscribe: Callable[[], None] = lambda: None
         self._woken = False
+        self._readers = 0
 
     def open(self) -> None:
         """Begin to hear of appends, in the running event loop."""
         loop = asyncio.get_running_loop()
 
         def wake() -> None:
-            if not self._woken:  # many appends before the loop comes to it are one piece of news
+            # Many appends before the loop comes to it are one piece of news. Where nobody follows it is not told: a
+            # wake-up costs it as much as the answer to the command, and who comes later reads later.
+            if self._readers and not self._woken:
                 self._woken = True
                 loop.call_soon_threadsafe(self._wake)
 
@@ -54,23 +57,29 @@ class EventTail:
 
     async def follow(self, after: int, types: tuple[str, ...], stream: str | None) -> AsyncIterator[bytes]:
         """Every event above ``after`` that is asked for, page by page as it comes; ends only with `close`."""
-        while not self._closed:
-            news = self._news
-            place = (after, types, stream)
-            read = self._read(place)
-            try:
-                page, rendered = await asyncio.shield(read)
-            except Exception:
-                self._forget(place, read)
-                raise
-            after = page.position
-            if rendered:
-                yield rendered
-            else:
+        self._readers += 1
+        try:
+            while not self._closed:
+                news = self._news
+                place = (after, types, stream)
+                read = self._read(place)
                 try:
-                    await asyncio.wait_for(news.wait(), LOOK)
-                except TimeoutError:
+                    page, rendered = await asyncio.shield(read)
+                except Exception:
                     self._forget(place, read)
+                    raise
+                after = page.position
+                if rendered:
+                    yield rendered
+                else:
+                    try:
+                        await asyncio.wait_for(news.wait(), LOOK)
+                    except TimeoutError:
+                        self._forget(place, read)
+        finally:
+            self._readers -= 1
+            if not self._readers:
+                self._reads.clear()  # nobody will say when they are out of date
 
     def _read(self, place: Place) -> Read:
         """The read at a place that is under way or done, or a new one."""

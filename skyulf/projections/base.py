@@ -22,6 +22,8 @@ ColumnType = Literal["text", "integer", "boolean"]
 class Projection(Generic[R]):
     """A fold from events to rows of one kind; it reads neither the clock nor the network nor another projection.
 
+    What is a document in an event, a field of ``dict[str, Any]``, it passes on and does not look into: it may be text.
+
     ``version`` rises whenever the rows that follow from the same events change: a rebuild follows by itself.
     ``columns`` are attributes of the row that stand in columns of their own; ``indexes`` are what lists are
     filtered and ordered by, each ending in the order.

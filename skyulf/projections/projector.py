@@ -15,8 +15,9 @@ from typing import Any, NamedTuple
 from skyulf.errors import Invalid, NotFound, Unavailable
 from skyulf.events.log import EventLog
 from skyulf.events.registry import decode
+from skyulf.projections.ahead import Ahead
 from skyulf.projections.base import Projection, Row
-from skyulf.projections.folding import describe, fold_page, read
+from skyulf.projections.folding import describe, fold_page
 from skyulf.projections.store import Build, BuildBatch, CheckpointMoved, Parked, ReadStore
 
 PAGE = 2_000
@@ -129,28 +130,33 @@ class Projector:
 
     def catch_up(self, names: Collection[str] | None = None) -> None:
         """Take live builds, of all or of those ``names``, to the head of the log; those at one place share a page."""
-        more = True
-        while more and not self._stopping.is_set():
-            at: dict[int, list[Build]] = defaultdict(list)
-            for build in self._store.live():
-                projection = self._projections.get(build.projection)
-                if projection is None or projection.version != build.version:
-                    continue
-                if names is None or build.projection in names:
-                    at[build.position].append(build)
-            steps = [self._advance(group) for group in at.values()]
-            more = any(step.full for step in steps)
+        with Ahead(self._log, PAGE) as ahead:
+            while not self._stopping.is_set() and self._advance_all(ahead, names):
+                pass
+
+    def _advance_all(self, ahead: Ahead, names: Collection[str] | None) -> bool:
+        """Take every live build a page further; whether there may be more."""
+        at: dict[int, list[Build]] = defaultdict(list)
+        for build in self._store.live():
+            projection = self._projections.get(build.projection)
+            if projection is None or projection.version != build.version:
+                continue
+            if names is None or build.projection in names:
+                at[build.position].append(build)
+        steps = [self._advance(ahead, group) for group in at.values()]
+        return any(step.full for step in steps)
 
     def rebuild(self, name: str) -> None:
         """Fill the build that was requested and put it in the live one's place; it can be stopped and resumed."""
         projection = self.projection(name)
         build = self.request_rebuild(name)
-        while not build.live and not self._stopping.is_set():
-            step = self._advance([build])
-            build = replace(build, position=step.position)
-            if not step.moved and self._store.promote(projection, build):
-                self._tell(projection.code, build.position)
-                break
+        with Ahead(self._log, PAGE) as ahead:
+            while not build.live and not self._stopping.is_set():
+                step = self._advance(ahead, [build])
+                build = replace(build, position=step.position)
+                if not step.moved and self._store.promote(projection, build):
+                    self._tell(projection.code, build.position)
+                    break
 
     def retry_parked(self, name: str, key: str) -> int:
         """Fold the parked events of a key again, in order; how many were released.
@@ -242,29 +248,28 @@ class Projector:
         builds = self._store.builds(projection.name)
         return next((build for build in builds if build.live and build.version == projection.version), None)
 
-    def _advance(self, builds: Sequence[Build]) -> Step:
+    def _advance(self, ahead: Ahead, builds: Sequence[Build]) -> Step:
         """Fold one page into builds that are at the same place, in one transaction."""
         position = builds[0].position
         projections = [self._projections[build.projection] for build in builds]
         types = tuple(dict.fromkeys(name for projection in projections for name in projection.types))
-        page = self._log.read(position, PAGE, types=types)
+        page = ahead.page(position, types)
         if page.position <= position:
             return Step(position, moved=False, full=False)
-        events = [(recorded, read(recorded)) for recorded in page.events]
         with self._store.transaction() as transaction:
             for projection, build in zip(projections, builds, strict=True):
                 batch = transaction.batch(projection, build.number)
                 if batch.position != position:
                     raise CheckpointMoved(f"{projection.name} is at {batch.position} already")
                 folded = frozenset(projection.types)
-                of_it = events if len(builds) == 1 else [each for each in events if each[0].type in folded]
+                of_it = page.events if len(builds) == 1 else [each for each in page.events if each[0].type in folded]
                 if of_it:
                     fold_page(projection, batch, of_it)
                 batch.advance(page.position)
         for projection, build in zip(projections, builds, strict=True):
             if build.live:
                 self._tell(projection.code, page.position)
-        return Step(page.position, moved=True, full=len(page.events) == PAGE)
+        return Step(page.position, moved=True, full=page.full)
 
     def _tell(self, code: str, position: int) -> None:
         for call in self._advanced:

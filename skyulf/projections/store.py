@@ -10,6 +10,7 @@ from skyulf.errors import SkyulfError
 from skyulf.projections.base import Projection, Row
 
 R = TypeVar("R", bound=Row)
+T = TypeVar("T")
 
 Plain = str | int | bool
 """What an indexed column holds, and what lists are filtered by."""
@@ -77,10 +78,10 @@ class Selection:
 
 
 @dataclass(frozen=True, slots=True)
-class Found(Generic[R]):
+class Found(Generic[T]):
     """Rows with their keys, all of one moment: the live build of ``version`` had got to ``position``."""
 
-    rows: tuple[tuple[str, R], ...]
+    rows: tuple[tuple[str, T], ...]
     position: int
     version: int
 
@@ -178,8 +179,8 @@ class ReadStore(Protocol):
         """The rows there are for ``keys``, in the order of ``keys``; raises `NotBuilt`."""
         ...
 
-    def select(self, projection: Projection[R], selection: Selection) -> Found[R]:
-        """The rows of a list, at most ``limit`` of them; raises `NotBuilt`."""
+    def select(self, projection: Projection[Any], selection: Selection) -> Found[str]:
+        """The rows of a list as their JSON texts, at most ``limit`` of them; raises `NotBuilt`."""
         ...
 
     def parked(self, projection: Projection[Any]) -> tuple[Parked, ...]:

@@ -13,6 +13,7 @@ from skyulf.projections.base import Projection, Row
 from skyulf.projections.store import Found, NotBuilt, Plain, ReadStore, Selection
 
 R = TypeVar("R", bound=Row)
+T = TypeVar("T")
 
 LARGEST_PAGE = 1_000
 
@@ -27,10 +28,10 @@ class PageRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class PageOf(Generic[R]):
+class PageOf(Generic[T]):
     """Rows, and where to go on; ``next_cursor`` is None at the end."""
 
-    items: tuple[R, ...]
+    items: tuple[T, ...]
     next_cursor: str | None
 
 
@@ -53,6 +54,7 @@ class Repository(Generic[R]):
     def __init__(self, store: ReadStore, projection: Projection[R]) -> None:
         self._store = store
         self.projection = projection
+        self._decoder = msgspec.json.Decoder(projection.row)
 
     def get(self, key: str) -> R:
         """The row of that key; raises `NotFound`."""
@@ -78,6 +80,12 @@ class Repository(Generic[R]):
 
     def page(self, request: PageRequest, filters: Mapping[str, Plain | None] | None = None) -> PageOf[R]:
         """A page of the rows whose columns equal the ``filters`` that are not None."""
+        found = self.texts(request, filters)
+        decode = self._decoder.decode
+        return PageOf(tuple([decode(text) for text in found.items]), found.next_cursor)
+
+    def texts(self, request: PageRequest, filters: Mapping[str, Plain | None] | None = None) -> PageOf[str]:
+        """The same page, of each row its JSON text as it is stored: for who passes it on."""
         name, descending = self._ordered(request.order)
         column = self.orders[name]
         after = self._after(request, name, descending)
@@ -93,13 +101,14 @@ class Repository(Generic[R]):
         except NotBuilt as error:
             raise Unavailable(error.detail) from error
         shown = found.rows[: request.limit]
-        return PageOf(tuple(row for _, row in shown), self._next(found, request, column, name, descending))
+        return PageOf(tuple([text for _, text in shown]), self._next(found, request, column, name, descending))
 
-    def _next(self, found: Found[R], request: PageRequest, column: str, name: str, descending: bool) -> str | None:
+    def _next(self, found: Found[str], request: PageRequest, column: str, name: str, descending: bool) -> str | None:
         if len(found.rows) <= request.limit:
             return None
-        key, row = found.rows[request.limit - 1]
-        cursor = Cursor(found.version, f"{'-' if descending else ''}{name}", getattr(row, column), key)
+        key, text = found.rows[request.limit - 1]
+        value = getattr(self._decoder.decode(text), column)
+        cursor = Cursor(found.version, f"{'-' if descending else ''}{name}", value, key)
         return base64.urlsafe_b64encode(msgspec.json.encode(cursor)).decode().rstrip("=")
 
     def _ordered(self, order: str | None) -> tuple[str, bool]:

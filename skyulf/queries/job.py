@@ -33,13 +33,23 @@ class EvaluationService:
         self._artifacts = artifacts
 
     def get(self, job_id: str) -> dict[str, Any]:
-        """Metrics and what is shown beside them; raises `NotFound` while there is no model."""
+        """Metrics and what is shown beside them, but for slices; raises `NotFound` while there is no model."""
+        job, evaluation = self._read(job_id)
+        evaluation.pop("slices", None)
+        told = {"job_id": job_id, "metrics": job.metrics, "candidate_scores": job.candidate_scores, **evaluation}
+        return {**told, **self._explanation(job)}
+
+    def slices(self, job_id: str) -> list[dict[str, Any]]:
+        """The metrics of parts of the rows held out, which name values of the data; none where none were asked for."""
+        _, evaluation = self._read(job_id)
+        return list(evaluation.get("slices", ()))
+
+    def _read(self, job_id: str) -> tuple[JobRow, dict[str, Any]]:
         job = self._jobs.get(job_id)
         if job.evaluation is None:
             raise NotFound(f"{job_id} is {job.status} and has no evaluation; a succeeded job has one")
         evaluation: dict[str, Any] = msgspec.json.decode(self._artifacts.read(job.evaluation))
-        told = {"job_id": job_id, "metrics": job.metrics, "candidate_scores": job.candidate_scores, **evaluation}
-        return {**told, **self._explanation(job)}
+        return job, evaluation
 
     def _explanation(self, job: JobRow) -> dict[str, Any]:
         """How much each column matters, once that is known; None until then, or when it could not be found out."""

@@ -1,4 +1,4 @@
-"""What a sandbox does for a model that was trained: make its ONNX copy, and find out which columns matter to it."""
+"""What a sandbox does for a model that was trained: make its ONNX copy, find out which columns matter, or move it."""
 
 import os
 from collections.abc import Callable
@@ -16,6 +16,9 @@ EXPLANATION = "explanation.json"
 PROBE_ROWS = 1_000
 
 LEAST_URGENT = 19
+
+AWAITED = 10
+"""Predictions and jobs come first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,18 @@ def explain_model(_: Callable[[Any], None], task: Finish) -> Explained:
     document = explain(model, read_frame(task.table, model.spec.target), columns, task.seed, threads=1)
     (Path(task.folder) / EXPLANATION).write_bytes(orjson.dumps(document))
     return Explained(document["metric"], document["rows"], document["repeats"])
+
+
+def attribute_model(_: Callable[[Any], None], task: Finish) -> bytes:
+    """How much each column moves what a model says, as JSON; somebody waits for it."""
+    os.nice(AWAITED)
+    from skyulf.core.attribution import attribute
+    from skyulf.core.formats import load_model
+    from skyulf.core.frame import read_frame
+
+    model = load_model(task.model)
+    columns = [ColumnFacts(**column) for column in task.columns]
+    return orjson.dumps(attribute(model, read_frame(task.table, model.spec.target), columns, task.seed, threads=1))
 
 
 def audit_copy(_: Callable[[Any], None], path: str) -> None:

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from skyulf.artifacts import ArtifactStore
+from skyulf.commands.answers import Answer
 from skyulf.commands.base import Context
-from skyulf.commands.bus import Answer, CommandBus
+from skyulf.commands.bus import CommandBus
 from skyulf.commands.prediction_log import RecordPredictions
 from skyulf.errors import SkyulfError
 from skyulf.events.base import Actor

@@ -6,8 +6,9 @@ import time
 from concurrent.futures import Future
 from contextlib import suppress
 
+from skyulf.commands.answers import Answer
 from skyulf.commands.base import Command, Context
-from skyulf.commands.bus import Answer, CommandBus
+from skyulf.commands.bus import CommandBus
 from skyulf.commands.job import ReclaimJob, ReportProgress, ReportTrials, StartJob
 from skyulf.errors import NotAllowed, SkyulfError, Unavailable
 from skyulf.events.base import Actor, Recorded

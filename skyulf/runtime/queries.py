@@ -3,12 +3,15 @@
 from dataclasses import dataclass
 
 from skyulf.artifacts import ArtifactStore
+from skyulf.events.log import EventLog
 from skyulf.projections.store import ReadStore
 from skyulf.queries.access import KeyRepository
 from skyulf.queries.dataset import DatasetRepository, DatasetVersionRepository, ProfileReader
 from skyulf.queries.deployment import DeploymentRepository, PredictionLogRepository
 from skyulf.queries.freshness import Freshness
+from skyulf.queries.history import HistoryService
 from skyulf.queries.job import EvaluationService, JobRepository
+from skyulf.queries.lineage import LineageService
 from skyulf.queries.model import ModelRepository, ModelVersionRepository
 from skyulf.queries.pipeline import PipelineRepository
 from skyulf.queries.projection import ProjectionRepository
@@ -34,28 +37,37 @@ class Queries:
     keys: KeyRepository
     projections: ProjectionRepository
     reactions: ReactionRepository
+    history: HistoryService
+    lineage: LineageService
     freshness: Freshness
 
 
 def make_queries(
-    store: ReadStore, artifacts: ArtifactStore, projections: ProjectionRepository, freshness: Freshness
+    log: EventLog,
+    store: ReadStore,
+    artifacts: ArtifactStore,
+    projections: ProjectionRepository,
+    freshness: Freshness,
 ) -> Queries:
-    """The read side over a store."""
-    jobs = JobRepository(store)
+    """The read side over a store, and over the log where history is asked for."""
+    datasets, pipelines, jobs = DatasetRepository(store), PipelineRepository(store), JobRepository(store)
+    models, versions, deployments = ModelRepository(store), ModelVersionRepository(store), DeploymentRepository(store)
     return Queries(
-        datasets=DatasetRepository(store),
+        datasets=datasets,
         dataset_versions=DatasetVersionRepository(store),
         profiles=ProfileReader(artifacts),
-        pipelines=PipelineRepository(store),
+        pipelines=pipelines,
         jobs=jobs,
         evaluations=EvaluationService(jobs, artifacts),
         trials=TrialRepository(store),
-        models=ModelRepository(store),
-        model_versions=ModelVersionRepository(store),
-        deployments=DeploymentRepository(store),
+        models=models,
+        model_versions=versions,
+        deployments=deployments,
         prediction_logs=PredictionLogRepository(store),
         keys=KeyRepository(store),
         projections=projections,
         reactions=ReactionRepository(store),
+        history=HistoryService(log),
+        lineage=LineageService(datasets, pipelines, jobs, models, versions, deployments),
         freshness=freshness,
     )

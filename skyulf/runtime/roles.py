@@ -146,8 +146,8 @@ ROLES: Mapping[str, Role] = {
         Role(
             "all",
             holds=lambda it: (
-                it.sealer, it.queries, it.ingest, it.profiles, it.predictions, it.prediction_log, it.projector,
-                it.worker, it.finisher, it.relay,
+                it.sealer, it.queries, it.ingest, it.profiles, it.exports, it.predictions, it.prediction_log,
+                it.projector, it.worker, it.finisher, it.relay,
             ),
             starts=lambda it: (
                 it.keyring, it.sandbox, it.prediction_log, it.projector, it.worker, it.finisher, it.relay, it.progress,
@@ -161,7 +161,7 @@ ROLES: Mapping[str, Role] = {
         Role(
             "api",
             holds=lambda it: (
-                it.queries, it.bus, it.ingest, it.profiles, it.predictions, it.prediction_log, it.projector,
+                it.queries, it.bus, it.ingest, it.profiles, it.exports, it.predictions, it.prediction_log, it.projector,
             ),
             starts=lambda it: (it.keyring, it.sandbox, it.prediction_log, it.progress),
             checks=(reaches_log, is_projected_by_others),

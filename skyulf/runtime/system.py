@@ -30,6 +30,7 @@ from skyulf.queries.job import JobRepository
 from skyulf.queries.projection import ProjectionRepository
 from skyulf.queries.queue import QueueLimit
 from skyulf.reactions.drift_watch import DriftWatch
+from skyulf.reactions.exporting import ExportService
 from skyulf.reactions.finishing import Finisher
 from skyulf.reactions.leases import Leases
 from skyulf.reactions.prediction_log import PredictionLogger
@@ -213,7 +214,7 @@ class Runtime:
     @cached_property
     def queries(self) -> Queries:
         """All that can be asked."""
-        return make_queries(self.store, self.artifacts, self.projections, self.freshness)
+        return make_queries(self.log, self.store, self.artifacts, self.projections, self.freshness)
 
     # The write side, and what crashes or blocks
 
@@ -250,6 +251,11 @@ class Runtime:
                 scratch=self.directory.scratch,
             )
         )
+
+    @cached_property
+    def exports(self) -> ExportService:
+        """Trained pipelines as code."""
+        return self._closing(ExportService(self.sandbox))
 
     @cached_property
     def predictions(self) -> PredictionService:

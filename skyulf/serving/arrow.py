@@ -13,7 +13,8 @@ import pyarrow as pa
 from pyarrow import ipc
 
 from skyulf.core.arrow_cells import columns_of, prediction_columns
-from skyulf.core.rows import Columns, Predictions, RowReader
+from skyulf.core.predictions import Predictions
+from skyulf.core.rows import Columns, RowReader
 from skyulf.errors import Fault, Invalid
 from skyulf.serving.arrow_sizes import DAMAGED, messages_of, unpacked_bytes
 
@@ -93,16 +94,23 @@ def _checked(batches: Iterator[Any], columns: int) -> Iterator[Any]:
 
 
 def write(predictions: Predictions, model: str, model_version: int) -> bytes:
-    """Predictions, as `prediction_columns`, in a stream of one batch; its schema's metadata say whose they are."""
+    """Predictions, as `prediction_columns`, in a stream of one batch.
+
+    ``model`` and ``model_version`` are the schema's metadata, and ``coverage`` that of intervals.
+    """
     names, columns = prediction_columns(predictions)
-    schema, head = _schema(names, columns[0].type, model, model_version)
+    coverage = None if predictions.intervals is None else predictions.intervals.coverage
+    schema, head = _schema(names, columns[0].type, model, model_version, coverage)
     batch = pa.RecordBatch.from_arrays(columns, schema=schema).serialize()
     return b"".join((head, memoryview(batch), END))
 
 
 @lru_cache(64)
-def _schema(names: tuple[str, ...], said: Any, model: str, model_version: int) -> tuple[Any, bytes]:
+def _schema(
+    names: tuple[str, ...], said: Any, model: str, model_version: int, coverage: float | None
+) -> tuple[Any, bytes]:
     """The schema of answers, and the message that begins a stream with it; the same for all that a model says."""
     fields = [pa.field(names[0], said), *(pa.field(name, pa.float64()) for name in names[1:])]
-    schema = pa.schema(fields, {"model": model, "model_version": str(model_version)})
+    told = {"model": model, "model_version": str(model_version)}
+    schema = pa.schema(fields, told if coverage is None else {**told, "coverage": str(coverage)})
     return schema, schema.serialize().to_pybytes()

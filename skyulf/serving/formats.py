@@ -3,11 +3,13 @@
 import csv
 import io
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import orjson
 
-from skyulf.core.rows import Cells, Columns, Predictions, RowReader, probability_names
+from skyulf.core.predictions import BOUNDS, Predictions, probability_names
+from skyulf.core.rows import Cells, Columns, RowReader
 from skyulf.errors import Fault, Invalid
 from skyulf.serving.cells import typed
 from skyulf.serving.media import Format
@@ -20,9 +22,16 @@ def read(form: Format, body: bytes, reader: RowReader) -> Columns:
     return _READ[form](body, reader)
 
 
-def write(form: Format, predictions: Predictions, model: str, model_version: int) -> bytes:
-    """The answer that says ``predictions``, and which version of which model made them (CSV has no place for that)."""
-    return _WRITE[form](predictions, model, model_version)
+def write(form: Format, predictions: Predictions, model: str, model_version: int, intervals: bool = False) -> bytes:
+    """The answer that says ``predictions``, and which version of which model made them (CSV has no place for that).
+
+    With ``intervals`` it says those around the predictions; raises `Invalid` for a model that has none.
+    """
+    if intervals and predictions.intervals is None:
+        message = "this model has none; intervals in the spec of a regression measure them (docs/evaluation.md)"
+        raise Invalid("there are no intervals", [Fault("intervals", message)])
+    said = predictions if intervals or predictions.intervals is None else replace(predictions, intervals=None)
+    return _WRITE[form](said, model, model_version)
 
 
 def _read_json(body: bytes, reader: RowReader) -> Columns:
@@ -88,22 +97,28 @@ def _read_arrow(body: bytes, reader: RowReader) -> Columns:
 
 
 def _write_json(predictions: Predictions, model: str, model_version: int) -> bytes:
-    return orjson.dumps(
-        {
-            "model": model,
-            "model_version": model_version,
-            "predictions": predictions.predictions,
-            "probabilities": predictions.probabilities,
-        }
-    )
+    answer = {
+        "model": model,
+        "model_version": model_version,
+        "predictions": predictions.predictions,
+        "probabilities": predictions.probabilities,
+    }
+    if predictions.intervals is not None and predictions.bounds is not None:
+        ends = zip(*predictions.bounds, strict=True)
+        answer["coverage"] = predictions.intervals.coverage
+        answer["intervals"] = [{"lower": lower, "upper": upper} for lower, upper in ends]
+    return orjson.dumps(answer)
 
 
 def _write_csv(predictions: Predictions, _model: str, _model_version: int) -> bytes:
     text = io.StringIO(newline="")
     writer = csv.writer(text)
-    writer.writerow(["prediction", *probability_names(predictions)])
+    bounds = predictions.bounds
+    writer.writerow(["prediction", *probability_names(predictions), *(BOUNDS if bounds else ())])
     said = [_plain(value) for value in predictions.predictions]
-    if predictions.chances is None:
+    if bounds is not None:
+        writer.writerows(zip(said, *bounds, strict=True))
+    elif predictions.chances is None:
         writer.writerows([cell] for cell in said)
     else:
         writer.writerows([cell, *row] for cell, row in zip(said, predictions.chances.tolist(), strict=True))

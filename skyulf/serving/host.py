@@ -23,6 +23,7 @@ class Ask(msgspec.Struct, frozen=True):
     path: str
     sent: Format
     wanted: Format
+    intervals: bool = False
 
 
 def pack(ask: Ask, body: bytes) -> bytes:
@@ -53,6 +54,7 @@ def model_host() -> Callable[[bytes], bytes]:
         head, _, body = request.partition(b"\n")
         ask = msgspec.json.decode(head, type=Ask)
         applier, reader = found(ask)
-        return write(ask.wanted, applier.predict(read(ask.sent, body, reader)), ask.model, ask.model_version)
+        predictions = applier.predict(read(ask.sent, body, reader))
+        return write(ask.wanted, predictions, ask.model, ask.model_version, ask.intervals)
 
     return answer

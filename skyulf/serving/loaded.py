@@ -34,7 +34,9 @@ class LoadedCopy:
         """Whether a body is likely to cost little enough for the event loop, by others of its format and size."""
         return self._seconds.get((sent, len(body).bit_length()), UNKNOWN) <= LONGEST_ON_THE_LOOP
 
-    def answer(self, target: Target, body: bytes, sent: Format, wanted: Format) -> bytes | None:
+    def answer(
+        self, target: Target, body: bytes, sent: Format, wanted: Format, intervals: bool = False
+    ) -> bytes | None:
         """Predict the rows in a body; the answer's bytes, or None where the copy fails at them.
 
         Raises `Invalid`, naming row and column.
@@ -55,7 +57,7 @@ class LoadedCopy:
                 type(error).__name__,
             )
             return None
-        answer = write(wanted, predictions, target.model, target.model_version)
+        answer = write(wanted, predictions, target.model, target.model_version, intervals)
         if timed:
             spent = time.thread_time() - begun
             # The first of a kind imports and allocates what the others find; one that is slow is not the rule yet.

@@ -92,7 +92,7 @@ def _table(sample: Sample, reader: Any, classes: list[Label] | None) -> Any:
 
 
 def _class_key(label: Label) -> str:
-    from skyulf.core.rows import class_key
+    from skyulf.core.predictions import class_key
 
     return class_key(label)
 

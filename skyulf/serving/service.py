@@ -65,21 +65,26 @@ class PredictionService:
         self._starting = asyncio.Lock()
         self._warming: set[asyncio.Task[None]] = set()
 
-    async def predict(self, name: str, body: bytes, sent: Format = "json", wanted: Format = "json") -> Answer:
+    async def predict(
+        self, name: str, body: bytes, sent: Format = "json", wanted: Format = "json", intervals: bool = False
+    ) -> Answer:
         """Predict the rows in a ``body`` of the format ``sent`` with what is deployed as ``name``.
 
-        Raises `NotFound`, `NotAllowed` (retired), `Invalid` naming row and column, and `Unavailable`.
+        With ``intervals`` the answer says those around the predictions. Raises `NotFound`, `NotAllowed` (retired),
+        `Invalid` naming row and column, or where there are no intervals, and `Unavailable`.
         """
         served = self._deployments.known(name) or await self._deployments.current(name)
         target = served.target(name)
-        answer = await self._by_copy(served, target, body, sent, wanted)
+        answer = await self._by_copy(served, target, body, sent, wanted, intervals)
         if answer is None:
-            answer = await self._by_child(target, body, sent, wanted)
+            answer = await self._by_child(target, body, sent, wanted, intervals)
         if share := served.share:
             self._sampler.offer(share, name, target, sent, body, wanted, answer)
         return Answer(answer, target.model, target.model_version)
 
-    async def _by_copy(self, served: Served, target: Target, body: bytes, sent: Format, wanted: Format) -> bytes | None:
+    async def _by_copy(
+        self, served: Served, target: Target, body: bytes, sent: Format, wanted: Format, intervals: bool
+    ) -> bytes | None:
         """The answer of the ONNX copy; None where there is none that can answer."""
         digest = served.onnx
         if digest is None:
@@ -88,16 +93,18 @@ class PredictionService:
         if copy is None:
             return None
         if copy.is_quick(sent, body):
-            return copy.answer(target, body, sent, wanted)
-        run = asyncio.get_running_loop().run_in_executor(self._threads, copy.answer, target, body, sent, wanted)
+            return copy.answer(target, body, sent, wanted, intervals)
+        run = asyncio.get_running_loop().run_in_executor(
+            self._threads, copy.answer, target, body, sent, wanted, intervals
+        )
         try:
             return await asyncio.wait_for(run, self._seconds)
         except TimeoutError as error:
             raise self._too_slow() from error
 
-    async def _by_child(self, target: Target, body: bytes, sent: Format, wanted: Format) -> bytes:
+    async def _by_child(self, target: Target, body: bytes, sent: Format, wanted: Format, intervals: bool) -> bytes:
         path = await self._path(target.artifact)
-        request = pack(Ask(target.model, target.model_version, target.artifact, path, sent, wanted), body)
+        request = pack(Ask(target.model, target.model_version, target.artifact, path, sent, wanted, intervals), body)
         try:
             return await self._asked(request)
         except (ChildDied, ChildCancelled):

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import httpx
 import psutil
 import pytest
-from builders import dataset_created, job_created, model_trained, records, version_added
+from builders import dataset_created, job_created, model_trained, records, rows_of, version_added
 
 from skyulf.adapters.memory_read_store import MemoryReadStore
 from skyulf.adapters.read_store import SqlReadStore
@@ -24,7 +24,7 @@ from skyulf.events.job import JobProgressed, JobStarted
 from skyulf.projections import PROJECTIONS
 from skyulf.projections.base import Row
 from skyulf.projections.projector import Projector
-from skyulf.projections.store import ReadStore, Selection
+from skyulf.projections.store import ReadStore
 from skyulf.reactions.finisher import LEAST_URGENT
 from skyulf.runtime import reading
 from skyulf.settings import Settings
@@ -416,8 +416,7 @@ def all_rows(store: ReadStore) -> dict[str, dict[str, Row]]:
     found = {}
     for projection in PROJECTIONS:
         assert not store.parked(projection)
-        selection = Selection(order=next(iter(projection.columns)), filters={}, limit=1_000_000)
-        found[projection.name] = dict(store.select(projection, selection).rows)
+        found[projection.name] = rows_of(store, projection)
     return found
 
 

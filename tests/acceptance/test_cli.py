@@ -306,6 +306,23 @@ def test_what_there_is_can_be_listed_and_shown(copied: System) -> None:
     assert version["metrics"]["accuracy"] > 0.9
 
 
+def test_history_and_lineage_are_shown_beside_a_server_and_without_one(copied: System) -> None:
+    for beside in (False, True):
+        if beside:
+            copied.start()
+        history = skyulf("audit", "history", "deployment", "penguins", "--data-dir", copied.data_dir)
+        assert history.returncode == 0, history.stderr
+        assert "DeploymentRolledOut" in history.stdout
+        assert "model_version: 1" in history.stdout
+        lineage = skyulf("lineage", "dataset", "penguins", "--data-dir", copied.data_dir)
+        assert lineage.returncode == 0, lineage.stderr
+        order = [lineage.stdout.index(text) for text in ("data penguins version 1", "job ", "model ", "deployment ")]
+        assert order == sorted(order)
+        assert "served now by: penguins" in lineage.stdout
+    beyond = skyulf("audit", "diff", "model", "penguins", "--from", 10**9, "--data-dir", copied.data_dir)
+    assert (beyond.returncode, "the log's last position is" in beyond.stderr) == (1, True), beyond.stderr
+
+
 def test_a_picture_is_drawn_of_a_job(trained: Path, tmp_path: Path) -> None:
     job = answered("jobs", "list", "--data-dir", trained)["items"][0]["id"]
     drawn = answered("plot", job[-8:], "--output", tmp_path / "a.png", "--data-dir", trained)

@@ -285,7 +285,7 @@ def test_commands_while_the_bus_is_full_are_503(
     def full(*_: Any) -> Any:
         raise Unavailable("too many commands are waiting; send it again in a moment", retry_after=2)
 
-    monkeypatch.setattr(server.runtime.bus, "send", full)
+    monkeypatch.setattr(server.runtime.bus, "ask", full)
     response = pipeline(client)
     assert_problem(response, 503, "unavailable")
     assert response.headers["retry-after"] == "2"

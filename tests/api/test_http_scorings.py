@@ -71,6 +71,16 @@ def test_a_scoring_by_a_models_version_as_csv(client: Client, dataset: str, mode
     assert again["scoring"]["output"] == job["scoring"]["output"], "the same model says the same of the same table"
 
 
+def test_the_lineage_of_a_scoring_tells_its_data_and_the_model_that_predicted(
+    client: Client, dataset: str, model: str
+) -> None:
+    job = scored(client, dataset, model=model, model_version=1)
+    found = client.get(f"/v1/lineage/job/{job['id']}", params={"min_position": client.head_position()}).json()
+    ids = [node["id"] for node in found["nodes"]]
+    edges = {(ids[edge["source"]], edge["relation"], ids[edge["target"]]) for edge in found["edges"]}
+    assert edges == {(f"{dataset}:1", "data of", job["id"]), ("colours:1", "scored by", job["id"])}
+
+
 def test_scorings_are_listed_as_jobs_of_their_kind(client: Client, dataset: str, model: str) -> None:
     job = scored(client, dataset, model=model, model_version=1)
     found = {one["id"]: one["kind"] for one in client.everything("/v1/jobs", dataset_id=dataset)}

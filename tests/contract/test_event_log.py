@@ -8,10 +8,10 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 from builders import (
     ANN,
@@ -101,9 +101,9 @@ class TestAppending:
             [
                 writing(P2, 0, named("before")),
                 writing(P1, 1, renamed("c")),
-                replace(writing(P1, 2, renamed("d")), rests_on=(0, 1)),
-                replace(writing(P3, 0, named("e")), rests_on=(2,)),
-                replace(writing(P2, 1, renamed("behind")), rests_on=(0,)),
+                msgspec.structs.replace(writing(P1, 2, renamed("d")), rests_on=(0, 1)),
+                msgspec.structs.replace(writing(P3, 0, named("e")), rests_on=(2,)),
+                msgspec.structs.replace(writing(P2, 1, renamed("behind")), rests_on=(0,)),
             ]
         )
         assert [type(result) for result in results] == [tuple, WrongVersion, Unfounded, Unfounded, tuple]

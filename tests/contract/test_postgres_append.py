@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
-from dataclasses import replace
 from typing import Any
 
+import msgspec
 import psycopg
 import pytest
 from builders import ANN, everything, named, renamed, writing, written
@@ -174,7 +174,7 @@ def test_on_a_full_disk_nothing_is_recorded_and_that_is_said_at_once(
         connection.execute(FULL)
         one = writing(A, 1, renamed())
         with pytest.raises(Unavailable, match=r"disk is full, make room there .*could not extend file") as told:
-            log.append([replace(one, writes=(*one.writes, *guarded))])
+            log.append([msgspec.structs.replace(one, writes=(*one.writes, *guarded))])
         assert "not known" not in told.value.detail
         connection.execute("DROP TRIGGER full_disk ON events")
     written(log, A, 1, renamed())

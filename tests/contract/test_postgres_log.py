@@ -4,9 +4,9 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
-from dataclasses import replace
 from typing import Any
 
+import msgspec
 import psycopg
 import pytest
 from builders import ANN, everything, metadata, named, record, renamed, sequential_ids, writing, written
@@ -169,8 +169,8 @@ class TestBatches:
         monkeypatch.setattr(log._recorder, "append", limited)
         appends = [writing(f"pipeline-{number}", 0, named()) for number in range(5)]
         refused = writing("pipeline-5", 9, renamed())
-        appends += [refused, replace(writing("pipeline-6", 0, named()), rests_on=(5,))]
-        appends += [replace(writing("pipeline-7", 0, named()), rests_on=(0,))]
+        appends += [refused, msgspec.structs.replace(writing("pipeline-6", 0, named()), rests_on=(5,))]
+        appends += [msgspec.structs.replace(writing("pipeline-7", 0, named()), rests_on=(0,))]
         results = log.append(appends)
         assert [type(result) for result in results] == [*[tuple] * 5, WrongVersion, Unfounded, tuple]
         assert [recorded.stream for recorded in everything(log)] == [f"pipeline-{n}" for n in (0, 1, 2, 3, 4, 7)]

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -20,6 +21,7 @@ from sqlalchemy import inspect, update
 from skyulf.adapters import postgres_engine
 from skyulf.adapters.read_batch import SqlBatch
 from skyulf.adapters.read_store import BUILDS, SqlReadStore
+from skyulf.errors import Unavailable
 from skyulf.projections.base import Projection, Row, by_stream
 from skyulf.projections.store import (
     Build,
@@ -254,6 +256,46 @@ class TestBatches:
         with batch_of(live, THINGS, 1) as batch:
             assert batch.rows(list(rows)) == rows
 
+    def test_many_rows_at_once_of_which_some_are_there_whatever_they_hold(self, live: ReadStore) -> None:
+        hard = ["", "\\", "\\N", "\t", "a\nb\r", '"quoted"', "é健\U0001f600", "a\x00b", "\\.", "{,}"]
+        old: dict[str, Thing | None] = {f"{number:03d}": Thing(rank=-number) for number in range(0, 60, 7)}
+        fill(live, 1, old)
+        rows: dict[str, Thing | None] = {
+            f"{number:03d}": Thing(
+                name=hard[number % 10], rank=number, done=number % 2 == 0, notes=[hard[-number % 10]]
+            )
+            for number in range(60)
+        }
+        with batch_of(live, THINGS, 1) as batch:
+            assert batch.rows(list(rows)) == old
+            batch.save(rows)
+            assert batch.rows(list(rows)) == rows
+        assert dict(live.get(THINGS, list(rows)).rows) == rows
+        for number, name in enumerate(hard):
+            found = live.select(THINGS, Selection("rank", {"name": name, "done": number % 2 == 0})).rows
+            assert [key for key, _ in found] == [f"{rank:03d}" for rank in range(number, 60, 10)]
+
+
+def test_many_rows_are_all_there_or_none_where_the_connection_ends(postgres: Databases) -> None:
+    url = postgres.schema()
+    rows: dict[str, Thing | None] = {f"{number:04d}": Thing(rank=number) for number in range(500)}
+
+    def cut_off(store: SqlReadStore) -> None:
+        with batch_of(store, THINGS, 1) as batch, psycopg.connect(url, autocommit=True) as other:
+            assert isinstance(batch, SqlBatch)
+            assert batch.rows(list(rows)) == {}
+            backend = batch._connection.connection.driver_connection.info.backend_pid  # type: ignore[union-attr]
+            other.execute("SELECT pg_terminate_backend(%s, 10000)", [backend])
+            batch.save(rows)
+
+    with closing(SqlReadStore(url)) as store:
+        store.create_build(THINGS)
+        with pytest.raises(Unavailable):
+            cut_off(store)
+        assert store.get(THINGS, list(rows)).rows == ()
+        fill(store, 1, rows, 5)
+        assert dict(store.get(THINGS, list(rows)).rows) == rows
+
 
 class TestParking:
     def test_what_is_parked_is_listed_in_order_of_position(self, live: ReadStore) -> None:
@@ -406,9 +448,9 @@ def test_pages_over_ties_skip_and_repeat_nothing(
         after = None
         while page := store.select(THINGS, Selection(order, filters, descending, limit, after)).rows:
             assert len(page) <= limit
-            seen += page
+            seen += [(key, msgspec.json.decode(text, type=Thing)) for key, text in page]
             assert len(seen) <= len(rows)
-            key, row = page[-1]
+            key, row = seen[-1]
             after = (getattr(row, order), key)
         wanted = [item for item in rows.items() if all(getattr(item[1], column) == v for column, v in filters.items())]
         assert seen == sorted(wanted, key=lambda item: (getattr(item[1], order), item[0]), reverse=descending)
@@ -459,9 +501,12 @@ def test_readers_see_the_pointer_and_the_rows_of_one_moment(twins: list[ReadStor
     def read() -> int:
         looks = 0
         while not done.is_set():
-            for found in (reader.get(THINGS, keys), reader.select(THINGS, Selection("rank", {}))):
-                assert len(found.rows) == len(keys)
-                assert {row.rank for _, row in found.rows} == {found.position}
+            found = reader.get(THINGS, keys)
+            listed = reader.select(THINGS, Selection("rank", {}))
+            rows = [msgspec.json.decode(text, type=Thing) for _, text in listed.rows]
+            for seen, position in (([row for _, row in found.rows], found.position), (rows, listed.position)):
+                assert len(seen) == len(keys)
+                assert {row.rank for row in seen} == {position}
             looks += 1
         return looks
 

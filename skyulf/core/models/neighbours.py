@@ -37,7 +37,7 @@ class KNeighbors(Model):
         return neighbors.KNeighborsRegressor(**options)
 
     @classmethod
-    def onnx(cls, fitted: Any, graph: "Graph", matrix: str) -> str:  # noqa: ARG003
+    def onnx(cls, fitted: Any, graph: "Graph", matrix: str) -> str:
         """Refuse: rows that are equally near are common in tables, and a copy would choose others among them."""
         from skyulf.core.graph import NoOnnx
 

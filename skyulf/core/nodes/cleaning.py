@@ -119,7 +119,7 @@ class SetMissing(Step):
             raise ValueError("minimum must not be above maximum")
         return self
 
-    def after(self, kind: Kind, nullable: bool) -> tuple[Kind, bool]:  # noqa: ARG002
+    def after(self, kind: Kind, nullable: bool) -> tuple[Kind, bool]:
         """Any cell may be missing afterwards."""
         return kind, True
 
@@ -200,7 +200,7 @@ class CleanText(Step):
     punctuation: bool = False
     digits: bool = False
 
-    def after(self, kind: Kind, nullable: bool) -> tuple[Kind, bool]:  # noqa: ARG002
+    def after(self, kind: Kind, nullable: bool) -> tuple[Kind, bool]:
         """Any cell may be missing afterwards."""
         return kind, True
 

@@ -30,7 +30,7 @@ class Cluster(NumberStep):
     count: int = Field(default=8, ge=2)
     give: Literal["membership", "distances"] = "membership"
 
-    def makes(self, sources: Sequence[Source], classes: int | None) -> tuple[Made, ...]:  # noqa: ARG002
+    def makes(self, sources: Sequence[Source], classes: int | None) -> tuple[Made, ...]:
         """One column for each cluster."""
         names = names_of(sources)
         return (Made(names, f"one for each cluster of {some(names)}", most=self.count),)

@@ -30,7 +30,7 @@ class DateParts(NumberStep):
 
     parts: Annotated[list[Part], Field(min_length=1)] = ["year", "month", "day", "weekday", "hour"]
 
-    def makes(self, sources: Sequence[Source], classes: int | None) -> tuple[Made, ...]:  # noqa: ARG002
+    def makes(self, sources: Sequence[Source], classes: int | None) -> tuple[Made, ...]:
         """Each part of each column."""
         parts = dict.fromkeys(self.parts)
         return tuple(one(source, part.replace("_", " "), source.nullable) for source in sources for part in parts)

@@ -36,7 +36,7 @@ class OneHot(Step):
     min_frequency: int | float | None = Field(default=None, gt=0)
     drop: Literal["first", "if_binary"] | None = None
 
-    def makes(self, sources: Sequence[Source], classes: int | None) -> tuple[Made, ...]:  # noqa: ARG002
+    def makes(self, sources: Sequence[Source], classes: int | None) -> tuple[Made, ...]:
         """One column for each category, and one for all that are rare."""
         return tuple(one_for_each(source, "category", self._most(source)) for source in sources)
 
@@ -88,7 +88,7 @@ class Ordinal(Step):
     unknown_value: Annotated[int, Field(le=-1)] | None = -1
     missing_value: Annotated[int, Field(le=-1)] | None = -2
 
-    def after(self, kind: Kind, nullable: bool) -> tuple[Kind, bool]:  # noqa: ARG002
+    def after(self, kind: Kind, nullable: bool) -> tuple[Kind, bool]:
         """See `Step.after`; any cell may turn out to be a category never seen."""
         return "numeric", self.unknown_value is None or (nullable and self.missing_value is None)
 

@@ -73,7 +73,7 @@ class HashEncode(Step):
 
     buckets: int = Field(default=16, ge=2)
 
-    def makes(self, sources: Sequence[Source], classes: int | None) -> tuple[Made, ...]:  # noqa: ARG002
+    def makes(self, sources: Sequence[Source], classes: int | None) -> tuple[Made, ...]:
         """As many columns as there are buckets."""
         return tuple(
             repeated(source, self.buckets, f"those that the categories of {source.name} share") for source in sources

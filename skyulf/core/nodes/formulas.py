@@ -69,7 +69,7 @@ class Arithmetic(NumberStep):
         """Name the columns that it computes with."""
         return {"of": (self.of, NUMERIC)}
 
-    def makes(self, sources: Sequence[Source], classes: int | None) -> tuple[Made, ...]:  # noqa: ARG002
+    def makes(self, sources: Sequence[Source], classes: int | None) -> tuple[Made, ...]:
         """One column."""
         nullable = self.operation == "ratio" or any(source.nullable for source in sources)
         name = f"{self.operation} of {', '.join(self.of)}"
@@ -79,7 +79,7 @@ class Arithmetic(NumberStep):
         """Make an Arithmetic for columns that stand as they are named."""
         return self.build_on(context, self.of)
 
-    def build_on(self, context: BuildContext, columns: Sequence[str]) -> Any:  # noqa: ARG002
+    def build_on(self, context: BuildContext, columns: Sequence[str]) -> Any:
         """Make an Arithmetic for columns of these names."""
         from skyulf.core import formulas
 

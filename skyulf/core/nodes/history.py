@@ -24,12 +24,12 @@ class _History(Step):
         reads: dict[str, Reads] = {"order": ([self.order], frozenset({"numeric", "datetime"}))}
         return {**reads, "groups": (self.groups, ENCODABLE)} if self.groups else reads
 
-    def misfit(self, columns: Mapping[str, Kind], others: Mapping[str, Kind]) -> str | None:  # noqa: ARG002
+    def misfit(self, columns: Mapping[str, Kind], others: Mapping[str, Kind]) -> str | None:
         """Refuse to have nothing but the moment itself to look back at."""
         beside = set(columns) - {self.order, *self.groups}
         return None if beside else f"{self.name} acts on other columns than order and groups; name some"
 
-    def makes(self, sources: Sequence[Source], classes: int | None) -> tuple[Made, ...]:  # noqa: ARG002
+    def makes(self, sources: Sequence[Source], classes: int | None) -> tuple[Made, ...]:
         """A column for each of the columns and each look back."""
         kept = [source for source in sources if source.name not in {self.order, *self.groups}]
         named = [(source.name, f"{source.name} {word}") for source in kept for word in self._words()]
@@ -42,7 +42,7 @@ class _History(Step):
         """Make a transformer of one column that stands before order and groups."""
         return self.build_on(context, ["", self.order, *self.groups])
 
-    def build_on(self, context: BuildContext, columns: Sequence[str]) -> Any:  # noqa: ARG002
+    def build_on(self, context: BuildContext, columns: Sequence[str]) -> Any:
         """Make a transformer for columns of these names."""
         place = {name: at for at, name in enumerate(columns)}
         values = [at for name, at in place.items() if name not in {self.order, *self.groups}]

@@ -24,7 +24,7 @@ class MissingIndicator(Step):
     output: ClassVar[Output] = "added"
     types: ClassVar[tuple[str, ...]] = ("sklearn.impute._base.MissingIndicator",)
 
-    def makes(self, sources: Sequence[Source], classes: int | None) -> tuple[Made, ...]:  # noqa: ARG002
+    def makes(self, sources: Sequence[Source], classes: int | None) -> tuple[Made, ...]:
         """One column for each, beside it."""
         return tuple(one(source, "is missing") for source in sources)
 
@@ -35,12 +35,12 @@ class MissingIndicator(Step):
         return Estimator(features="all", sparse=False)
 
     @classmethod
-    def arithmetic(cls, fitted: Any) -> Callable[[Any], Any]:  # noqa: ARG003
+    def arithmetic(cls, fitted: Any) -> Callable[[Any], Any]:
         """Compare: what is missing is NaN, which differs from itself."""
         return lambda block: (block != block).astype(float)
 
     @classmethod
-    def onnx(cls, fitted: Any, graph: "Graph", columns: "list[Column]") -> "list[Column]":  # noqa: ARG003
+    def onnx(cls, fitted: Any, graph: "Graph", columns: "list[Column]") -> "list[Column]":
         """Compare with itself what is a number; text is missing or not."""
         from skyulf.core.graph import DOUBLE, Named
 

@@ -102,7 +102,7 @@ class Polynomial(Step):
     degree: int = Field(default=2, ge=2)
     interactions_only: bool = False
 
-    def makes(self, sources: Sequence[Source], classes: int | None) -> tuple[Made, ...]:  # noqa: ARG002
+    def makes(self, sources: Sequence[Source], classes: int | None) -> tuple[Made, ...]:
         """The columns, their powers and their products."""
         count, most = (None if number is None else self._terms(number) for number in counted(sources))
         names = names_of(sources)

@@ -125,7 +125,7 @@ class OutlierIndicator(Fenced, NumberStep):
 
     method: Literal["iqr", "z_score", "quantiles", "bounds"] = "iqr"
 
-    def makes(self, sources: Sequence[Source], classes: int | None) -> tuple[Made, ...]:  # noqa: ARG002
+    def makes(self, sources: Sequence[Source], classes: int | None) -> tuple[Made, ...]:
         """One column for each, beside it."""
         return tuple(one(source, "is an outlier") for source in sources)
 

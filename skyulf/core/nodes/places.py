@@ -54,7 +54,7 @@ class GeoDistance(NumberStep):
             if getattr(self, parameter) is not None
         }
 
-    def makes(self, sources: Sequence[Source], classes: int | None) -> tuple[Made, ...]:  # noqa: ARG002
+    def makes(self, sources: Sequence[Source], classes: int | None) -> tuple[Made, ...]:
         """One column."""
         name = f"distance of {', '.join(self._named())}"
         return (Made(names_of(sources), name, name, 1, 1, any(source.nullable for source in sources)),)
@@ -63,7 +63,7 @@ class GeoDistance(NumberStep):
         """Make a GeoDistance for columns that stand as they are named."""
         return self.build_on(context, self._named())
 
-    def build_on(self, context: BuildContext, columns: Sequence[str]) -> Any:  # noqa: ARG002
+    def build_on(self, context: BuildContext, columns: Sequence[str]) -> Any:
         """Make a GeoDistance for columns of these names."""
         from skyulf.core import formulas
 
@@ -97,7 +97,7 @@ class H3Cells(NumberStep):
         """Name the columns of the place."""
         return {"latitude": ([self.latitude], NUMERIC), "longitude": ([self.longitude], NUMERIC)}
 
-    def makes(self, sources: Sequence[Source], classes: int | None) -> tuple[Made, ...]:  # noqa: ARG002
+    def makes(self, sources: Sequence[Source], classes: int | None) -> tuple[Made, ...]:
         """One column for each of the commonest cells."""
         text = f"one for each cell of {self.latitude}, {self.longitude}, at most {self.max_cells}"
         return (Made(names_of(sources), text, most=self.max_cells),)
@@ -106,7 +106,7 @@ class H3Cells(NumberStep):
         """Make an H3Cells for columns that stand as they are named."""
         return self.build_on(context, [self.latitude, self.longitude])
 
-    def build_on(self, context: BuildContext, columns: Sequence[str]) -> Any:  # noqa: ARG002
+    def build_on(self, context: BuildContext, columns: Sequence[str]) -> Any:
         """Make an H3Cells for columns of these names."""
         from skyulf.core import grid
 

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from skyulf.core.columns import Kind
-from skyulf.core.flow import some
+from skyulf.core.made import some
 from skyulf.core.registry import ALL_KINDS, ENCODABLE, NUMERIC, Address, BuildContext, Reads, RowStep, Task
 
 CLASSIFICATION: tuple[Task, ...] = ("classification",)
@@ -57,7 +57,7 @@ class _Neighbors(RowStep):
     takes: ClassVar[frozenset[Kind]] = NUMERIC
     takes_nulls: ClassVar[bool] = False
 
-    def misfit(self, columns: Mapping[str, Kind], others: Mapping[str, Kind]) -> str | None:  # noqa: ARG002
+    def misfit(self, columns: Mapping[str, Kind], others: Mapping[str, Kind]) -> str | None:
         """Refuse to leave columns out: rows are near each other, or made, in all of them."""
         if not others:
             return None

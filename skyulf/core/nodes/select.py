@@ -24,11 +24,11 @@ class Selecting(NumberStep):
     def which(self) -> str:
         """Say which columns are kept, after "those of A and B"."""
 
-    def kept_of(self, columns: int) -> int | None:  # noqa: ARG002 - a step that knows it overrides this
+    def kept_of(self, columns: int) -> int | None:
         """Return how many of so many columns are kept, or None where only fitting tells."""
         return None
 
-    def makes(self, sources: Sequence[Source], classes: int | None) -> tuple[Made, ...]:  # noqa: ARG002 - see `Step`
+    def makes(self, sources: Sequence[Source], classes: int | None) -> tuple[Made, ...]:
         """Some of the columns, which training rows tell."""
         names = names_of(sources)
         count, most = counted(sources)
@@ -38,7 +38,7 @@ class Selecting(NumberStep):
         return (Made(names, f"those of {some(names)} {self.which()}", None, kept, at_most, nullable),)
 
     @classmethod
-    def onnx(cls, fitted: Any, graph: "Graph", columns: "list[Column]") -> "list[Column]":  # noqa: ARG003 - see `Step`
+    def onnx(cls, fitted: Any, graph: "Graph", columns: "list[Column]") -> "list[Column]":
         """Choose."""
         return [columns[at] for at in fitted.kept_]
 

@@ -38,7 +38,7 @@ class TextVectors(Step):
     ngrams: int = Field(default=1, ge=1)
     by: Literal["word", "character"] = "word"
 
-    def makes(self, sources: Sequence[Source], classes: int | None) -> tuple[Made, ...]:  # noqa: ARG002
+    def makes(self, sources: Sequence[Source], classes: int | None) -> tuple[Made, ...]:
         """One column for each word that is kept, or for each place that words share."""
         if self.method == "hashing":
             count = self.max_features

@@ -49,6 +49,13 @@ def important(columns: int) -> dict[str, Any]:
     return {"importance": worth, "importance_of": {"metric": "brier", "score": 0.1, "rows": 100, "repeats": 5}}
 
 
+def sliced(metric: str) -> dict[str, Any]:
+    parts = [{"value": "$a_{", "rows": 40, "small": False, "metrics": {metric: 0.5}}]
+    parts += [{"range": [1.5, 2], "rows": 4, "small": True, "metrics": {metric: None}}]
+    parts += [{"missing": True, "rows": 1, "small": True, "metrics": {metric: 1.0}}]
+    return {"slices": [{"column": f"column $_{at}", "parts": parts} for at in range(6)]}
+
+
 @pytest.mark.parametrize(
     "evaluation",
     [
@@ -56,6 +63,8 @@ def important(columns: int) -> dict[str, Any]:
         classes([1, 2, 3]),
         {**classes([1, 2]), **important(40)},
         {**numbers(*range(20)), **important(1)},
+        {**numbers(*range(20)), **sliced("mae")},
+        {**classes([1, 2]), **sliced("accuracy")},
         classes(["$a_b$", "鳥", "a very long label without an end", "\\frac{", "e"]),
         classes(list(range(12))),
         classes(list(range(26))),

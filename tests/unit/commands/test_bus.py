@@ -12,8 +12,9 @@ from builders import BOB, NOW, SPEC, Clock, context, everything, record, registe
 
 from skyulf.adapters.memory_log import MemoryEventLog
 from skyulf.commands import COMMANDS, bus
+from skyulf.commands.answers import Answer
 from skyulf.commands.base import Command, Context, Decided, Handler, Streams, own_stream
-from skyulf.commands.bus import Answer, CommandBus
+from skyulf.commands.bus import CommandBus
 from skyulf.commands.deployment import Deploy
 from skyulf.commands.model import RetireModelVersion, SetModelAlias
 from skyulf.commands.pipeline import ArchivePipeline, CreatePipeline, RevisePipeline

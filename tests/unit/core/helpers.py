@@ -129,6 +129,8 @@ _FILLED = _use("impute", "numeric", strategy="median")
 _NO_DATES = _use("drop_columns", "datetime")
 _NO_TEXT = _use("drop_columns", "text")
 _ENCODED = _use("one_hot", "categorical")
+_NUMBERS = {"from": "dataset", "columns": "numeric"}
+_CATEGORIES = {"from": "dataset", "columns": "categorical"}
 _LEFT = [_FILLED, _use("scale", "numeric"), _NO_DATES, _ENCODED]
 
 _FEW = [_use("drop_outliers", ["fare paid"], method="bounds", maximum=9.0)]
@@ -245,6 +247,13 @@ USES = {use: [_NO_TEXT, *steps] for use, steps in _USES.items()} | {
         *_LEFT,
     ],
     "text_vectors hashing": [_use("text_vectors", ["note", "deck"], method="hashing", max_features=32), *_LEFT],
+    "target_encode branches": [
+        _use("impute", "all", strategy="median") | {"id": "filled", "inputs": [_NUMBERS]},
+        _use("target_encode", "all") | {"id": "coded", "inputs": [_CATEGORIES]},
+        _use("ordinal", "all") | {"id": "numbered", "inputs": [_CATEGORIES]},
+        _use("polynomial", ["age", "member"]) | {"id": "products", "inputs": ["filled"]},
+        _use("scale", "all") | {"inputs": ["coded", "products", {"from": "filled", "columns": ["age"]}, "numbered"]},
+    ],
     "text_vectors pairs": [_ENCODED, _use("text_vectors", ["note"], ngrams=2), *_LEFT],
 }
 """For each step, named first, pipelines of ``wide`` that use it and let every model follow."""

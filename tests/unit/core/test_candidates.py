@@ -151,7 +151,7 @@ def test_given_steps_rule_out_models_that_cannot_take_what_they_leave():
         (column("y", "string", distinct=ROWS), {}, "target"),
         (column("y", "string", distinct=4), {"task": "regression"}, "target"),
         (column("y", "date", distinct=4), {}, "target"),
-        (column("y", "string", distinct=4, rarest=1), {"split": {"stratify": True}}, "split.stratify"),
+        (column("y", "string", distinct=4, rarest=1), {"split": {"stratify": True}}, "target"),
         (column("y", "string", distinct=30, rarest=2), {"split": {"stratify": True}}, "split.test_size"),
     ],
 )
@@ -160,15 +160,18 @@ def test_targets_that_cannot_be_learnt(target, more, place):
     assert list(found) == [place]
 
 
-def test_a_class_with_one_row_is_fine_without_stratifying():
+def test_a_class_with_one_row_is_refused_unless_it_may_be_on_one_side_only():
     lonely = column("y", "string", distinct=4, rarest=1)
+    for left_to_us in (faults([X, lonely]), faults([X, lonely], FULL, LOGISTIC)):
+        assert list(left_to_us) == ["target"]
     assert faults([X, lonely], split={"stratify": False}) == {}
-    for target in (lonely, column("y", "string", distinct=30, rarest=2)):
-        assert faults([X, target]) == {}
-        chosen = choose_candidates(spec(), [X, target], ROWS)
-        assert {one.split.stratify for one in chosen.specs} == {False}
+
+
+def test_more_classes_than_rows_to_test_on_are_not_stratified_by_default():
+    rare = column("y", "string", distinct=30, rarest=2)
+    assert faults([X, rare]) == {}
+    assert {one.split.stratify for one in choose_candidates(spec(), [X, rare], ROWS).specs} == {False}
     assert {one.split.stratify for one in choose_candidates(spec(), [X, Y], ROWS).specs} == {None}
-    assert list(faults([X, lonely], FULL, LOGISTIC)) == ["split.stratify"]
 
 
 def test_many_classes():

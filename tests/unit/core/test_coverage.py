@@ -3,9 +3,14 @@
 import re
 from pathlib import Path
 
+import numpy as np
+
+from skyulf.core.cluster_quality import evaluate_clusters
+from skyulf.core.evaluation import evaluate_classes, evaluate_numbers
 from skyulf.core.registry import models, steps
 
 OURS_ALONE = {"drop_columns", "cluster"}
+EVALUATION = Path(__file__).parents[3] / "docs" / "evaluation.md"
 PAGE = Path(__file__).parents[3] / "docs" / "coverage.md"
 
 
@@ -31,6 +36,18 @@ def test_every_node_that_it_names_is_there_and_every_node_is_named() -> None:
         assert set(nodes) - named <= OURS_ALONE
         for cell in cells:
             assert cell.startswith(("`", "*")), f"{cell} is neither a node, nor a part of the system, nor to come"
+
+
+def test_every_metric_is_computed_and_told_of() -> None:
+    truth, numbers = np.array([0, 1, 1]), np.array([1.0, 2.0, 4.0])
+    classes, _ = evaluate_classes(truth, truth, np.eye(2)[truth], ["a", "b"])
+    computed = {*classes, *evaluate_numbers(numbers, numbers)[0], *evaluate_clusters(numbers[:, None], truth, 2)[0]}
+    assert [row[0] for row in rows("Metrics")] == [str(at) for at in range(1, 24)]
+    named = {name for row in rows("Metrics") if "*" not in row[2] for name in re.findall(r"`(\w+)`", row[2])}
+    assert computed - named == {"brier", "median_ae"}
+    assert named <= computed
+    table = EVALUATION.read_text(encoding="utf-8").split("## Metrics\n")[1].split("\n\n")[0]
+    assert set(re.findall(r"`(\w+)`", table)) == computed
 
 
 def test_what_each_is_by_is_a_parameter() -> None:

@@ -56,10 +56,16 @@ def test_regression():
             "mse": metrics.mean_squared_error(truth, said),
             "r2": metrics.r2_score(truth, said),
             "median_ae": metrics.median_absolute_error(truth, said),
+            "mape": metrics.mean_absolute_percentage_error(truth, said),
             "explained_variance": metrics.explained_variance_score(truth, said),
         }
     )
     assert document["residuals"]["quantiles"]["0.5"] == pytest.approx(np.median(truth - said))
+
+
+def test_of_a_share_of_nothing_nothing_is_said():
+    assert evaluate_numbers(np.array([2.0, -4.0]), np.array([1.0, -5.0]))[0]["mape"] == (0.5 + 0.25) / 2
+    assert evaluate_numbers(np.array([2.0, 0.0]), np.array([1.0, 0.0]))[0]["mape"] is None
 
 
 def test_one_row_has_no_r2():

@@ -24,6 +24,11 @@ LEARNS_FROM_TARGET: dict[str, list[dict[str, Any]]] = {
     "select_univariate shared": [
         ALL | {"node": "select_univariate", "params": {"keep": 10, "score": "mutual_information"}}
     ],
+    "target_encode branches": [
+        {"id": "coded", "node": "target_encode", "inputs": ["dataset"]},
+        {"id": "kinds", "node": "one_hot", "inputs": [{"from": "dataset", "columns": ["c"]}]},
+        {"node": "select_univariate", "inputs": ["kinds", "coded"], "params": {"keep": 10}},
+    ],
     "target_encode": [{"node": "target_encode", "columns": ["c", "d"]}],
     "weight_of_evidence": [{"node": "weight_of_evidence", "columns": ["c", "d"]}],
 }

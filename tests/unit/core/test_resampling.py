@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from helpers import LOGISTIC, facts_of, spec, trained
+from helpers import LOGISTIC, facts_of, spec, table, trained
 
 from skyulf.core.candidates import check_spec
 from skyulf.core.resampling import Resampled
@@ -115,3 +115,15 @@ def test_a_class_of_one_row_has_no_neighbours() -> None:
         Resampled("smote").fit_resample(ROWS, target)
     _, target = Resampled("random_over").fit_resample(ROWS, target)
     assert (target == "b").sum() == 289
+
+
+def test_steps_after_one_that_changes_rows_find_their_columns_where_they_stand() -> None:
+    frame, facts = table()
+    steps = [
+        {"node": "impute", "columns": "numeric"},
+        {"node": "one_hot", "columns": "categorical"},
+        {"node": "drop_duplicates", "columns": ["fare paid"]},
+        {"node": "scale", "columns": ["age"]},
+    ]
+    scaler = trained(spec(steps, LOGISTIC), frame=frame, facts=facts).pipeline[-2].named_transformers_["scale"]
+    assert scaler.mean_ == pytest.approx([frame["age"].mean()])

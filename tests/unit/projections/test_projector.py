@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, get_args
 
 import pytest
-from builders import everything, named, record, renamed, sequential_ids, written
+from builders import everything, named, record, renamed, rows_of, sequential_ids, written
 from histories import FULL, PRELUDE, STEPS, Historian, Step, command, written_history
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -20,10 +20,11 @@ from skyulf.events.log import EventLog
 from skyulf.events.pipeline import PipelineEvent
 from skyulf.events.registry import EVENTS
 from skyulf.projections import PROJECTIONS, projector
+from skyulf.projections.ahead import Ahead
 from skyulf.projections.base import Projection, Row, by_stream
 from skyulf.projections.pipeline import PIPELINES
 from skyulf.projections.projector import Projector
-from skyulf.projections.store import CheckpointMoved, NotBuilt, Parked, ReadStore, Selection
+from skyulf.projections.store import CheckpointMoved, NotBuilt, Parked, ReadStore
 
 SOON = 20
 """Seconds within which something that is certain to come must have come."""
@@ -87,10 +88,7 @@ def brought_up(log: EventLog, store: ReadStore, projections: Sequence[Projection
 
 def dump(store: ReadStore, projections: Sequence[Projection[Any]] = PROJECTIONS) -> dict[str, dict[str, Row]]:
     """Every row of every projection."""
-    return {
-        one.name: dict(store.select(one, Selection(one.indexes[0][-1], {}, limit=1_000_000)).rows)
-        for one in projections
-    }
+    return {one.name: rows_of(store, one) for one in projections}
 
 
 def names_of(store: ReadStore, projection: Projection[Tally]) -> dict[str, list[str]]:
@@ -250,8 +248,8 @@ class TestSeveralProjectors:
         late.prepare()
         (seen,) = twins[0].builds("tallies")
         brought_up(memory_log, twins[1], [tallies])
-        with pytest.raises(CheckpointMoved):
-            late._advance([seen])
+        with Ahead(memory_log, projector.PAGE) as ahead, pytest.raises(CheckpointMoved):
+            late._advance(ahead, [seen])
         assert names_of(twins[0], tallies) == {"pipeline-1": ["a"]}
 
 

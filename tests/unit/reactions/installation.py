@@ -13,8 +13,9 @@ from skyulf.adapters.leases import MemoryLeases
 from skyulf.adapters.memory_artifacts import MemoryArtifacts
 from skyulf.adapters.memory_log import MemoryEventLog
 from skyulf.commands import COMMANDS
+from skyulf.commands.answers import Answer
 from skyulf.commands.base import Command, Context
-from skyulf.commands.bus import Answer, CommandBus
+from skyulf.commands.bus import CommandBus
 from skyulf.errors import Unavailable
 from skyulf.events.base import Recorded
 from skyulf.events.job import JobState

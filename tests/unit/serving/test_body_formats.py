@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 
 from skyulf.core.columns import MISSING
+from skyulf.core.predictions import Intervals
 from skyulf.core.rows import Columns, Predictions, RowReader
 from skyulf.core.state import InputColumn
 from skyulf.errors import Invalid
@@ -273,6 +274,29 @@ def test_predictions_are_the_same_in_every_format(said: Predictions) -> None:
         for name, chance in row.items():
             assert table.column(f"probability_{name}")[at].as_py() == chance
             assert float(line[lines[0].index(f"probability_{name}")]) == chance
+
+
+def test_intervals_are_the_same_in_every_format() -> None:
+    said = Predictions(np.array([1.5, math.nan, -2.0]), intervals=Intervals(0.9, 0.25))
+    document = json.loads(write("json", said, "m", 3, intervals=True))
+    assert document["coverage"] == 0.9
+    ends = [{"lower": 1.25, "upper": 1.75}, {"lower": None, "upper": None}, {"lower": -2.25, "upper": -1.75}]
+    assert document["intervals"] == ends
+    table = pa.ipc.open_stream(write("arrow", said, "m", 3, intervals=True)).read_all()
+    assert table.schema.metadata == {b"model": b"m", b"model_version": b"3", b"coverage": b"0.9"}
+    assert table.select(["lower", "upper"]).to_pylist() == ends
+    lines = write("csv", said, "m", 3, intervals=True).decode().splitlines()
+    assert lines == ["prediction,lower,upper", "1.5,1.25,1.75", ",,", "-2.0,-2.25,-1.75"]
+
+
+@pytest.mark.parametrize("form", ["json", "csv", "arrow"])
+def test_intervals_are_said_on_request_only(form: Format) -> None:
+    said = Predictions(np.array([1.5]), intervals=Intervals(0.9, 0.25))
+    assert write(form, said, "m", 3) == write(form, Predictions(np.array([1.5])), "m", 3)
+    for none in (NUMBERS, CLASSES):
+        with pytest.raises(Invalid) as refused:
+            write(form, none, "m", 3, intervals=True)
+        assert [fault.place for fault in refused.value.faults] == ["intervals"]
 
 
 @pytest.mark.parametrize("classes", [["a", "b"], [True, False], [1, 2], [1.0, 2.0], None])

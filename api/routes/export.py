@@ -1,0 +1,163 @@
+"""Versions of models in other forms: the ONNX copy, code that rebuilds the pipeline without Skyulf, a model card."""
+
+import asyncio
+from hashlib import sha256
+
+from fastapi import Request, Response
+
+from api.dependencies import ASK_AGAIN, MinPositionDep, RuntimeDep, made, read, read_one
+from api.routes.base import NOT_MODIFIED, WholeFile, not_modified, problems, router
+from api.routes.model import Number
+from skyulf.commands.base import Name
+from skyulf.core.export import CodeForm, Trained
+from skyulf.errors import NotAllowed, NotFound, Unavailable
+from skyulf.projections.dataset import DatasetVersionRow
+from skyulf.projections.job import JobRow
+from skyulf.projections.model import ModelVersionRow
+from skyulf.queries.card import CardFacts, model_card
+from skyulf.runtime import Runtime
+
+routes = router("model")
+
+
+class Script(Response):
+    """A Python script."""
+
+    media_type = "text/x-python; charset=utf-8"
+
+
+class Notebook(Response):
+    """A Jupyter notebook."""
+
+    media_type = "application/x-ipynb+json"
+
+
+class Card(Response):
+    """A text in Markdown."""
+
+    media_type = "text/markdown; charset=utf-8"
+
+
+@routes.get(
+    "/models/{name}/versions/{number}/onnx",
+    response_class=WholeFile,
+    responses={
+        200: {"content": {"application/octet-stream": {}}, "description": "The ONNX copy."},
+        **NOT_MODIFIED,
+        **problems(409),
+    },
+)
+async def download_onnx(
+    name: Name, number: Number, runtime: RuntimeDep, min_position: MinPositionDep, request: Request, response: Response
+) -> Response:
+    """Download the ONNX copy of a version; its SHA-256 is its ETag.
+
+    409 with the reason where there is none; 503 while that is not settled, some seconds after the training.
+    """
+    _, job, _ = await _recorded(runtime, name, number, min_position)
+    if job.onnx is None:
+        raise Unavailable(f"whether {name} has an ONNX copy is not settled yet; ask again", ASK_AGAIN)
+    digest = job.onnx["digest"]
+    if digest is None:
+        raise NotAllowed(f"version {number} of {name} has no ONNX copy: {job.onnx['reason']}")
+    if not_modified(request, response, digest):
+        return Response(status_code=304, headers=dict(response.headers))
+    path = await asyncio.to_thread(runtime.artifacts.path, digest)
+    headers = {**response.headers, "Accept-Ranges": "none"}
+    return WholeFile(path, headers=headers, media_type="application/octet-stream", filename=f"{name}-{number}.onnx")
+
+
+@routes.get(
+    "/models/{name}/versions/{number}/script", response_class=Script, responses={**NOT_MODIFIED, **problems(409)}
+)
+async def download_script(
+    name: Name, number: Number, runtime: RuntimeDep, min_position: MinPositionDep, request: Request, response: Response
+) -> Response:
+    """Download a script of scikit-learn that rebuilds the pipeline from the file it was trained on, without Skyulf.
+
+    409 naming the steps that cannot be written.
+    """
+    text = await _code(runtime, name, number, min_position, "script")
+    return _sent(request, response, Script(text), text, f"{name}-{number}.py")
+
+
+@routes.get(
+    "/models/{name}/versions/{number}/notebook", response_class=Notebook, responses={**NOT_MODIFIED, **problems(409)}
+)
+async def download_notebook(
+    name: Name, number: Number, runtime: RuntimeDep, min_position: MinPositionDep, request: Request, response: Response
+) -> Response:
+    """Download the script as a Jupyter notebook (nbformat 4.5)."""
+    text = await _code(runtime, name, number, min_position, "notebook")
+    return _sent(request, response, Notebook(text), text, f"{name}-{number}.ipynb")
+
+
+@routes.get("/models/{name}/versions/{number}/card", response_class=Card, responses=NOT_MODIFIED)
+async def show_card(
+    name: Name, number: Number, runtime: RuntimeDep, min_position: MinPositionDep, request: Request, response: Response
+) -> Response:
+    """Describe a version for people: a model card in Markdown, filled from the log."""
+    version, job, table = await _recorded(runtime, name, number, min_position)
+    text = await asyncio.to_thread(_described, runtime, version, job, table)
+    return _sent(request, response, Card(text), text, f"{name}-{number}.md")
+
+
+async def _recorded(
+    runtime: Runtime, name: str, number: int, min_position: int | None
+) -> tuple[ModelVersionRow, JobRow, DatasetVersionRow]:
+    """The version, the job that made it and the table that it learnt from, each as new as the others."""
+    versions, jobs, tables = runtime.queries.model_versions, runtime.queries.jobs, runtime.queries.dataset_versions
+    version = await read_one(
+        runtime, versions, min_position, f"model-{name}", lambda: versions.get_version(name, number)
+    )
+    at_least = max(await asyncio.to_thread(versions.position), min_position or 0)
+    job = await read(runtime, jobs, at_least, lambda: jobs.get(version.job_id))
+    table = await read(runtime, tables, at_least, lambda: tables.get_version(job.dataset_id, job.dataset_version))
+    return version, job, table
+
+
+async def _code(runtime: Runtime, name: str, number: int, min_position: int | None, form: CodeForm) -> str:
+    version, job, table = await _recorded(runtime, name, number, min_position)
+    assert job.spec is not None and job.seed is not None  # noqa: PT018 - both, since the job trained the version
+    trained = Trained(
+        title=f"{name}, version {number}: {version.estimator}, {version.task}",
+        spec=job.spec,
+        seed=job.seed,
+        rows=table.rows,
+        columns=table.columns,
+        source={**table.source, "filename": table.filename, "digest": table.digest},
+        metrics=version.metrics,
+        environment=job.environment,
+    )
+    return await made(runtime.exports.code((name, number), trained, form), f"the {form}")
+
+
+def _described(runtime: Runtime, version: ModelVersionRow, job: JobRow, table: DatasetVersionRow) -> str:
+    queries = runtime.queries
+    model_stream = f"model-{version.model}"
+    events = runtime.log.load({job.id: 0, model_stream: 0})
+    try:
+        pipeline = queries.pipelines.get(job.pipeline_id).name if job.pipeline_id is not None else None
+    except NotFound:
+        pipeline = None
+    facts = CardFacts(
+        model=queries.models.get_named(version.model),
+        version=version,
+        job=job,
+        dataset=queries.datasets.get(job.dataset_id),
+        table=table,
+        pipeline=pipeline,
+        evaluation=queries.evaluations.get(job.id),
+        job_events=events[job.id],
+        model_events=events[model_stream],
+    )
+    return model_card(facts)
+
+
+def _sent(request: Request, response: Response, answer: Response, text: str, filename: str) -> Response:
+    """The answer under the name of a file, with its digest as its ETag."""
+    if not_modified(request, response, sha256(text.encode()).hexdigest()[:32]):
+        return Response(status_code=304, headers=dict(response.headers))
+    answer.headers["ETag"] = response.headers["ETag"]
+    answer.headers["Content-Disposition"] = f'attachment; filename="{filename}"'
+    return answer

@@ -1,0 +1,61 @@
+"""What ``skyulf jobs show`` tells of an evaluation beside its metrics: thresholds, intervals, clusters and slices."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from skyulf.cli.screen import number, table
+from skyulf.cli.train_view import labelled
+
+SHOWN = ("accuracy", "f1", "roc_auc", "mae", "rmse", "r2", "interval_coverage")
+"""The metrics of slices that a table shows, of those there are."""
+
+MOST_CLASSES = 5
+
+
+def shown(evaluation: Mapping[str, Any]) -> Iterator[Any]:
+    """The lines and tables of what an evaluation has of these."""
+    if found := evaluation.get("thresholds"):
+        each = [f"{plain(one['label'])} {number(one['threshold'])}" for one in found["classes"][:MOST_CLASSES]]
+        more = [f"{len(found['classes']) - MOST_CLASSES} more"] if len(found["classes"]) > MOST_CLASSES else []
+        how = f"  by {found['criterion']} on {found['rows']:,} rows: {number(found['score'])}"
+        yield labelled(
+            "decides", (", ".join([*each, *more]), "bold"), f"{how}, without {number(found['score_without'])}"
+        )
+    if found := evaluation.get("intervals"):
+        yield labelled(
+            "interval",
+            (f"± {number(found['half_width'])}", "bold"),
+            f"  for {found['coverage']:.1%} of rows; of those held out it holds {found['observed']:.1%}",
+        )
+    for found in evaluation.get("clusters") or ():
+        told = ", ".join(f"{name} {number(value)}" for name, value in found["metrics"].items())
+        yield labelled("clusters", (found["method"], "bold"), f"  {told}; rows {found['sizes']}")
+    for found in evaluation.get("slices") or ():
+        yield ""
+        yield _slices(found)
+
+
+def _slices(sliced: Mapping[str, Any]) -> Any:
+    names = [name for name in SHOWN if any(name in part["metrics"] for part in sliced["parts"])]
+    made = table(sliced["column"], "rows", *names, "", right=("rows", *names))
+    for part in sliced["parts"]:
+        values = [number(part["metrics"].get(name)) for name in names]
+        remark, style = ("few rows", "dim") if part["small"] else ("", "")
+        made.add_row(part_name(part), f"{part['rows']:,}", *values, remark, style=style)
+    return made
+
+
+def part_name(part: Mapping[str, Any]) -> str:
+    """Which rows a part of a slicing holds."""
+    if "value" in part:
+        return plain(part["value"])
+    if "range" in part:
+        return " – ".join(plain(end) for end in part["range"])
+    return "missing" if "missing" in part else f"{part['other']} other values"
+
+
+def plain(value: Any) -> str:
+    """A value of the data as a person reads it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,35 @@
+"""Writes trained pipelines as code when somebody asks for it; nothing of it is kept, as it follows from the log."""
+
+from collections.abc import Callable, Hashable
+from concurrent.futures import Future
+from typing import Any
+
+from skyulf.core.export import CodeForm, Trained
+from skyulf.reactions.on_request import OnRequest
+from skyulf.reactions.sandbox import SandboxServer
+
+SECONDS = 60.0
+MEMORY = 1 << 30
+AT_ONCE = 2
+
+
+class ExportService:
+    """Writes code in a sandbox, which has the libraries that the code is about."""
+
+    def __init__(self, sandbox: SandboxServer) -> None:
+        self._asked = OnRequest(sandbox, "exports", AT_ONCE, SECONDS, MEMORY)
+
+    def close(self) -> None:
+        """Begin no more, and wait for what is under way."""
+        self._asked.close()
+
+    def code(self, key: Hashable, trained: Trained, form: CodeForm) -> Future[str]:
+        """The code of what ``key`` names; fails with `NotAllowed` naming the steps that cannot be written."""
+        return self._asked.once((form, key), lambda: self._asked.in_sandbox(write_code, trained, form))
+
+
+def write_code(_: Callable[[Any], None], trained: Trained, form: CodeForm) -> str:
+    """Write a script or a notebook, in this process."""
+    from skyulf.core.export.script import notebook, script
+
+    return script(trained) if form == "script" else notebook(trained)

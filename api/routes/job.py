@@ -178,7 +178,8 @@ async def download_output(
 ) -> Response:
     """Download the predictions of a scoring: a column `prediction`, and `probability_<class>` of a classifier.
 
-    The file's SHA-256 is the `digest` of the job's output, and its ETag. 404 until there is one.
+    A regressor that has intervals adds `lower` and `upper`. The file's SHA-256 is the `digest` of the job's output,
+    and its ETag. 404 until there is one.
     """
     jobs = runtime.queries.jobs
     row = await read_one(runtime, jobs, min_position, job_id, lambda: with_output(jobs.get(job_id)))

@@ -107,8 +107,10 @@ class OutputOut(Response):
 
 
 class ScoringOut(Response):
-    """What a scoring was asked to do, and the file that came of it; null until there is one."""
+    """What a scoring predicts with, and the file that came of it; null until there is one."""
 
+    model: str
+    model_version: int
     deployment: str | None
     format: ScoreFormat
     keep: list[str]
@@ -127,8 +129,8 @@ def _error(row: JobRow) -> dict[str, Any] | None:
 class JobOut(Response):
     """A job; ``spec`` becomes the chosen one once there is a model, ``asked_spec`` stays what was asked for.
 
-    One of the kind ``scoring`` has no spec and no seed: it predicts a dataset with ``model_name`` in
-    ``model_version``, and ``scoring`` tells the rest.
+    One of the kind ``scoring`` predicts a dataset; it has no spec, no seed and no model of its own, and ``scoring``
+    tells the rest.
 
     ``onnx`` is null until it is settled whether the model has an ONNX copy, some time after it was trained.
     """

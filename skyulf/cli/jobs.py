@@ -61,12 +61,18 @@ def show_all(
             Text(status_of(item), style=STYLES.get(item["status"], "")),
             item["spec"]["target"] if item["spec"] else Text("scoring", style="dim"),
             names.get(item["dataset_id"]) or shown_id(screen, item["dataset_id"]),
-            version_of(item["model_name"], item["model_version"]),
+            _model(item),
             _came_to(item),
             duration(seconds(item)),
             shown_moment(screen, item["created_at"]),
         )
     show_page(screen, page, made, "There are no such jobs; skyulf train FILE --target COLUMN begins one.")
+
+
+def _model(job: Mapping[str, Any]) -> str:
+    """The model that a job trains, or predicts with."""
+    of = job["scoring"]
+    return version_of(of["model"], of["model_version"]) if of else version_of(job["model_name"], job["model_version"])
 
 
 def _came_to(job: Mapping[str, Any]) -> str:

@@ -71,7 +71,7 @@ def scoring(job: dict[str, Any]) -> list[Any]:
     """What a scoring came to, in lines."""
     told = job["scoring"]
     by = f" as deployment {told['deployment']} served it" if told["deployment"] else ""
-    lines = [labelled("model", (version_of(job["model_name"], job["model_version"]), "bold"), by)]
+    lines = [labelled("model", (version_of(told["model"], told["model_version"]), "bold"), by)]
     if (output := told["output"]) is not None:
         lacking = f", {output['missing']:,} without a finite prediction" if output["missing"] else ""
         size = f"{counted(output['rows'], 'row')}{lacking}, {output['size']:,} bytes of {told['format']}"

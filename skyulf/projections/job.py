@@ -32,8 +32,8 @@ JobKind = Literal["training", "scoring"]
 class JobRow(Row, frozen=True, kw_only=True):
     """A job as it is now; ``version`` is its stream's, ``spec`` becomes the chosen one once there is a model.
 
-    ``kind`` tells what it does. One that scores a dataset has no spec and no seed; ``model_name`` and ``model_version``
-    are then what it predicts with, and ``scoring`` holds what else was asked for and came of it.
+    ``kind`` tells what it does. One that scores a dataset has no spec and no seed and trains no model; ``scoring``
+    holds what predicts, what else was asked for, and what came of it.
 
     ``onnx`` says what became of the model's ONNX copy, None until that is settled. ``explanation`` is the digest of
     how much each column matters. ``unfinished`` is 1 while there is a model of which one of the two is not settled.
@@ -119,15 +119,21 @@ def _scoring_created(event: ScoringCreated, recorded: Recorded) -> JobRow:
         dataset_id=event.dataset_id,
         dataset_version=event.dataset_version,
         pipeline_id=None,
-        model_name=event.target.model,
-        model_version=event.target.model_version,
+        model_name=None,
         asked_spec=None,
         spec=None,
         set_aside=[],
         seed=None,
         created_at=recorded.metadata.recorded_at,
         created_position=recorded.position,
-        scoring={"deployment": event.deployment, "format": event.format, "keep": list(event.keep), "output": None},
+        scoring={
+            "model": event.target.model,
+            "model_version": event.target.model_version,
+            "deployment": event.deployment,
+            "format": event.format,
+            "keep": list(event.keep),
+            "output": None,
+        },
     )
 
 

@@ -171,12 +171,12 @@ class LineageService:
             found.link(self._version(job.dataset_id, job.dataset_version, names[job.dataset_id]), node, "data of")
             if job.pipeline_id is not None:
                 found.link(self._pipeline(job.pipeline_id), node, "pipeline of")
+            if job.scoring is not None:
+                version = f"{job.scoring['model']}:{job.scoring['model_version']}"
+                found.link(Node("model_version", version, version), node, "scored by")
             if job.model_name is not None and job.model_version is not None:
                 version = f"{job.model_name}:{job.model_version}"
                 made = Node("model_version", version, version)
-                if job.kind == "scoring":
-                    found.link(made, node, "scored by")
-                    continue
                 found.link(node, made, "trained")
                 for deployment, how in sorted(serving.get((job.model_name, job.model_version), []), key=str):
                     found.link(made, deployment, how)

@@ -31,9 +31,10 @@ def rows_of(client: Client, dataset: str) -> list[dict[str, Any]]:
 
 def test_a_scoring_predicts_every_row_as_the_deployment_does(client: Client, dataset: str, deployment: str) -> None:
     job = scored(client, dataset, deployment=deployment, keep=["colour", "size"])
-    assert (job["kind"], job["model_name"], job["model_version"], job["spec"]) == ("scoring", "colours", 1, None)
+    assert (job["kind"], job["model_name"], job["spec"]) == ("scoring", None, None)
     output = job["scoring"].pop("output")
-    assert job["scoring"] == {"deployment": deployment, "format": "parquet", "keep": ["colour", "size"]}
+    predicts = {"model": "colours", "model_version": 1}
+    assert job["scoring"] == {**predicts, "deployment": deployment, "format": "parquet", "keep": ["colour", "size"]}
     assert (output["rows"], output["missing"], job["progress"]["fraction"]) == (ROWS, 0, 1.0)
     assert set(job["timings"]) == {"load", "read", "predict", "write"}
 
@@ -58,6 +59,8 @@ def test_a_scoring_predicts_every_row_as_the_deployment_does(client: Client, dat
     assert kinds[:2] == ["ScoringCreated", "JobStarted"]
     assert (kinds[-1], set(kinds[2:-1])) == ("DatasetScored", {"JobProgressed"})
     assert "green" not in str(events), "an event holds no value of the data"
+    counted = [line for line in client.get("/metrics").text.splitlines() if line.startswith("skyulf_scored_rows_total")]
+    assert [float(line.split()[1]) >= ROWS for line in counted] == [True]
 
 
 def test_a_scoring_by_a_models_version_as_csv(client: Client, dataset: str, model: str) -> None:
@@ -132,7 +135,7 @@ def test_a_dataset_that_does_not_fit_fails_and_says_which_columns(client: Client
 
 
 def test_a_training_has_no_predictions(client: Client, model: str) -> None:
-    job = client.everything("/v1/jobs", model_name=model, kind="training")[0]
+    job = client.everything("/v1/jobs", model_name=model)[0]
     assert_problem(client.get(f"/v1/jobs/{job['id']}/output"), 404, "not-found")
 
 

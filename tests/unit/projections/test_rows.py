@@ -224,8 +224,8 @@ class TestJobs:
         created = scoring_created(deployment="shop", format="csv", keep=("x",))
         waits = row(JOBS, self.ID, created)
         assert (waits.kind, waits.status, waits.spec, waits.seed) == ("scoring", "created", None, None)
-        assert (waits.model_name, waits.model_version, waits.dataset_id) == ("irises", 1, "dataset-1")
-        asked = {"deployment": "shop", "format": "csv", "keep": ["x"]}
+        assert (waits.model_name, waits.dataset_id) == (None, "dataset-1"), "it trains no model"
+        asked = {"model": "irises", "model_version": 1, "deployment": "shop", "format": "csv", "keep": ["x"]}
         assert waits.scoring == {**asked, "output": None}
         done = row(JOBS, self.ID, created, STARTED, dataset_scored())
         output = {"digest": "sha256:predictions", "size": 2_000, "rows": 100, "missing": 1}

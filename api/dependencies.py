@@ -185,9 +185,9 @@ async def read_fresh_all(runtime: Runtime, min_position: int | None) -> None:
             await runtime.queries.freshness.reach(projection, min_position)
 
 
-async def made(future: Future[T], what: str) -> T:
-    """What comes of something that is being made, if it does soon; it goes on in any case."""
+async def made(future: Future[T], what: str, patience: float = PATIENCE) -> T:
+    """What comes of something that is being made, if it does within ``patience`` seconds; it goes on in any case."""
     try:
-        return await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(future)), PATIENCE)
+        return await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(future)), patience)
     except TimeoutError:
         raise Unavailable(f"{what} is being made; ask again", ASK_AGAIN) from None

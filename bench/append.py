@@ -13,7 +13,7 @@ from eventsourcing.persistence import StoredEvent
 from eventsourcing.sqlite import SQLiteApplicationRecorder, SQLiteDatastore
 
 from bench.events import LIMITS, SPEC, job_created, metadata
-from bench.measure import Report, compared, interleaved, scratch, seconds_of
+from bench.measure import Report, collecting_as_served, compared, interleaved, scratch, seconds_of
 from skyulf.adapters.sqlite_log import SqliteEventLog
 from skyulf.adapters.stored import data_of, state_of
 from skyulf.adapters.system import new_id, now
@@ -113,7 +113,7 @@ def run() -> Report:
         bus = CommandBus(bus_log, {**COMMANDS, Note: NOTE}, now, new_id)
         library = library_recorder(folder / "library.db")
         dataset = bus.send(dataset_command(), Context(ACTOR)).result().id
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner, collecting_as_served():
             sides = interleaved(
                 [
                     lambda: raw_rate(raw, ALONE, 1),

@@ -22,8 +22,8 @@ from skyulf.queries.audit import AuditService
 from skyulf.reactions.sealing import Sealer
 
 ROUNDS = 5
-TOGETHER = 10_000
-"""Appends in a round: some seconds of them, so that the sealer is at work meanwhile."""
+TOGETHER = 25_000
+"""Appends in a round: some seconds of them, so that the sealer, which looks once a second, is at work meanwhile."""
 
 PAGE = 10_000
 

@@ -29,9 +29,7 @@ def cluster(bootstrap: str, **changes: Any) -> Kafka:
 
 def messages(kafka: Kafka, isolation: str = "read_committed") -> list[ConsumerRecord]:
     """Every message in the topics of all nouns, each partition's in its order."""
-    with closing(
-        KafkaConsumer(bootstrap_servers=kafka.bootstrap, isolation_level=isolation, enable_auto_commit=False)
-    ) as consumer:
+    with closing(kafka.connect(KafkaConsumer, isolation_level=isolation, enable_auto_commit=False)) as consumer:
         topics = [kafka.topic(noun) for noun in EVOLVE]
         partitions = [
             TopicPartition(topic, number) for topic in topics for number in consumer.partitions_for_topic(topic) or ()

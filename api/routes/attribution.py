@@ -13,6 +13,9 @@ from skyulf.errors import NotFound
 
 routes = router("job")
 
+PATIENCE = 3.0
+"""Seconds that who asks is kept waiting: the library alone takes longer to load where much else is done."""
+
 
 @routes.get("/jobs/{job_id}/shap", response_model=ShapOut, responses={**NOT_MODIFIED, **problems(409)})
 async def show_shap(
@@ -32,6 +35,7 @@ async def show_shap(
     assert job.seed is not None  # what has a model was trained
     number = job.dataset_version
     version = await read_one(runtime, versions, min_position, dataset, lambda: versions.get_version(dataset, number))
-    content = await made(runtime.profiles.attribution(model, as_known(version), job.seed), "what moves the model")
+    work = runtime.profiles.attribution(model, as_known(version), job.seed)
+    content = await made(work, "what moves the model", PATIENCE)
     head = msgspec.json.encode({"job_id": job_id})
     return Response(head[:-1] + b"," + content[1:], media_type="application/json", headers=dict(response.headers))

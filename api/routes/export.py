@@ -2,6 +2,7 @@
 
 import asyncio
 from hashlib import sha256
+from typing import Any
 
 from fastapi import Request, Response
 
@@ -128,8 +129,22 @@ async def _code(runtime: Runtime, name: str, number: int, min_position: int | No
         source={**table.source, "filename": table.filename, "digest": table.digest},
         metrics=version.metrics,
         environment=job.environment,
+        measuring=job.rows.get("measuring", 0),
+        **await asyncio.to_thread(_decides, runtime, job.id, job.spec),
     )
     return await made(runtime.exports.code((name, number), trained, form), f"the {form}")
+
+
+def _decides(runtime: Runtime, job_id: str, spec: dict[str, Any]) -> dict[str, Any]:
+    """By what the model decides beside its numbers, where the spec asks for anything; its artifact is read for that."""
+    if not (spec.get("thresholds") or spec.get("intervals")):
+        return {}
+    evaluation = runtime.queries.evaluations.get(job_id)
+    thresholds, intervals = evaluation.get("thresholds"), evaluation.get("intervals")
+    return {
+        "thresholds": thresholds and thresholds["classes"],
+        "half_width": intervals and intervals["half_width"],
+    }
 
 
 def _described(runtime: Runtime, version: ModelVersionRow, job: JobRow, table: DatasetVersionRow) -> str:

@@ -16,6 +16,7 @@ from kafka.errors import (
 )
 from kafka.net.compat import KafkaNetClient
 
+from skyulf.adapters.kafka_sockets import client as net_client
 from skyulf.errors import Misconfigured, SkyulfError, Unavailable
 
 TIMEOUTS: Mapping[str, int] = {
@@ -85,7 +86,7 @@ class Kafka:
         made: list[KafkaNetClient] = []
 
         def remembered(**config: Any) -> KafkaNetClient:
-            made.append(KafkaNetClient(**config))
+            made.append(net_client(**config))
             return made[-1]
 
         manager, reasons = logging.getLogger("kafka.net.manager"), Reasons()

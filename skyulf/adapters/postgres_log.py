@@ -63,7 +63,7 @@ class PostgresEventLog:
         self._wakeups = Wakeups()
         self._notifier = Notifier(url, channel)
         table_name = sql.SQL("{}.events").format(sql.Identifier(schema))
-        self._listener = Listener(url, channel, table_name, self._wakeups, lambda: self._notifier.backend)
+        self._listener = Listener(url, channel, table_name, self._wakeups, self._notifier.name)
         self._selects = Selects(schema)
 
     def append(self, appends: Sequence[Append]) -> list[AppendResult]:

@@ -49,7 +49,12 @@ class ProgressTeller:
             positions, self._positions = self._positions, {}
         if positions:
             words = msgspec.json.encode(positions).decode()
-            connection.execute("SELECT pg_notify(%s, %s)", [self._channel, words], prepare=True)
+            try:
+                connection.execute("SELECT pg_notify(%s, %s)", [self._channel, words], prepare=True)
+            except psycopg.Error:
+                with self._lock:
+                    self._positions = {**positions, **self._positions}
+                raise
 
 
 class ProgressListener:

@@ -20,6 +20,7 @@ AGAIN = 0.5
 class Teller:
     """Calls ``say`` with a connection soon after there is news, and at most every ``spacing`` seconds.
 
+    Whatever the connection was lost with is said again on the next one.
     ``name`` is the thread's, which is begun with the first news; ``greet`` is called with each new connection.
     """
 
@@ -66,6 +67,7 @@ class Teller:
                     self._greet(connection)
                     self._follow(connection)
             except psycopg.Error:
+                self._news.set()
                 self._stopping.wait(AGAIN)
 
     def _follow(self, connection: Connection[Any]) -> None:

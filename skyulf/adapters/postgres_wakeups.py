@@ -9,7 +9,6 @@ import selectors
 import socket
 import threading
 import time
-from collections.abc import Callable
 from contextlib import closing
 from typing import Any
 
@@ -18,6 +17,7 @@ from psycopg import Connection, sql
 
 from skyulf.adapters.postgres import conninfo
 from skyulf.adapters.postgres_teller import AGAIN, Teller
+from skyulf.adapters.system import new_id
 from skyulf.adapters.wakeups import Wakeups
 
 SPACING = 0.05
@@ -32,12 +32,15 @@ logger = logging.getLogger(__name__)
 
 
 class Notifier:
-    """Tells other processes of appends; ``backend`` is the process id of its connection, once it has one."""
+    """Tells other processes of appends, each time with ``name``, by which this process knows its own words again.
+
+    The number of its connection would not do: once the server has dropped that, another process may be given it.
+    """
 
     def __init__(self, url: str, channel: str) -> None:
-        self._notify = sql.SQL("NOTIFY {}").format(sql.Identifier(channel))
-        self._teller = Teller(url, "notifier", self._say, self._greet, SPACING)
-        self.backend: int | None = None
+        self.name = new_id()
+        self._notify = sql.SQL("NOTIFY {}, {}").format(sql.Identifier(channel), sql.Literal(self.name))
+        self._teller = Teller(url, "notifier", self._say, spacing=SPACING)
 
     def tell(self) -> None:
         """There is something new."""
@@ -47,19 +50,17 @@ class Notifier:
         """Tell what is left to be told, and end."""
         self._teller.close()
 
-    def _greet(self, connection: Connection[Any]) -> None:
-        self.backend = connection.info.backend_pid
-
     def _say(self, connection: Connection[Any]) -> None:
         connection.execute(self._notify)
 
 
 class Listener:
-    """Hears of what other processes append, in a thread that is begun with the first who wants to know."""
+    """Hears of what other processes append, in a thread that is begun with the first who wants to know.
 
-    def __init__(
-        self, url: str, channel: str, table: sql.Composed, wakeups: Wakeups, ours: Callable[[], int | None]
-    ) -> None:
+    ``ours`` is the name that this process tells its own appends with.
+    """
+
+    def __init__(self, url: str, channel: str, table: sql.Composed, wakeups: Wakeups, ours: str) -> None:
         self._url = url
         self._end = sql.SQL("SELECT max(notification_id) FROM {}").format(table)
         self._listen = sql.SQL("LISTEN {}").format(sql.Identifier(channel))
@@ -115,8 +116,8 @@ class Listener:
             while not self._closed:
                 now = time.monotonic()
                 selector.select(BEAT if now < awake_until else None)
-                heard = {notify.pid for notify in connection.notifies(timeout=0)}
-                if heard - {self._ours()}:
+                heard = {notify.payload for notify in connection.notifies(timeout=0)}
+                if heard - {self._ours}:
                     awake_until = time.monotonic() + AWAKE
                     self._wakeups.wake_all()
                 elif now < awake_until:

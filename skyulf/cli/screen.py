@@ -1,29 +1,26 @@
-"""What a person sees, or a program reads: tables and progress, one JSON document, and errors in either form."""
+"""What a person sees, or a program reads: tables and progress, one JSON document, and errors in either form.
+
+rich is imported when something is first shown: a server holds it as long as it runs, 3 MB, and shows nothing by it.
+"""
 
 import os
 import re
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import typer
-from rich import box
-from rich.console import Console, RenderableType
-from rich.progress import (
-    BarColumn,
-    Progress,
-    SpinnerColumn,
-    TaskID,
-    TaskProgressColumn,
-    TextColumn,
-    TimeElapsedColumn,
-)
-from rich.table import Table
-from rich.text import Text
 
 from skyulf.errors import Fault, Invalid, Misconfigured, SkyulfError
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+    from rich.progress import Progress, TaskID
+    from rich.table import Table
+    from rich.text import Text
 
 WIDTH_WHEN_PIPED = 120
 
@@ -58,21 +55,29 @@ class Screen:
 
     def __init__(self, as_json: bool) -> None:
         self.as_json = as_json
-        self.out = make_console()
-        self.err = make_console(stderr=True)
+
+    @cached_property
+    def out(self) -> "Console":
+        """The standard output."""
+        return make_console()
+
+    @cached_property
+    def err(self) -> "Console":
+        """The standard error."""
+        return make_console(stderr=True)
 
     @property
     def animated(self) -> bool:
         """Whether someone watches."""
         return self.err.is_terminal and not self.as_json
 
-    def show(self, *things: RenderableType) -> None:
+    def show(self, *things: "RenderableType") -> None:
         """Print results for a person."""
         if not self.as_json:
             for thing in things:
                 self.out.print(thing)
 
-    def note(self, text: str | Text, style: str = "") -> None:
+    def note(self, text: "str | Text", style: str = "") -> None:
         """Say something on the way."""
         if not self.as_json:
             self.err.print(text, style=style, soft_wrap=True)
@@ -102,6 +107,8 @@ class Screen:
         if not self.animated:
             yield Move()
             return
+        from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
         with Progress(
             SpinnerColumn(),
             TextColumn("{task.description}", markup=False),
@@ -119,6 +126,8 @@ class Screen:
         if self.as_json:
             self.document(problem)
             return
+        from rich.text import Text
+
         title, detail = str(problem["title"]), str(problem.get("detail") or "")
         self.err.print(Text.assemble((f"{title}: " if detail else title, "bold red"), detail), soft_wrap=True)
         for fault in problem.get("errors") or ():
@@ -130,18 +139,20 @@ class Screen:
 class Move:
     """Moves a progress bar on, where there is one."""
 
-    def __init__(self, progress: Progress | None = None, task: TaskID = TaskID(0)) -> None:  # noqa: B008 - a number
+    def __init__(self, progress: "Progress | None" = None, task: "TaskID | None" = None) -> None:
         self._progress = progress
         self._task = task
 
     def __call__(self, done: float, text: str | None = None) -> None:
         """So much is done, and what is done now is ``text``."""
-        if self._progress is not None:
+        if self._progress is not None and self._task is not None:
             self._progress.update(self._task, completed=done, description=text)
 
 
-def make_console(stderr: bool = False) -> Console:
+def make_console(stderr: bool = False) -> "Console":
     """A console that takes text as it is, and is wide enough for tables when nobody watches."""
+    from rich.console import Console
+
     console = Console(stderr=stderr, highlight=False, markup=False, emoji=False)
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = WIDTH_WHEN_PIPED
@@ -185,8 +196,11 @@ def speaking(as_json: bool) -> Iterator[Screen]:
         raise typer.Exit(0) from None
 
 
-def table(*headers: str, right: tuple[str, ...] = (), title: str | None = None) -> Table:
+def table(*headers: str, right: tuple[str, ...] = (), title: str | None = None) -> "Table":
     """An empty table in the style of all of them; the columns in ``right`` hold numbers."""
+    from rich import box
+    from rich.table import Table
+
     made = Table(
         title=title,
         title_justify="left",

@@ -11,8 +11,8 @@ from contextlib import closing, contextmanager
 from types import FrameType
 from typing import Any
 
+import typer
 import uvicorn
-from rich.text import Text
 
 from api.security import LOOPBACK, is_loopback
 from skyulf import logs
@@ -273,10 +273,11 @@ def _tell(screen: Screen, settings: Settings, url: str) -> None:
     else:
         title = f"Skyulf's {settings.role} is at work at "
         lines = [*_places(settings), ("health", f"{url}/health/ready"), stop]
-    screen.out.print(Text.assemble((title, "bold"), (url, "bold green")))
+    color = False if os.environ.get("NO_COLOR") else None
+    typer.echo(typer.style(title, bold=True) + typer.style(url, fg="green", bold=True), color=color)
     width = max(len(label) for label, _ in lines) + 1
     for label, text in lines:
-        screen.out.print(Text.assemble((f"  {label:<{width}}", "dim"), text), soft_wrap=True)
+        typer.echo(typer.style(f"  {label:<{width}}", dim=True) + text, color=color)
 
 
 def _places(settings: Settings) -> Iterator[tuple[str, str]]:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from skyulf.core.formats import LoadedModel
 from skyulf.core.predictions import Predictions
-from skyulf.core.rows import Columns, RowReader, dtype_of
+from skyulf.core.rows import Columns, RowReader, sent
 from skyulf.core.state import FittedState
 from skyulf.core.walk import Walk
 
@@ -30,7 +30,7 @@ class Applier:
 
     def columns_of_frame(self, frame: pd.DataFrame) -> Columns:
         """Take the arrays of a frame as ``read_frame`` gives it, which has every column of the schema."""
-        return {column.name: frame[column.name].to_numpy(dtype=dtype_of(column)) for column in self.input_schema}
+        return sent(self.input_schema, frame)
 
     def predict(self, columns: Columns) -> Predictions:
         """Predict each row of ``columns`` (arrays of one length, as ``validate`` gives them)."""

@@ -17,9 +17,10 @@ import pandas as pd
 from skyulf.core.columns import ColumnFacts
 from skyulf.core.evaluation import aligned, finite
 from skyulf.core.formats import LoadedModel
-from skyulf.core.importance import held_out, sent
+from skyulf.core.importance import held_out
 from skyulf.core.predictions import class_key
 from skyulf.core.registry import BuildContext
+from skyulf.core.rows import sent
 from skyulf.core.walk import Walk
 from skyulf.errors import NotAllowed
 

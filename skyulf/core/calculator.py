@@ -166,7 +166,7 @@ def fit(
         with run.stage("evaluate"):
             features, truth = table.features.iloc[test], table.target[test]
             metrics, evaluation = judge(
-                held_out, measured, spec, features, truth, table.classes, labels, columns, context.seed
+                held_out, measured, spec, features, truth, table.classes, labels, flow.inputs, columns, context.seed
             )
             run.metrics = {name: value for name, value in metrics.items() if value is not None}
             if tuned is not None:

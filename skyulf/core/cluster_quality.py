@@ -1,14 +1,17 @@
 """How well the clusters that a pipeline's steps found part rows that they never saw: without asking for the target."""
 
 import copy
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from skyulf.core.clusters import Clusters
+from skyulf.core.columns import ColumnFacts
 from skyulf.core.evaluation import Metrics, finite
-from skyulf.core.walk import parts_of
+from skyulf.core.rows import sent
+from skyulf.core.walk import Walk
 
 Array = np.ndarray[Any, Any]
 
@@ -38,25 +41,26 @@ def evaluate_clusters(numbers: Array, assigned: Array, known: int) -> tuple[Metr
         }, sizes
 
 
-def clusters_of(pipeline: Any, features: pd.DataFrame, seed: int) -> list[dict[str, Any]]:
+def clusters_of(
+    pipeline: Any, inputs: Sequence[str], features: pd.DataFrame, columns: Sequence[ColumnFacts], seed: int
+) -> list[dict[str, Any]]:
     """Evaluate each ``cluster`` step of a fitted pipeline on rows that it was not fitted on, in the order of the steps.
 
-    ``rows`` were looked at, ``sizes`` of them in each cluster.
+    ``inputs`` are the names of the columns that the pipeline was fitted on, ``columns`` the facts of all. ``rows`` were
+    looked at, ``sizes`` of them in each cluster.
     """
-    if not any(isinstance(fitted, Clusters) for step in pipeline[:-1] for fitted, _ in parts_of(step)):
-        return []
-    flowing: Any = features
+    found: list[dict[str, Any]] = []
+
+    def look(fitted: Any, cells: Array) -> None:
+        if isinstance(fitted, Clusters):
+            numbers = cells.astype(np.float64)
+            metrics, sizes = evaluate_clusters(numbers, members(fitted, numbers), int(fitted.clusters_.max()) + 1)
+            found.append({"method": fitted.method, "metrics": metrics, "rows": len(numbers), "sizes": sizes})
+
     if len(features) > MOST_ROWS:
-        flowing = features.iloc[np.sort(np.random.default_rng(seed).choice(len(features), MOST_ROWS, replace=False))]
-    found = []
-    for step in pipeline[:-1]:
-        for fitted, positions in parts_of(step):
-            if isinstance(fitted, Clusters):
-                numbers = np.asarray(flowing)[:, positions].astype(np.float64)
-                assigned = members(fitted, numbers)
-                metrics, sizes = evaluate_clusters(numbers, assigned, int(fitted.clusters_.max()) + 1)
-                found.append({"method": fitted.method, "metrics": metrics, "rows": len(numbers), "sizes": sizes})
-        flowing = step.transform(flowing)
+        features = features.iloc[np.sort(np.random.default_rng(seed).choice(len(features), MOST_ROWS, replace=False))]
+    known = {column.name: column for column in columns}
+    Walk(pipeline, inputs, watch=look).predict(sent([known[name] for name in inputs], features))
     return found
 
 

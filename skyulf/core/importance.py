@@ -18,8 +18,7 @@ from skyulf.core.evaluation import aligned, brier, codes_of, finite
 from skyulf.core.flow import follow
 from skyulf.core.formats import LoadedModel
 from skyulf.core.registry import BuildContext
-from skyulf.core.rows import Columns, dtype_of
-from skyulf.core.state import InputColumn
+from skyulf.core.rows import sent
 from skyulf.core.walk import Walk
 
 Array = np.ndarray[Any, Any]
@@ -83,8 +82,3 @@ def held_out(
     if len(test) > most:
         test = np.sort(np.random.default_rng(context.seed).choice(test, most, replace=False))
     return pipeline, table.features.iloc[test], table.target[test], table.classes
-
-
-def sent(schema: Sequence[InputColumn], features: pd.DataFrame) -> Columns:
-    """The columns of a frame that a model takes, as it takes them."""
-    return {column.name: features[column.name].to_numpy(dtype=dtype_of(column)) for column in schema}

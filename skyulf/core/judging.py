@@ -11,6 +11,7 @@ from skyulf.core.columns import ColumnFacts
 from skyulf.core.evaluation import Metrics, aligned, codes_of, evaluate_classes, evaluate_numbers
 from skyulf.core.intervals import share_within
 from skyulf.core.measuring import Measured
+from skyulf.core.nodes.clusters import Cluster
 from skyulf.core.predictions import Label, decided
 from skyulf.core.slices import slices_of
 from skyulf.core.spec import PipelineSpec
@@ -30,13 +31,15 @@ def judge(
     truth: Array,
     classes: Array | None,
     labels: Sequence[Label],
+    inputs: Sequence[str],
     columns: Sequence[ColumnFacts],
     seed: int,
 ) -> tuple[Metrics, dict[str, Any]]:
     """Return the metrics and the document of an evaluation; classes are decided by what was ``measured``.
 
-    ``features`` and ``truth`` are of the rows held out. With thresholds the document has the ``metrics_without`` them
-    which they change; with intervals the share of these rows that lie in theirs (``observed``).
+    ``features`` and ``truth`` are of the rows held out, ``inputs`` the columns that the pipeline was fitted on. With
+    thresholds the document has the ``metrics_without`` them which they change; with intervals the share of these rows
+    that lie in theirs (``observed``).
     """
     told: dict[str, Any] = {name: dict(part) for name, part in measured.told.items()}
     if classes is None:
@@ -64,6 +67,6 @@ def judge(
     if spec.evaluation.slices:
         facts = {column.name: column for column in columns}
         told["slices"] = slices_of([facts[name] for name in spec.evaluation.slices], features, part)
-    if clusters := clusters_of(pipeline, features, seed):
-        told["clusters"] = clusters
+    if any(step.node == Cluster.name for step in spec.steps or ()):
+        told["clusters"] = clusters_of(pipeline, inputs, features, columns, seed)
     return metrics, {**document, **told}

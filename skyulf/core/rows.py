@@ -6,15 +6,19 @@ from datetime import UTC, datetime, timedelta
 from itertools import chain, groupby
 from operator import itemgetter
 from types import NoneType
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from skyulf.core.block import Block
+from skyulf.core.columns import ColumnType
 from skyulf.core.frame import MICROSECONDS
 from skyulf.core.predictions import Predictions as Predictions
 from skyulf.core.state import InputColumn
 from skyulf.errors import Fault, Invalid
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Array = np.ndarray[Any, Any]
 
@@ -194,9 +198,28 @@ def _cells_of(names: Sequence[str]) -> Callable[[Mapping[str, Any]], Cells]:
     return lambda row: [row[name] for name in names]
 
 
-def dtype_of(column: InputColumn) -> Any:
+class Typed(Protocol):
+    """A column with a name and a type: of an input schema, or of a dataset's facts."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        ...
+
+    @property
+    def type(self) -> ColumnType:
+        """What its cells are."""
+        ...
+
+
+def dtype_of(column: Typed) -> Any:
     """The type of a column's array: object for text, float64 for all else."""
     return object if column.type == "string" else np.float64
+
+
+def sent(columns: Sequence[Typed], frame: "pd.DataFrame") -> Columns:
+    """The columns of a frame, as ``read_frame`` gives it, as arrays that a model takes."""
+    return {column.name: frame[column.name].to_numpy(dtype=dtype_of(column)) for column in columns}
 
 
 class Wrong(Exception):

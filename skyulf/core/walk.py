@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, Any]
 T = TypeVar("T")
 
+Watch = Callable[[Any, Array], None]
+"""Is told a fitted transformer, and rows as they reach it."""
+
 # Trees compare in single precision, and what is beyond it can overflow a linear model: the model sees this at most.
 LIMIT = 1e30
 
@@ -45,13 +48,19 @@ class Walk:
     """A fitted pipeline's steps and model, made to act on arrays: the same numbers as on a DataFrame.
 
     ``inputs`` are the names of the columns that the pipeline was fitted on, in their order. ``libraries`` are
-    those whose threads are limited; looking them up takes 4 ms.
+    those whose threads are limited; looking them up takes 4 ms. ``watch`` is told what reaches each transformer.
     """
 
-    def __init__(self, pipeline: Any, inputs: Sequence[str], libraries: ThreadpoolController | None = None) -> None:
+    def __init__(
+        self,
+        pipeline: Any,
+        inputs: Sequence[str],
+        libraries: ThreadpoolController | None = None,
+        watch: Watch | None = None,
+    ) -> None:
         self._inputs = tuple(inputs)
         *steps, (_, model) = pipeline.steps
-        self._stages = [_compiled(transformer) for _, transformer in steps]
+        self._stages = [_compiled(transformer, watch) for _, transformer in steps]
         self._model = nameless(model)
         # Boosted trees would wake a thread for each core for a single row; the limit holds for the calling thread.
         self._openmp = (libraries or ThreadpoolController()).select(user_api="openmp")
@@ -122,18 +131,20 @@ def branches_of(transformer: Any) -> "list[tuple[Any, Pieces]] | None":
     return [(fitted, part[2]) for fitted, part in zip(transformer.fitted_, transformer.parts, strict=True)]
 
 
-def _compiled(transformer: Any) -> _Stage | _Branches:
+def _compiled(transformer: Any, watch: Watch | None) -> _Stage | _Branches:
     parts = branches_of(transformer)
     if parts is None:
-        return _stage(transformer)
+        return _stage(transformer, watch)
     plain = [part[3] for part in transformer.parts]
-    compiled = [(_stage(fitted), pieces, numbers) for (fitted, pieces), numbers in zip(parts, plain, strict=True)]
+    compiled = [
+        (_stage(fitted, watch), pieces, numbers) for (fitted, pieces), numbers in zip(parts, plain, strict=True)
+    ]
     return _Branches(compiled, transformer.pieces, transformer.plain)
 
 
-def _stage(transformer: Any) -> _Stage:
+def _stage(transformer: Any, watch: Watch | None) -> _Stage:
     parts = [
-        _Part(None if fitted is None else _transform_of(fitted), positions)
+        _Part(None if fitted is None else _transform_of(fitted, watch), positions)
         for fitted, positions in parts_of(transformer)
     ]
     return _Stage(parts, by_position=not hasattr(transformer, "feature_names_in_"))
@@ -163,12 +174,19 @@ def step_of(fitted: Any) -> type[Step] | None:
     return next((step for step in steps().values() if name in step.types), None)
 
 
-def _transform_of(fitted: Any) -> Callable[[Array], Array]:
+def _transform_of(fitted: Any, watch: Watch | None) -> Callable[[Array], Array]:
     """Return the step's own arithmetic where it declares one, else the transformer's method."""
     declared = step_of(fitted)
     arithmetic = declared.arithmetic(fitted) if declared else None
     transform: Callable[[Array], Array] = arithmetic or nameless(fitted).transform
-    return transform
+    if watch is None:
+        return transform
+
+    def watched(cells: Array) -> Array:
+        watch(fitted, cells)
+        return transform(cells)
+
+    return watched
 
 
 def nameless(fitted: Any) -> Any:

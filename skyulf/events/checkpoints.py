@@ -92,17 +92,17 @@ class SigningKey:
     """The private key of a log or a witness; its text form is that of a note's signer, ``PRIVATE+KEY+…``."""
 
     def __init__(self, name: str, seed: bytes) -> None:
-        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey  # takes memory: only who signs
+        from nacl.signing import SigningKey as Ed25519Key  # takes memory: only who signs
 
         need_name(name)
         self.name = name
         self._seed = seed
-        self._key = Ed25519PrivateKey.from_private_bytes(seed)
+        self._key = Ed25519Key(seed)
 
     @property
     def public(self) -> PublicKey:
         """What verifies its signatures over a text."""
-        return PublicKey(self.name, self._key.public_key().public_bytes_raw())
+        return PublicKey(self.name, bytes(self._key.verify_key))
 
     def secret_text(self) -> str:
         """The key as a line of a file; for that file alone."""
@@ -111,12 +111,12 @@ class SigningKey:
 
     def sign(self, text: str) -> Signature:
         """Sign a text."""
-        return Signature(self.name, self.public.key_id, self._key.sign(text.encode()))
+        return Signature(self.name, self.public.key_id, self._key.sign(text.encode()).signature)
 
     def cosign(self, text: str, at: datetime) -> Signature:
         """Say that at this time the text was seen to be right; of a time, whole seconds are kept."""
         seconds = int(at.timestamp())
-        signature = self._key.sign(stamped(text, seconds))
+        signature = self._key.sign(stamped(text, seconds)).signature
         return Signature(self.name, self.public.of_kind(COSIGNED).key_id, seconds.to_bytes(STAMP, "big") + signature)
 
 
@@ -261,10 +261,10 @@ def _time_of(note: Note, signature: Signature, key: PublicKey) -> datetime | Non
 
 
 def _verify(key: PublicKey, signature: bytes, message: bytes) -> None:
-    from cryptography.exceptions import InvalidSignature
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+    from nacl.exceptions import CryptoError
+    from nacl.signing import VerifyKey
 
     try:
-        Ed25519PublicKey.from_public_bytes(key.raw).verify(signature, message)
-    except InvalidSignature:
+        VerifyKey(key.raw).verify(message, signature)
+    except CryptoError:
         raise Damaged(f"a signature of {key.name} does not hold: the checkpoint has been changed") from None

@@ -65,10 +65,12 @@ def root_over(hashes: Sequence[bytes]) -> bytes:
     """The root of a tree over leaves, or over nodes of one height of which there is a power of two."""
     if not hashes:
         return EMPTY
-    peaks = Peaks()
-    for each in hashes:
-        peaks.add(each)
-    return peaks.root()
+    level = list(hashes)
+    while len(level) > 1:
+        alone = level[-1:] if len(level) % 2 else []  # goes up as it is, to where it meets another
+        level = [sha256(b"\x01" + left + right).digest() for left, right in zip(level[::2], level[1::2], strict=False)]
+        level += alone
+    return level[0]
 
 
 class Peaks:

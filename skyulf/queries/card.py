@@ -156,6 +156,25 @@ def _metrics(facts: CardFacts) -> Iterator[str]:
     if facts.job.trials_over:
         yield ""
         yield f"Its parameters were found by {facts.job.trials_over} trials."
+    yield from _decisions(facts.evaluation)
+
+
+def _decisions(evaluation: Mapping[str, Any]) -> Iterator[str]:
+    """By what the model decides beside its numbers."""
+    if thresholds := evaluation.get("thresholds"):
+        yield ""
+        yield f"Classes are decided by thresholds, chosen by {_code(thresholds['criterion'])} on the training rows:"
+        yield ""
+        shown = thresholds["classes"][:MOST_CLASSES]
+        yield from _table(
+            ("class", "threshold"), [(_code(str(one["label"])), _number(one["threshold"])) for one in shown]
+        )
+    if intervals := evaluation.get("intervals"):
+        yield ""
+        yield (
+            f"Intervals of ± {_number(intervals['half_width'])} around predictions are to hold the true value in"
+            f" {intervals['coverage']:.1%} of rows; of those held out they hold {intervals['observed']:.1%}."
+        )
 
 
 def _evaluation_data(facts: CardFacts) -> Iterator[str]:

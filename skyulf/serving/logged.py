@@ -6,15 +6,16 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from skyulf.core.served import INPUTS
-from skyulf.core.state import InputColumn, Label
 from skyulf.errors import SkyulfError
 from skyulf.serving.media import Format
 from skyulf.serving.sampling import Sample
+
+if TYPE_CHECKING:  # the server names this module's function, and must not load what its sandbox does
+    from skyulf.core.state import InputColumn, Label
 
 NICENESS = 10
 """Predictions and jobs come first."""
@@ -52,6 +53,7 @@ def write_part(_: Callable[[Any], None], part: Part) -> Written:
 
     from skyulf.core.formats import load_model
     from skyulf.core.rows import RowReader
+    from skyulf.core.served import INPUTS
 
     model = load_model(part.model)
     reader = RowReader(model.input_schema)
@@ -69,7 +71,7 @@ def write_part(_: Callable[[Any], None], part: Part) -> Written:
     return Written(len(tables), table.num_rows, lost)
 
 
-def _table(sample: Sample, reader: Any, classes: list[Label] | None) -> Any:
+def _table(sample: Sample, reader: Any, classes: "list[Label] | None") -> Any:
     import pyarrow as pa
 
     from skyulf.serving.formats import read
@@ -91,13 +93,13 @@ def _table(sample: Sample, reader: Any, classes: list[Label] | None) -> Any:
     return pa.table(arrays, names=names)
 
 
-def _class_key(label: Label) -> str:
+def _class_key(label: "Label") -> str:
     from skyulf.core.predictions import class_key
 
     return class_key(label)
 
 
-def _answered(sample: Sample, classes: list[Label] | None) -> tuple[list[Any], Sequence[Sequence[float]]]:
+def _answered(sample: Sample, classes: "list[Label] | None") -> tuple[list[Any], Sequence[Sequence[float]]]:
     """The predictions in an answer, and of a classifier the chances of each class."""
     keys = [_class_key(label) for label in classes or ()]
     if sample.wanted == "json":
@@ -117,7 +119,7 @@ def _answered(sample: Sample, classes: list[Label] | None) -> tuple[list[Any], S
     return [labels[text] for text in said], [[float(line[f"probability_{key}"]) for line in lines] for key in keys]
 
 
-def _cells(column: InputColumn, values: Any) -> Any:
+def _cells(column: "InputColumn", values: Any) -> Any:
     """A column of the model's as it is stored in tables; numbers are not rounded, whatever the model was trained on."""
     import numpy as np
     import pyarrow as pa

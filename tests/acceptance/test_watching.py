@@ -20,6 +20,7 @@ from services.postgres import CannotRun, Postgres
 from system import QUICK, Server, System, eventually, kinds
 from topics import some_prefix
 
+from skyulf.adapters.kafka_client import Kafka
 from skyulf.adapters.sqlite_log import SqliteEventLog
 from skyulf.adapters.system import new_id
 from skyulf.events.cloudevents import to_headers
@@ -141,7 +142,7 @@ def test_poison_is_parked_and_told_by_another_process_and_each_role_is_measured(
         future = record(job_created(), 10_000, "job-of-the-future", 1, schema=99)
         poison = [(to_headers(future), future.data), ([], b"\xff\x00 garbage")]
         reasons: dict[str, str] = defaultdict(str)
-        with closing(KafkaProducer(bootstrap_servers=settings["kafka_bootstrap"])) as producer:
+        with closing(Kafka(settings["kafka_bootstrap"]).connect(KafkaProducer)) as producer:
 
             def parked() -> dict[str, str] | None:
                 for headers, value in poison if not reasons else ():

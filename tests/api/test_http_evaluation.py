@@ -11,7 +11,7 @@ ASKED = {"thresholds": {"criterion": "youden", "cv": 3}, "evaluation": {"slices"
 
 @pytest.fixture(scope="module")
 def job(client: Client, dataset: str) -> dict[str, Any]:
-    found = client.trained(dataset, {**spec_for(), **ASKED})
+    found = client.trained(dataset, {**spec_for(), **ASKED}, "judged")
     assert found["status"] == "succeeded", found["error"]
     return found
 
@@ -29,6 +29,14 @@ def test_thresholds_are_told_and_slices_by_themselves(client: Client, job: dict[
     again = client.get(f"/v1/jobs/{job['id']}/slices", headers={"If-None-Match": answer.headers["ETag"]})
     assert again.status_code == 304
     assert job["spec"]["thresholds"]["criterion"] == "youden"
+
+
+def test_what_leaves_the_system_decides_alike(client: Client, job: dict[str, Any]) -> None:
+    (told,) = client.get(f"/v1/jobs/{job['id']}/evaluation").json()["thresholds"]["classes"]
+    script = client.get("/v1/models/judged/versions/1/script").raise_for_status().text
+    assert f">= {told['threshold']!r}" in script
+    card = client.get("/v1/models/judged/versions/1/card").raise_for_status().text
+    assert "thresholds, chosen by `youden`" in card
 
 
 def test_a_job_without_has_none(client: Client, dataset: str) -> None:

@@ -52,7 +52,7 @@ LIBRARIES = frozenset(
     {
         *("annotated_doc", "annotated_types", "anyio", "api", "click", "dotenv", "eventsourcing", "fastapi", "msgspec"),
         *("opentelemetry", "orjson", "prometheus_client", "pydantic", "pydantic_core", "pydantic_settings"),
-        *("python_multipart", "rich", "shellingham", "skyulf", "sqlalchemy", "sse_starlette", "starlette", "typer"),
+        *("python_multipart", "shellingham", "skyulf", "sqlalchemy", "sse_starlette", "starlette", "typer"),
         *("typing_extensions", "typing_inspection", "uuid_utils", "uvicorn", "watchfiles"),
     }
 )

@@ -80,6 +80,7 @@ def test_the_paths_are_those_of_the_contract(client: Client) -> None:
 def known_things(client: Client, dataset: str) -> dict[str, dict[str, object]]:
     """Things that exist, as what operations on such paths are given."""
     job = client.trained(dataset, spec_for(), "fuzzed")
+    until(lambda: client.get(f"/v1/jobs/{job['id']}/shap").status_code == 200)  # until then it is rightly 503
     body = {"model": "fuzzed", "model_version": 1, "reason": "r"}
     client.put("/v1/deployments/fuzzed", json=body).raise_for_status()
     pipeline = client.post("/v1/pipelines", json={"name": "fuzzed", "spec": spec_for()}).json()["id"]

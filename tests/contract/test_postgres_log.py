@@ -332,6 +332,32 @@ class TestWaking:
             written(other, A, version, renamed())
         assert last.wait(30)
 
+    def test_an_append_is_told_though_the_connection_for_it_was_lost(
+        self, log: PostgresEventLog, other: PostgresEventLog
+    ) -> None:
+        """Told once more on the next one: nothing else is appended that would tell of it as well."""
+        with closing(connect(log._url)) as listening:
+            listening.execute(log._listener._listen)
+            written(log, A, 0, named())
+            assert [notify.payload for notify in listening.notifies(timeout=30, stop_after=1)] == [log._notifier.name]
+            listening.execute(
+                "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity "
+                "WHERE query LIKE 'NOTIFY%' AND datname = current_database() AND pid <> pg_backend_pid()"
+            )
+            written(log, A, 1, renamed())
+            assert [notify.payload for notify in listening.notifies(timeout=30, stop_after=1)] == [log._notifier.name]
+
+    def test_the_word_of_another_process_over_a_connection_of_the_same_number_is_heard(
+        self, log: PostgresEventLog
+    ) -> None:
+        """The server gives a number anew: after its restart in a container, nearly always to a like connection."""
+        woken = threading.Event()
+        log.subscribe(woken.set)
+        theirs = log._listener._listen.as_string().replace("LISTEN", "NOTIFY") + ", 'another'"
+        log._notifier._teller._say = lambda connection: connection.execute(theirs.encode())
+        log._notifier.tell()
+        assert woken.wait(30)
+
     def test_what_is_told_on_the_way_out_is_told(self, log: PostgresEventLog) -> None:
         woken = threading.Event()
         log.subscribe(woken.set)

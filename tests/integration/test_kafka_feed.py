@@ -28,7 +28,7 @@ class Topic:
 
     def __init__(self, kafka: Kafka) -> None:
         self.kafka = kafka
-        self.producer = KafkaProducer(bootstrap_servers=kafka.bootstrap)
+        self.producer = kafka.connect(KafkaProducer)
         self.numbers = iter(range(1, 10**6))
 
     def put(self, headers: Headers, value: bytes | None, key: bytes = b"job-1") -> None:
@@ -112,7 +112,7 @@ def test_messages_that_cannot_be_unpacked_are_left_behind(topic: Topic, monkeypa
                 raise UnsupportedCodecError("no library for this codec")
 
             patch.setattr("kafka.record.default_records.gzip_decode", cannot)
-            with closing(KafkaProducer(bootstrap_servers=topic.kafka.bootstrap, compression_type="gzip")) as producer:
+            with closing(topic.kafka.connect(KafkaProducer, compression_type="gzip")) as producer:
                 producer.send(topic.kafka.topic("job"), b"{}" * 1_000, key=b"job-1").get(PATIENCE)
             deadline = time.monotonic() + PATIENCE
             while not feed.unread():

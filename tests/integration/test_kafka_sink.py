@@ -180,7 +180,7 @@ def test_an_event_that_is_too_large_is_published_by_reference(broker: Broker, me
 def test_a_topic_that_takes_less_than_is_set_is_heeded(broker: Broker, memory_log: MemoryEventLog) -> None:
     kafka = cluster(broker.bootstrap)
     options = {"num_partitions": 3, "configs": {"max.message.bytes": "50000"}}
-    admin = KafkaAdminClient(bootstrap_servers=broker.bootstrap)
+    admin = Kafka(broker.bootstrap).connect(KafkaAdminClient)
     admin.create_topics({kafka.topic("job"): options})
     admin.close()
     written(memory_log, "job-1", 0, job_created(spec={"notes": "x" * 60_000}))
@@ -240,7 +240,7 @@ def secured(broker: ApacheKafka, user: str, password: str | None = None, **chang
 
 def grant(broker: ApacheKafka, user: str, kind: ResourceType, name: str, *operations: ACLOperation) -> None:
     """Give rights on everything whose name begins with ``name``."""
-    admin = KafkaAdminClient(bootstrap_servers=broker.bootstrap)
+    admin = Kafka(broker.bootstrap).connect(KafkaAdminClient)
     pattern = ResourcePattern(kind, name, ACLResourcePatternType.PREFIXED)
     allow = ACLPermissionType.ALLOW
     admin.create_acls([ACL(f"User:{user}", "*", operation, allow, pattern) for operation in operations])

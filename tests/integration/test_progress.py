@@ -96,6 +96,21 @@ def test_both_come_back_when_their_connections_are_cut(
             time.sleep(0.01)
 
 
+def test_what_the_connection_was_lost_with_is_told_on_the_next(postgres_logs: PostgresLogs) -> None:
+    """What else moves meanwhile is told as far as it has got, and nothing goes back."""
+    url, heard = postgres_logs.url(), Heard()
+    with listening(url, heard), closing(ProgressTeller(url)) as teller:
+        teller.moved("jobs", 1)
+        assert heard.wait("jobs", 1)
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity "
+                "WHERE pid <> pg_backend_pid() AND query LIKE '%pg_notify%'"
+            )
+        teller.moved("jobs", 2)
+        assert heard.wait("jobs", 2)
+
+
 def test_who_waits_for_a_position_is_woken_by_the_projector_of_another_process(
     postgres_logs: PostgresLogs, monkeypatch: pytest.MonkeyPatch
 ) -> None:

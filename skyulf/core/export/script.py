@@ -17,6 +17,7 @@ from skyulf.core.export import Trained, standalone
 from skyulf.core.export.definitions import Definitions
 from skyulf.core.export.expressions import Expressions, Unwritable
 from skyulf.core.flow import follow
+from skyulf.core.predictions import BOUNDS
 from skyulf.core.registry import BuildContext
 from skyulf.core.sampling import CountRows
 from skyulf.core.spec import PipelineSpec
@@ -93,7 +94,7 @@ def cells(trained: Trained, path: str) -> list[Cell]:
     made += [
         Cell(MARKDOWN, "The pipeline. It is fitted on the training rows alone."),
         Cell(CODE, f"def make_pipeline():\n    return {pipeline}"),
-        Cell(CODE, _fitting(spec)),
+        Cell(CODE, _fitting(spec, trained)),
         Cell(MARKDOWN, "How good it is on the rows held out, beside what was recorded."),
         Cell(CODE, JUDGING.format(recorded=_known(trained.metrics), task=spec.task)),
     ]
@@ -188,16 +189,22 @@ def _split(spec: PipelineSpec, trained: Trained) -> str:
         options.append("shuffle=False")
     if spec.split.stratifies(spec.task):
         options.append("stratify=target")
-    return f"train, test = train_test_split(np.arange(len(target)), {', '.join(options)})"
+    lines = [f"train, test = train_test_split(np.arange(len(target)), {', '.join(options)})"]
+    if trained.measuring and spec.split.shuffle:
+        order = f"np.random.default_rng({trained.seed % 2**32}).permutation(len(train))"
+        lines.append(f"train = np.sort(train[{order}[:-{trained.measuring}]])  # the others measured intervals")
+    elif trained.measuring:
+        lines.append(f"train = train[:-{trained.measuring}]  # the others measured intervals")
+    return "\n".join(lines)
 
 
-def _fitting(spec: PipelineSpec) -> str:
+def _fitting(spec: PipelineSpec, trained: Trained) -> str:
     lines = [LIMITS, "    pipeline = make_pipeline().fit(features.iloc[train], target[train])"]
     if spec.task == "classification":
         lines += [
             "probabilities = pipeline.predict_proba(features.iloc[test])",
             "held_out = pd.DataFrame(",
-            '    {"prediction": pipeline.classes_[probabilities.argmax(axis=1)]}, index=table.index[test]',
+            f'    {{"prediction": pipeline.classes_[{_decided(trained)}]}}, index=table.index[test]',
             ").join(",
             "    pd.DataFrame(",
             '        probabilities, columns=[f"probability_{name}" for name in pipeline.classes_],',
@@ -209,7 +216,22 @@ def _fitting(spec: PipelineSpec) -> str:
         lines.append(
             'held_out = pd.DataFrame({"prediction": pipeline.predict(features.iloc[test])}, index=table.index[test])'
         )
+    if trained.half_width is not None:
+        lines += [
+            f'held_out["{name}"] = held_out["prediction"] {sign} {trained.half_width!r}'
+            for name, sign in zip(BOUNDS, "-+", strict=True)
+        ]
     return "\n".join([*lines, 'held_out.index.name = "row"'])
+
+
+def _decided(trained: Trained) -> str:
+    """The expression of classes' positions, by probabilities: the likeliest, or as `predictions.decided` says."""
+    if trained.thresholds is None:
+        return "probabilities.argmax(axis=1)"
+    if len(trained.thresholds) == 1:
+        return f"(probabilities[:, 1] >= {trained.thresholds[0]['threshold']!r}).astype(int)"
+    by_label = {one["label"]: one["threshold"] for one in trained.thresholds}
+    return f"(probabilities / [{by_label!r}[label] for label in pipeline.classes_]).argmax(axis=1)"
 
 
 def _known(metrics: Mapping[str, float | None]) -> dict[str, float]:

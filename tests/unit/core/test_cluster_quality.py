@@ -49,3 +49,23 @@ def test_an_evaluation_tells_of_each_step():
     assert sum(first["sizes"]) == first["rows"] == state.rows["test"]
     assert -1 <= first["metrics"]["silhouette"] <= 1
     assert "clusters" not in trained(spec(FULL, LOGISTIC), frame=frame, facts=facts).evaluation
+
+
+MODE = {"node": "impute", "columns": "categorical", "params": {"strategy": "most_frequent"}}
+
+
+def test_a_step_in_a_branch_is_told_of_as_one_in_a_list():
+    frame, facts = table()
+    filled = [{"node": "impute", "columns": "numeric"}, {**MODE, "id": "filled"}]
+    branches = [
+        {"node": "scale", "inputs": [{"from": "filled", "columns": ["age", "fare paid"]}], "columns": "all"},
+        {"node": "cluster", "id": "groups", "params": {"count": 3}},
+        {"node": "one_hot", "id": "words", "inputs": [{"from": "filled", "columns": "categorical"}]},
+    ]
+    model = {**LOGISTIC, "inputs": ["groups", "words"]}
+    graph = trained(spec([*filled, *branches], model), frame=frame, facts=facts)
+    listed = [*filled, {"node": "scale", "columns": ["age", "fare paid"]}]
+    listed += [{"node": "cluster", "columns": ["age", "fare paid"], "params": {"count": 3}}]
+    listed += [{"node": "one_hot", "columns": "categorical"}]
+    alike = trained(spec(listed, LOGISTIC), frame=frame, facts=facts)
+    assert graph.evaluation["clusters"] == alike.evaluation["clusters"]

@@ -4,7 +4,7 @@ import ast
 import json
 import sys
 import warnings
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from helpers import LOGISTIC, SMALL, USES, spec, table, trained, wide
 
+from skyulf.core.applier import Applier
 from skyulf.core.calculator import check, split
 from skyulf.core.columns import ColumnFacts
 from skyulf.core.export import Trained, standalone
@@ -89,6 +90,40 @@ def test_a_target_that_is_turned(turn, monkeypatch):
     )
     names = same(state, facts, frame, monkeypatch)
     assert not hasattr(names["TargetTransform"], "onnx")
+
+
+@pytest.mark.parametrize(
+    ("target", "model", "more"),
+    [
+        ("string", LOGISTIC, {"thresholds": {"criterion": "cost", "false_negative_cost": 6, "cv": 3}}),
+        ("integer", LOGISTIC, {"thresholds": {"criterion": "youden", "cv": 3}}),
+        ("number", {"node": "ridge"}, {"intervals": {"coverage": 0.8, "cv": 3}}),
+        ("number", {"node": "ridge"}, {"intervals": {"method": "split"}}),
+        ("number", {"node": "ridge"}, {"intervals": {"method": "split"}, "split": {"shuffle": False}}),
+    ],
+)
+def test_a_script_decides_as_the_model_does(target, model, more, monkeypatch):
+    frame, facts = table(240, target=target)
+    task = "regression" if target == "number" else "classification"
+    state = trained(spec(BASE, model, task, refit=False, **more), frame=frame, facts=facts)
+    told_of = replace(
+        told(state, facts, len(frame)),
+        thresholds=state.evaluation["thresholds"]["classes"] if state.thresholds else None,
+        half_width=state.intervals and state.intervals.half_width,
+        measuring=state.rows.get("measuring", 0),
+    )
+    checked = check([state.spec], frame, facts)
+    names = run(told_of, monkeypatch) | {"features": checked.features, "target": checked.target, "table": frame}
+    for cell in cells(told_of, "''"):
+        if cell.text.startswith(("train, test", "with ")):
+            exec(cell.text, names)
+    applier = Applier(state)
+    said = applier.predict(applier.columns_of_frame(frame.iloc[names["test"]]))
+    if said.bounds is None:
+        assert names["held_out"]["prediction"].tolist() == said.predictions
+        return
+    for name, wanted in zip(("prediction", "lower", "upper"), (said.predictions, *said.bounds), strict=True):
+        np.testing.assert_allclose(names["held_out"][name], wanted, rtol=1e-9)
 
 
 def test_all_our_classes_stand_together_in_one_script():

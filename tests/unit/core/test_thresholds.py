@@ -149,7 +149,9 @@ def test_the_evaluation_decides_as_the_served_model_does():
     frame, facts = unbalanced()
     state = trained(spec(FULL, LOGISTIC, refit=False, split={"shuffle": False}, **F1), frame=frame, facts=facts)
     held_out = frame.iloc[-80:]
-    said = Applier(state).predict(Applier(state).columns_of_frame(held_out)).predictions
+    predictions = Applier(state).predict(Applier(state).columns_of_frame(held_out))
+    said = predictions.predictions
+    assert predictions.values.tolist() != predictions.chances.argmax(axis=1).tolist()
     matrix = metrics.confusion_matrix(held_out["y"].tolist(), said, labels=["no", "yes"])
     assert state.evaluation["confusion_matrix"] == matrix.tolist()
     (told,) = state.evaluation["thresholds"]["classes"]

@@ -33,12 +33,13 @@ BENCHES = {
     "mlflow": "jobs and lists of them beside MLflow's runs, on Postgres",
     "sealing": "what sealing costs those who append, and how fast a log is sealed and verified",
     "chaos": "two of each role, Postgres and Kafka killed 200 times: what is lost or doubled",
+    "gigabyte": "the profile of a gigabyte of CSV beside pyarrow reading it",
     "soak": "four of each role together for ten minutes",
 }
 """Every benchmark: the module under bench/ whose ``run()`` answers a report, and what it measures."""
 
-LONG = frozenset({"chaos", "soak"})
-"""Those that take a quarter of an hour each, and are run only when they are named."""
+LONG = frozenset({"chaos", "gigabyte", "soak"})
+"""Those that take many minutes each, and are run only when they are named."""
 
 WIDTH = 150
 """Columns of a report that goes into a file or a pipe."""

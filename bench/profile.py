@@ -1,7 +1,7 @@
 """The profile of a dataset version beside pyarrow reading the CSV that it was made from: time, and memory at most.
 
-``python -m bench.profile --gigabytes 1`` measures the size that DESIGN's number is about; `python -m bench profile` a
-fifth of it, as taking a gigabyte in first lasts minutes.
+``python -m bench gigabyte`` measures the size that the limit is about; ``python -m bench profile`` a fifth of it, as
+taking a gigabyte in first lasts minutes.
 """
 
 import argparse

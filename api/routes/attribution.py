@@ -35,7 +35,8 @@ async def show_shap(
     assert job.seed is not None  # what has a model was trained
     number = job.dataset_version
     version = await read_one(runtime, versions, min_position, dataset, lambda: versions.get_version(dataset, number))
-    work = runtime.profiles.attribution(model, as_known(version), job.seed)
+    sampled = job.sample["rows"] if job.sample else None
+    work = runtime.profiles.attribution(model, as_known(version), job.seed, sampled)
     content = await made(work, "what moves the model", PATIENCE)
     head = msgspec.json.encode({"job_id": job_id})
     return Response(head[:-1] + b"," + content[1:], media_type="application/json", headers=dict(response.headers))

@@ -129,6 +129,7 @@ async def _code(runtime: Runtime, name: str, number: int, min_position: int | No
         source={**table.source, "filename": table.filename, "digest": table.digest},
         metrics=version.metrics,
         environment=job.environment,
+        sampled=job.sample["rows"] if job.sample else None,
         measuring=job.rows.get("measuring", 0),
         **await asyncio.to_thread(_decides, runtime, job.id, job.spec),
     )

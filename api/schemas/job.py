@@ -117,6 +117,14 @@ class ScoringOut(Response):
     output: OutputOut | None
 
 
+class SampleOut(Response):
+    """What a job is trained on where all rows would need more memory than it may use: some rows of so many."""
+
+    rows: int
+    of: int
+    needed_bytes: int
+
+
 def _progress(row: JobRow) -> dict[str, Any]:
     trials = {"over": row.trials_over, "planned": row.trials_planned} if row.trials_planned else None
     return {"stage": row.stage, "fraction": row.fraction, "trials": trials}
@@ -149,6 +157,7 @@ class JobOut(Response):
     asked_spec: dict[str, Any] | None
     set_aside: list[tuple[str, str]]
     seed: int | None
+    sample: SampleOut | None
     model_name: str | None
     model_version: int | None
     metrics: dict[str, float | None] | None

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from skyulf.cli.auditing import NounArg, ThingArg, audit
+from skyulf.cli.exporting import export_model
 from skyulf.cli.nouns import GROUPS, DatasetArg, JobArg
 from skyulf.cli.options import DataDir, Json, begun
 
@@ -23,6 +24,7 @@ projections = typer.Typer(no_args_is_help=True, help="See how far the read model
 app.add_typer(events, name="events")
 app.add_typer(projections, name="projections")
 app.add_typer(audit, name="audit")
+app.command("export")(export_model)
 for _name, _group in GROUPS.items():
     app.add_typer(_group, name=_name)
 
@@ -243,45 +245,6 @@ def plot(
         from skyulf.cli.plot import run
 
         run(screen, settings, job, output)
-
-
-class Form(StrEnum):
-    """What a version of a model is exported as."""
-
-    skops = "skops"
-    onnx = "onnx"
-    script = "script"
-    notebook = "notebook"
-    card = "card"
-
-
-@app.command("export")
-def export_model(
-    model: Annotated[
-        str, typer.Argument(metavar="MODEL[:VERSION]", help="Its name, and a version or an alias. Default: the newest.")
-    ],
-    form: Annotated[
-        Form,
-        typer.Option(
-            "--as",
-            help="The model's file, its ONNX copy, scikit-learn code that rebuilds the pipeline without Skyulf, or a "
-            "model card.",
-        ),
-    ],
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output", "-o", metavar="FILE", help="Where to. Default: MODEL-VERSION and an ending.", show_default=False
-        ),
-    ] = None,
-    data_dir: DataDir = None,
-    as_json: Json = False,
-) -> None:
-    """Write a version of a model into a file that other programs, or people, can use without Skyulf."""
-    with begun(data_dir, as_json) as (screen, settings):
-        from skyulf.cli.export import run
-
-        run(screen, settings, model, form.value, output)
 
 
 @app.command()

@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from skyulf.core.candidates import check_spec, choose_candidates
+from skyulf.core.candidates import Candidates, check_spec, choose_candidates
 from skyulf.core.columns import ColumnFacts
+from skyulf.core.memory import FEWEST, bytes_needed, rows_that_fit, scaled
 from skyulf.core.spec import parse_spec
 from skyulf.errors import Fault
 from skyulf.events.dataset import Column, DatasetVersionAdded
+from skyulf.events.job import Sample
 
 REMEMBERED = 256
 """Specs on datasets that are remembered; one of many columns takes some hundred kilobytes at most."""
@@ -23,21 +25,26 @@ REMEMBERED = 256
 class SpecOnDataset:
     """Faults, or else complete specs as documents and the columns that were set aside, each with the reason.
 
-    It is shared: nobody changes the documents in it.
+    ``sample`` is what they are trained on where the table does not fit into the job's memory. It is shared: nobody
+    changes the documents in it.
     """
 
     faults: tuple[Fault, ...]
     candidates: tuple[dict[str, Any], ...] = ()
     set_aside: tuple[tuple[str, str], ...] = ()
+    sample: Sample | None = None
 
 
-def on_dataset(document: dict[str, Any], version: DatasetVersionAdded) -> SpecOnDataset:
-    """What a spec, as it was sent, comes to on a dataset's version; raises `Invalid` when it is no spec."""
-    return _followed(json.dumps(document), version.columns, version.rows)
+def on_dataset(document: dict[str, Any], version: DatasetVersionAdded, memory_bytes: int) -> SpecOnDataset:
+    """What a spec, as it was sent, comes to on a dataset's version within a limit of memory.
+
+    Raises `Invalid` when it is no spec.
+    """
+    return _followed(json.dumps(document), version.columns, version.rows, memory_bytes)
 
 
 @lru_cache(maxsize=REMEMBERED)
-def _followed(document: str, columns: tuple[Column, ...], rows: int) -> SpecOnDataset:
+def _followed(document: str, columns: tuple[Column, ...], rows: int, memory_bytes: int) -> SpecOnDataset:
     """Follow a spec through columns; texts that differ in the order of their keys only are followed each by itself."""
     spec = parse_spec(json.loads(document))
     facts = [ColumnFacts(**column.model_dump()) for column in columns]
@@ -45,6 +52,34 @@ def _followed(document: str, columns: tuple[Column, ...], rows: int) -> SpecOnDa
     if faults:
         return SpecOnDataset(faults)
     chosen = choose_candidates(spec, facts, rows)
-    return SpecOnDataset(
-        (), tuple(candidate.model_dump(mode="json") for candidate in chosen.specs), tuple(chosen.set_aside)
-    )
+    whole = bytes_needed(chosen.specs, facts, rows)
+    if whole <= memory_bytes:
+        return _complete(chosen)
+    too_much = f"training on all {rows:,} rows needs about {_mib(whole)} of memory, and the job may use "
+    too_much += _mib(memory_bytes)
+    if not spec.allow_sampling:
+        return SpecOnDataset((Fault("allow_sampling", f"{too_much}; allow more memory, or a sample of the rows"),))
+    kept, needed = rows, whole
+    while needed > memory_bytes:  # of fewer rows there may be other candidates, which need more for each
+        kept = min(kept - 1, rows_that_fit(kept, needed, memory_bytes))
+        if kept < FEWEST:
+            message = (
+                f"{too_much}, in which not even a sample of {FEWEST:,} rows fits; allow more, or use fewer columns"
+            )
+            return SpecOnDataset((Fault("", message),))
+        fewer = scaled(facts, rows, kept)
+        if faults := check_spec(spec, fewer, kept):
+            why = f"of a sample of {kept:,} rows, which is what fits: {too_much}"
+            return SpecOnDataset(tuple(Fault(fault.place, f"{fault.message} ({why})") for fault in faults))
+        chosen = choose_candidates(spec, fewer, kept)
+        needed = bytes_needed(chosen.specs, fewer, kept)
+    return _complete(chosen, Sample(rows=kept, of=rows, needed_bytes=whole))
+
+
+def _complete(chosen: Candidates, sample: Sample | None = None) -> SpecOnDataset:
+    candidates = tuple(candidate.model_dump(mode="json") for candidate in chosen.specs)
+    return SpecOnDataset((), candidates, tuple(chosen.set_aside), sample)
+
+
+def _mib(count: int) -> str:
+    return f"{-(-count // (1 << 20)):,} MiB"

@@ -5,6 +5,8 @@ time without a zone counts as UTC. Text becomes Python strings in object arrays 
 makes the same of JSON rows, so that training and serving see identical features.
 """
 
+from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,21 +20,81 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def read_frame(path: str | Path, target: str | None = None) -> "pd.DataFrame":
+MANY_CELLS = 20_000_000
+"""Cells from which on a table is read column by column, so that it is not there twice: one by one they take longer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """How many rows of a table are drawn, and the seed that says which (`skyulf.core.drawing`)."""
+
+    rows: int
+    seed: int
+
+
+def read_frame(
+    path: str | Path,
+    target: str | None = None,
+    sample: Sample | None = None,
+    only: Collection[str] | None = None,
+) -> "pd.DataFrame":
     """Read a Parquet file into a frame of features; the column ``target`` keeps its own type.
 
-    Integers beyond 2**53 are rounded to the nearest float64, in training as in serving; as a target they stay exact.
+    Of a table that is sampled no more is held at a time than a piece of it, beside what was drawn. Columns that are
+    not among ``only``, where that is given, are not read: they are there, as missing throughout. Integers beyond 2**53
+    are rounded to the nearest float64, in training as in serving; as a target they stay exact.
     """
+    import numpy as np
     import pandas as pd
     import pyarrow.parquet as pq
 
-    with pq.ParquetFile(path) as file:
-        table = file.read()
-    columns = {
-        name: _target(column) if name == target else _feature(column)
-        for name, column in zip(table.column_names, table.columns, strict=True)
-    }
+    piecewise: dict[str, Any] = {} if sample is None else {"pre_buffer": False, "buffer_size": 1 << 20}
+    with pq.ParquetFile(path, **piecewise) as file:
+        names: list[str] = file.schema_arrow.names
+        rows: int = file.metadata.num_rows if sample is None else sample.rows
+        wanted = [name for name in names if only is None or name in only]
+        # To Arrow, a name stands for those too that follow it after a point.
+        asked = None if any("." in name for name in names) else wanted
+
+        def made(table: Any, name: str) -> Any:
+            return _target(table.column(name)) if name == target else _feature(table.column(name))
+
+        if sample is not None:
+            table = _drawn(file, asked, sample)
+        elif rows * len(wanted) < MANY_CELLS:
+            table = file.read(columns=asked)
+        columns = {}
+        for name in names:
+            if name not in wanted:
+                columns[name] = np.full(rows, np.nan)
+            elif sample is None and rows * len(wanted) >= MANY_CELLS:
+                columns[name] = made(file.read(columns=[name]), name)
+            else:
+                columns[name] = made(table, name)
     return pd.DataFrame(columns)  # copied into one block of numbers, of which rows are taken at once
+
+
+def _drawn(file: Any, names: list[str] | None, sample: Sample) -> Any:
+    """The rows of a sample as an Arrow table."""
+    import pyarrow as pa
+
+    from skyulf.core.drawing import PIECE, drawn_pieces
+
+    pieces = drawn_pieces(file.metadata.num_rows, sample.rows, sample.seed)
+    schema = file.schema_arrow if names is None else pa.schema([file.schema_arrow.field(name) for name in names])
+    taken: list[Any] = []
+    waiting, held = [], 0
+    for batch in file.iter_batches(PIECE, columns=names, use_threads=False):
+        waiting.append(batch)
+        held += batch.num_rows
+        while held >= PIECE:
+            table = pa.Table.from_batches(waiting, schema)
+            taken.append(table.slice(0, PIECE).take(pa.array(next(pieces))))
+            rest = table.slice(PIECE)
+            waiting, held = rest.to_batches(), rest.num_rows
+    if held:
+        taken.append(pa.Table.from_batches(waiting, schema).take(pa.array(next(pieces))))
+    return pa.concat_tables(taken)
 
 
 def _feature(column: Any) -> Any:

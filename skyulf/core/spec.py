@@ -109,9 +109,10 @@ class PipelineSpec(_Part):
     negative one the same with its sign), or it to the power that makes it most like a normal distribution
     (``yeo_johnson``); predictions are turned back into the target's units. Left out it is chosen with the model where
     that is left out, too, and else is none. After evaluation the served model is fitted again on all rows, unless
-    ``refit`` is false. ``tuning`` searches for better parameters of a model that is named, and of steps that are given;
-    the spec of a trained model has none, but the parameters that were found. ``thresholds`` decide between classes,
-    and ``intervals`` stand around numbers, where they are asked for; ``evaluation`` says what is shown of it.
+    ``refit`` is false. A table that is too large for the job's memory is sampled, unless ``allow_sampling`` is false:
+    then the job is refused. ``tuning`` searches for better parameters of a model that is named, and of steps that are
+    given; the spec of a trained model has none, but the parameters that were found. ``thresholds`` decide between
+    classes, and ``intervals`` stand around numbers, where they are asked for; ``evaluation`` says what is shown of it.
     """
 
     task: Task
@@ -121,6 +122,7 @@ class PipelineSpec(_Part):
     model: ModelSpec | None = None
     target_transform: TargetTransform | None = None
     refit: bool = Field(default=True, strict=True)
+    allow_sampling: bool = Field(default=True, strict=True)
     tuning: TuningSpec | None = None
     thresholds: ThresholdsSpec | None = None
     intervals: IntervalsSpec | None = None

@@ -1,7 +1,7 @@
 """What can happen to a job, and the state that follows from it."""
 
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from skyulf.errors import NotAllowed
 from skyulf.events.base import DomainEvent, Value
@@ -29,12 +29,26 @@ class Problem(Value):
     detail: str
 
 
+class Sample(Value):
+    """What a job is trained on where the whole table would need more memory than it may use.
+
+    ``rows`` ``of`` so many, drawn by the job's seed (`skyulf.core.drawing`); all would need some ``needed_bytes``.
+    """
+
+    rows: int
+    of: int
+    needed_bytes: int
+
+
 class JobCreated(DomainEvent):
     """A training was asked for; everything that is needed to run it, now or again, stands here.
 
     ``spec`` is what the caller asked for; ``candidates`` are the complete specs that it stands for, of which
-    cross-validation chooses one when there are several; ``set_aside`` names columns left out, and why.
+    cross-validation chooses one when there are several; ``set_aside`` names columns left out, and why. ``sample`` says
+    that it is not trained on all rows.
     """
+
+    SCHEMA: ClassVar[int] = 2
 
     dataset_id: str
     dataset_version: int
@@ -47,6 +61,7 @@ class JobCreated(DomainEvent):
     model_name: str | None
     seed: int
     limits: Limits
+    sample: Sample | None = None
 
 
 class ScoringCreated(DomainEvent):

@@ -41,6 +41,7 @@ EVOLVE: Mapping[str, Callable[[Any, Any], Any]] = {
 Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
 
 UPCASTERS: Mapping[str, Upcaster] = {
+    "JobCreated@1": lambda data: data,  # every job was trained on all rows
     "DatasetVersionAdded@1": lambda data: data,  # how the file was read was not told: the defaults say so
     "DatasetVersionAdded@2": lambda data: data,  # words of text were not counted: the default says so
     "DatasetVersionAdded@3": lambda data: data,  # every file was uploaded: no URI

@@ -77,6 +77,7 @@ class JobRow(Row, frozen=True, kw_only=True):
     explained: bool = False
     explanation: str | None = None
     unfinished: int = 0
+    sample: dict[str, int] | None = None
     trials_planned: int = 0
     trials_over: int = 0
 
@@ -105,6 +106,7 @@ def _created(event: JobCreated, recorded: Recorded) -> JobRow:
         spec=event.spec,
         set_aside=list(event.set_aside),
         seed=event.seed,
+        sample=event.sample.model_dump() if event.sample else None,
         created_at=recorded.metadata.recorded_at,
         created_position=recorded.position,
     )

@@ -191,6 +191,8 @@ def _training_data(facts: CardFacts) -> Iterator[str]:
     yield f"- **Dataset:** {_code(facts.dataset.name)} (`{table.dataset_id}`), version {table.dataset_version}"
     yield f"- **File:** {_code(table.filename)}, {table.size:,} bytes, `{table.digest}`"
     yield f"- **Rows:** {table.rows:,}; {rows['train']:,} to learn from, {rows['test']:,} held out"
+    if (sample := facts.job.sample) is not None:
+        yield f"- **Sample:** {sample['rows']:,} rows, drawn at random with the job's seed; all needed too much memory"
     yield f"- **Without a target, left out:** {rows['dropped']:,}"
     if facts.spec["refit"]:
         yield "- **Refit:** what is served was fitted on all rows, after evaluation"

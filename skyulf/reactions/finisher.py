@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from skyulf.core.columns import ColumnFacts
+from skyulf.reactions.trainer import read
 
 COPY = "model.onnx"
 EXPLANATION = "explanation.json"
@@ -23,7 +23,10 @@ AWAITED = 10
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """A model and the table it was trained on, as plain values, and where the results go."""
+    """A model and the table it was trained on, as plain values, and where the results go.
+
+    ``columns`` are the facts of the whole table, which has ``rows`` rows; ``sampled`` of them were trained on.
+    """
 
     model: str
     digest: str
@@ -31,6 +34,8 @@ class Finish:
     folder: str
     columns: tuple[dict[str, Any], ...]
     seed: int
+    rows: int
+    sampled: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +61,10 @@ def make_copy(_: Callable[[Any], None], task: Finish) -> Copied:
     os.nice(LEAST_URGENT)
     from skyulf.core.applier import Applier
     from skyulf.core.formats import load_model
-    from skyulf.core.frame import read_frame
     from skyulf.core.packaging import NotPackaged, package
 
     model = load_model(task.model)
-    frame = read_frame(task.table, model.spec.target)
+    frame = read(task, [model.spec])[0]
     rows = Applier(model).columns_of_frame(frame.iloc[:: max(1, len(frame) // PROBE_ROWS)])
     outcome = package(model, task.digest, rows)
     if isinstance(outcome, NotPackaged):
@@ -73,12 +77,11 @@ def explain_model(_: Callable[[Any], None], task: Finish) -> Explained:
     """Find out how much each column matters, and write it down."""
     os.nice(LEAST_URGENT)
     from skyulf.core.formats import load_model
-    from skyulf.core.frame import read_frame
     from skyulf.core.importance import explain
 
     model = load_model(task.model)
-    columns = [ColumnFacts(**column) for column in task.columns]
-    document = explain(model, read_frame(task.table, model.spec.target), columns, task.seed, threads=1)
+    frame, columns = read(task, [model.spec])
+    document = explain(model, frame, columns, task.seed, threads=1)
     (Path(task.folder) / EXPLANATION).write_bytes(orjson.dumps(document))
     return Explained(document["metric"], document["rows"], document["repeats"])
 
@@ -88,11 +91,10 @@ def attribute_model(_: Callable[[Any], None], task: Finish) -> bytes:
     os.nice(AWAITED)
     from skyulf.core.attribution import attribute
     from skyulf.core.formats import load_model
-    from skyulf.core.frame import read_frame
 
     model = load_model(task.model)
-    columns = [ColumnFacts(**column) for column in task.columns]
-    return orjson.dumps(attribute(model, read_frame(task.table, model.spec.target), columns, task.seed, threads=1))
+    frame, columns = read(task, [model.spec])
+    return orjson.dumps(attribute(model, frame, columns, task.seed, threads=1))
 
 
 def audit_copy(_: Callable[[Any], None], path: str) -> None:

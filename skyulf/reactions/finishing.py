@@ -27,7 +27,7 @@ from skyulf.events.job import JobState
 from skyulf.events.log import EventLog
 from skyulf.reactions.attempt import cause_of, events_of, job_now
 from skyulf.reactions.finisher import COPY, EXPLANATION, Copied, Explained, Finish, explain_model, make_copy
-from skyulf.reactions.kinds import columns_of
+from skyulf.reactions.kinds import version_of
 from skyulf.reactions.leases import Leases, Work
 from skyulf.reactions.sandbox import Child, ChildCancelled, ChildDied, ChildFailed, ChildTimedOut, Limits, SandboxServer
 
@@ -262,13 +262,16 @@ class Finisher:
 
     def _task(self, job: JobState, model: str, folder: Path) -> Finish:
         created = job.training
+        version = version_of(self._log, created)
         return Finish(
             model=str(self._artifacts.path(model)),
             digest=model,
             table=str(self._artifacts.path(created.dataset_artifact)),
             folder=str(folder),
-            columns=columns_of(self._log, created),
+            columns=tuple(column.model_dump() for column in version.columns),
             seed=created.seed,
+            rows=version.rows,
+            sampled=created.sample.rows if created.sample else None,
         )
 
     def _report(self, command: Command) -> None:

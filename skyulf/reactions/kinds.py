@@ -9,7 +9,7 @@ from skyulf.commands.base import Command
 from skyulf.commands.job import CompleteJob
 from skyulf.commands.scoring import CompleteScoring
 from skyulf.errors import NotFound
-from skyulf.events.dataset import DatasetState
+from skyulf.events.dataset import DatasetState, DatasetVersionAdded
 from skyulf.events.job import CandidateScore, JobCreated, JobState, ScoringCreated
 from skyulf.events.log import EventLog
 from skyulf.events.registry import replay
@@ -41,13 +41,16 @@ class Training:
     def task(self, attempt: Attempt, folder: Path) -> Task:
         """See `Kind.task`."""
         created = attempt.job.training
+        version = version_of(self._log, created)
         return Task(
             table=str(self._artifacts.path(created.dataset_artifact)),
             folder=str(folder),
             candidates=created.candidates,
-            columns=columns_of(self._log, created),
+            columns=tuple(column.model_dump() for column in version.columns),
             seed=created.seed,
             threads=self._threads,
+            rows=version.rows,
+            sampled=created.sample.rows if created.sample else None,
             trials=tuple(trial.model_dump() for trial in attempt.job.trials),
         )
 
@@ -91,7 +94,7 @@ class Scoring:
             model=str(self._artifacts.path(created.target.artifact)),
             table=str(self._artifacts.path(created.dataset_artifact)),
             folder=str(folder),
-            columns=columns_of(self._log, created),
+            columns=tuple(column.model_dump() for column in version_of(self._log, created).columns),
             format=created.format,
             keep=created.keep,
         )
@@ -109,12 +112,12 @@ class Scoring:
         )
 
 
-def columns_of(log: EventLog, created: JobCreated | ScoringCreated) -> tuple[dict[str, Any], ...]:
-    """The facts of the columns of a job's table, as plain values."""
+def version_of(log: EventLog, created: JobCreated | ScoringCreated) -> DatasetVersionAdded:
+    """The version of a dataset that a job was made for."""
     dataset: DatasetState | None = replay(created.dataset_id, None, events_of(log, created.dataset_id))
     if dataset is None:
         raise NotFound(f"there is no dataset {created.dataset_id}")
-    return tuple(column.model_dump() for column in dataset.versions[created.dataset_version - 1].columns)
+    return dataset.versions[created.dataset_version - 1]
 
 
 def candidate_score(score: Mapping[str, Any], candidates: tuple[dict[str, Any], ...]) -> CandidateScore:

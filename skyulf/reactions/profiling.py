@@ -86,10 +86,13 @@ class ProfileService:
         key = ("served", reference.artifact, target, *parts)
         return self._asked.once(key, lambda: self._served(reference, parts, target))
 
-    def attribution(self, model: str, version: Version, seed: int) -> Future[bytes]:
-        """How much each column moves what a model of a version says, as JSON; what fails, fails like `profile`."""
+    def attribution(self, model: str, version: Version, seed: int, sampled: int | None = None) -> Future[bytes]:
+        """How much each column moves what a model of a version says, as JSON; what fails, fails like `profile`.
+
+        ``sampled`` of the version's rows were trained on, where not all were.
+        """
         key = ("attribution", model, version.artifact, seed)
-        return self._asked.once(key, lambda: self._attribution(model, version, seed))
+        return self._asked.once(key, lambda: self._attribution(model, version, seed, sampled))
 
     def _profile(self, version: Version) -> str:
         with tempfile.TemporaryDirectory(prefix="profile-", dir=self._scratch) as folder:
@@ -115,9 +118,10 @@ class ProfileService:
     def _drift(self, reference: Version, current: Version) -> bytes:
         return self._asked.in_sandbox(compare_tables, self._table(reference), self._table(current))
 
-    def _attribution(self, model: str, version: Version, seed: int) -> bytes:
+    def _attribution(self, model: str, version: Version, seed: int, sampled: int | None) -> bytes:
         file, table = (str(self._artifacts.path(digest)) for digest in (model, version.artifact))
-        return self._asked.in_sandbox(attribute_model, Finish(file, model, table, "", version.columns, seed))
+        task = Finish(file, model, table, "", version.columns, seed, version.rows, sampled)
+        return self._asked.in_sandbox(attribute_model, task)
 
     def _served(self, reference: Version, parts: Sequence[str], target: str) -> bytes:
         paths = tuple(str(self._artifacts.path(part)) for part in parts)

@@ -46,4 +46,4 @@ def rehearse(threads: int) -> None:
     with tempfile.TemporaryDirectory(prefix="rehearsal-") as folder:
         path = Path(folder) / "table.parquet"
         pq.write_table(table, path)
-        train(lambda _: None, Task(str(path), folder, (SPEC,), COLUMNS, 0, threads))
+        train(lambda _: None, Task(str(path), folder, (SPEC,), COLUMNS, 0, threads, ROWS))

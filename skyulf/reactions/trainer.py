@@ -1,18 +1,24 @@
 """What a sandbox does for a job: read the table, fit, write the model and its evaluation beside."""
 
 import errno
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from skyulf.core.columns import ColumnFacts
-from skyulf.core.spec import parse_spec
+from skyulf.core.frame import Sample
+from skyulf.core.spec import PipelineSpec, parse_spec
 from skyulf.errors import Unavailable
 from skyulf.reactions.cores import Cores
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from skyulf.reactions.finisher import Finish
 
 MODEL = "model.skops"
 EVALUATION = "evaluation.json"
@@ -28,7 +34,10 @@ FITTED = 0.97
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One attempt at a job, as plain values: where the table is, and where the results go."""
+    """One attempt at a job, as plain values: where the table is, and where the results go.
+
+    ``columns`` are the facts of the whole table, which has ``rows`` rows; ``sampled`` of them are trained on.
+    """
 
     table: str
     folder: str
@@ -36,6 +45,8 @@ class Task:
     columns: tuple[dict[str, Any], ...]
     seed: int
     threads: int
+    rows: int
+    sampled: int | None = None
     trials: tuple[dict[str, Any], ...] = ()
     """Trials of its tuning that earlier attempts have recorded."""
 
@@ -71,6 +82,20 @@ class Trained:
     warnings: tuple[str, ...]
 
 
+def read(task: "Task | Finish", specs: Sequence[PipelineSpec]) -> "tuple[pd.DataFrame, list[ColumnFacts]]":
+    """Read what some complete specs are trained on: those rows, the columns that they look at, and the facts of it."""
+    from skyulf.core.flow import follow
+    from skyulf.core.frame import read_frame
+    from skyulf.core.memory import needed_columns, scaled
+
+    facts = [ColumnFacts(**column) for column in task.columns]
+    rows, sample = task.rows, None
+    if task.sampled is not None:
+        facts, rows, sample = scaled(facts, rows, task.sampled), task.sampled, Sample(task.sampled, task.seed)
+    only = frozenset[str]().union(*(needed_columns(spec, follow(spec, facts, rows)) for spec in specs))
+    return read_frame(task.table, specs[0].target, sample, only), facts
+
+
 def train(send: Callable[[Progress | Tried], None], task: Task) -> Trained:
     """Train in this process.
 
@@ -94,7 +119,6 @@ def needing_room() -> Iterator[None]:
 def _trained(send: Callable[[Progress | Tried], None], task: Task) -> Trained:
     from skyulf.core.calculator import fit  # the libraries of learning are loaded in the sandbox only
     from skyulf.core.formats import save_model
-    from skyulf.core.frame import read_frame
     from skyulf.core.trial import Trial
     from skyulf.core.tuning import Trials
 
@@ -104,8 +128,7 @@ def _trained(send: Callable[[Progress | Tried], None], task: Task) -> Trained:
     cores = Cores()
     report("load", 0.0, {})
     candidates = [parse_spec(candidate) for candidate in task.candidates]
-    columns = [ColumnFacts(**column) for column in task.columns]
-    frame = read_frame(task.table, candidates[0].target)
+    frame, columns = read(task, candidates)
     recorded = {trial["number"]: Trial(**{**trial, "scores": tuple(trial["scores"])}) for trial in task.trials}
     trials = Trials(recorded, lambda trial, search: send(Tried(asdict(trial), asdict(search))))
     state = fit(candidates, frame, columns, task.seed, report, task.threads, trials, cores.free)
@@ -113,13 +136,21 @@ def _trained(send: Callable[[Progress | Tried], None], task: Task) -> Trained:
     send(Progress("save", FITTED, {name: value for name, value in state.metrics.items() if value is not None}))
     save_model(state, folder / MODEL)
     (folder / EVALUATION).write_bytes(orjson.dumps(state.evaluation, option=orjson.OPT_SERIALIZE_NUMPY))
+    told, counts = state.warnings, dict(state.rows)
+    if task.sampled is not None:
+        counts["sampled_of"] = task.rows
+        told = (
+            f"trained on a sample of {task.sampled:,} of {task.rows:,} rows, drawn with the seed {task.seed}: "
+            "all of them need more memory than the job may use",
+            *told,
+        )
     return Trained(
         metrics=state.metrics,
         spec=state.spec.model_dump(mode="json"),
         candidate_scores=state.candidate_scores,
         fingerprint=state.fingerprint,
         environment=state.environment,
-        rows=dict(state.rows),
+        rows=counts,
         timings=state.timings,
-        warnings=state.warnings,
+        warnings=told,
     )

@@ -52,6 +52,7 @@ from skyulf.events.job import (
     JobStarted,
     ModelExplained,
     ModelPackaged,
+    Sample,
     Trial,
     TrialsFinished,
 )
@@ -93,7 +94,12 @@ EXAMPLES: dict[str, list[DomainEvent]] = {
         PipelineArchived(),
     ],
     "job-1": [
-        job_created(model_name="irises", pipeline_id="pipeline-1", set_aside=(("id", "an identifier"),)),
+        job_created(
+            model_name="irises",
+            pipeline_id="pipeline-1",
+            set_aside=(("id", "an identifier"),),
+            sample=Sample(rows=50, of=100, needed_bytes=2**31),
+        ),
         JobStarted(worker="worker-1", attempt=1),
         JobProgressed(attempt=1, stage="fit", fraction=0.5, metrics={"accuracy": 0.5, "roc_auc": None}),
         model_trained(model_name="irises", model_version=1),

@@ -45,6 +45,8 @@ class Expressions:
             case np.ndarray():
                 self.definitions.imports.add("import numpy as np")
                 return self._laid_out("np.array(", [("", thing.tolist())], ")", depth)
+            case slice():
+                return repr(thing)
             case type():
                 return self.definitions.name_of(thing)
         return self._made(thing, depth)

@@ -13,10 +13,12 @@ from typing import Any
 
 from skyulf.core.assemble import assemble
 from skyulf.core.columns import ColumnFacts
+from skyulf.core.drawing import drawn_rows
 from skyulf.core.export import Trained, standalone
 from skyulf.core.export.definitions import Definitions
 from skyulf.core.export.expressions import Expressions, Unwritable
 from skyulf.core.flow import follow
+from skyulf.core.memory import scaled
 from skyulf.core.predictions import BOUNDS
 from skyulf.core.registry import BuildContext
 from skyulf.core.sampling import CountRows
@@ -72,7 +74,9 @@ def cells(trained: Trained, path: str) -> list[Cell]:
     columns = [ColumnFacts(**column) for column in trained.columns]
     spec = PipelineSpec.model_validate(trained.spec)
     definitions = Definitions()
-    for function in (standalone.read_table, standalone.target_of, standalone.score):
+    functions: list[Any] = [standalone.read_table, standalone.target_of, standalone.score]
+    functions += [drawn_rows] if trained.sampled is not None else []
+    for function in functions:
         definitions.name_of(function)
     readers = len(definitions.texts)
     pipeline = _pipeline(spec, columns, trained, definitions)
@@ -85,7 +89,7 @@ def cells(trained: Trained, path: str) -> list[Cell]:
         Cell(MARKDOWN, "The data, as it was recorded, and how its file was read."),
         Cell(CODE, _data(columns, trained)),
         Cell(CODE, "\n\n\n".join(definitions.texts[:readers])),
-        Cell(CODE, LOADING.format(path=path, target=target, task=spec.task)),
+        Cell(CODE, LOADING.format(path=path, drawn=_drawn(trained), target=target, task=spec.task)),
         Cell(MARKDOWN, "Rows that are held out, and those that are learnt from."),
         Cell(CODE, _split(spec, trained)),
     ]
@@ -114,7 +118,7 @@ IMPORTS = {
 
 LOADING = """\
 table = read_table({path}, DATA)
-table = table[table[{target}].notna()]  # rows without a target teach nothing
+{drawn}table = table[table[{target}].notna()]  # rows without a target teach nothing
 features = table.drop(columns={target})
 target = target_of(table[{target}], DATA["types"][{target}], {task!r})"""
 
@@ -134,7 +138,9 @@ if len(sys.argv) > 2:  # predictions of the rows held out, by their places in th
 
 def _pipeline(spec: PipelineSpec, columns: Sequence[ColumnFacts], trained: Trained, definitions: Definitions) -> str:
     """The expression of the unfitted pipeline; raises `NotAllowed` naming the steps that have none."""
-    flow = follow(spec, columns, trained.rows)
+    rows = trained.rows if trained.sampled is None else trained.sampled
+    facts = columns if trained.sampled is None else scaled(columns, trained.rows, rows)
+    flow = follow(spec, facts, rows)
     pipeline = assemble(spec, flow, BuildContext(trained.seed % 2**32, spec.task, threads=1))
     pipeline.steps = [(name, step) for name, step in pipeline.steps if not isinstance(step, CountRows)]
     expressions = Expressions(definitions)
@@ -179,6 +185,12 @@ def _data(columns: Sequence[ColumnFacts], trained: Trained) -> str:
         "facts": {column.name: (column.nulls, column.distinct) for column in columns},
     }
     return f"DATA = {Expressions(Definitions()).of(data)}"
+
+
+def _drawn(trained: Trained) -> str:
+    if trained.sampled is None:
+        return ""
+    return f"table = table.iloc[drawn_rows({trained.rows}, {trained.sampled}, {trained.seed})]  # all were too many\n"
 
 
 def _split(spec: PipelineSpec, trained: Trained) -> str:

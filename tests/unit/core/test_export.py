@@ -15,12 +15,14 @@ from helpers import LOGISTIC, SMALL, USES, spec, table, trained, wide
 from skyulf.core.applier import Applier
 from skyulf.core.calculator import check, split
 from skyulf.core.columns import ColumnFacts
+from skyulf.core.drawing import drawn_rows
 from skyulf.core.export import Trained, standalone
 from skyulf.core.export.definitions import Definitions
 from skyulf.core.export.expressions import Expressions, Unwritable
 from skyulf.core.export.script import cells, notebook, script
 from skyulf.core.formats import allowed_types
-from skyulf.core.frame import read_frame
+from skyulf.core.frame import Sample, read_frame
+from skyulf.core.memory import scaled
 from skyulf.core.registry import models
 from skyulf.errors import NotAllowed
 from skyulf.ingest import Asked, ingest_file
@@ -66,7 +68,7 @@ def same(state, facts, frame, monkeypatch):
     return names
 
 
-@pytest.mark.parametrize("use", ONE_OF_EACH)
+@pytest.mark.parametrize("use", [*ONE_OF_EACH, "target_encode branches"])
 def test_every_step_as_code(use, monkeypatch):
     frame, facts = wide()
     state = trained(spec(USES[use], LOGISTIC, refit=False), frame=frame, facts=facts)
@@ -200,6 +202,28 @@ def test_a_notebook_is_the_script_in_cells():
     for cell in document["cells"][-6:]:
         if cell["cell_type"] == "code":
             assert "".join(cell["source"]) in in_script
+
+
+def test_a_script_draws_the_sample_that_was_trained_on(tmp_path, monkeypatch, capsys):
+    frame, _ = table(1_200)
+    frame.to_csv(tmp_path / "rows.csv", index=False)
+    ingested = ingest_file(lambda _: None, str(tmp_path / "rows.csv"), "rows.csv", str(tmp_path / "t.parquet"))
+    whole = [ColumnFacts(**asdict(column)) for column in ingested.columns]
+    facts = scaled(whole, 1_200, 700)
+    part = read_frame(tmp_path / "t.parquet", "y", Sample(700, 1))
+    state = trained(spec(BASE, LOGISTIC, refit=False), frame=part, facts=facts)
+    source = {"filename": "rows.csv", "digest": ingested.digest, **asdict(ingested.found)}
+    written = Trained(**{**asdict(told(state, whole, 1_200)), "source": source, "sampled": 700})
+    monkeypatch.setattr(sys, "argv", ["rows.py", str(tmp_path / "rows.csv"), str(tmp_path / "out.csv")])
+    exec(compile(script(written), "written", "exec"), {"__name__": "written"})
+    said = capsys.readouterr()
+    assert (said.err, f"accuracy {state.metrics['accuracy']}" in said.out) == ("", True)
+    held_out = pd.read_csv(tmp_path / "out.csv", index_col="row", keep_default_na=False)
+    places = drawn_rows(1_200, 700, 1)
+    rows = part.set_index(places).loc[held_out.index]
+    np.testing.assert_allclose(
+        held_out.filter(like="probability_"), state.pipeline.predict_proba(rows.drop(columns="y")), rtol=1e-9
+    )
 
 
 TABLES = {

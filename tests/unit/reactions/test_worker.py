@@ -415,7 +415,7 @@ def full_disk() -> Any:
 
 
 def task_in(folder: Path) -> Any:
-    return trainer.Task(str(folder / "table"), str(folder), (), (), 0, 1)
+    return trainer.Task(str(folder / "table"), str(folder), (), (), 0, 1, 10)
 
 
 def told_by_child(work: Callable[[], object]) -> Exception:

@@ -248,7 +248,7 @@ JOB_TRIALS = Projection(
 
 JOBS = Projection(
     name="jobs",
-    version=4,
+    version=5,
     row=JobRow,
     folds=get_args(JobEvent),
     key=by_stream,

@@ -129,8 +129,8 @@ async def _code(runtime: Runtime, name: str, number: int, min_position: int | No
         source={**table.source, "filename": table.filename, "digest": table.digest},
         metrics=version.metrics,
         environment=job.environment,
-        sampled=job.sample["rows"] if job.sample else None,
         measuring=job.rows.get("measuring", 0),
+        sampled=job.sample["rows"] if job.sample else None,
         **await asyncio.to_thread(_decides, runtime, job.id, job.spec),
     )
     return await made(runtime.exports.code((name, number), trained, form), f"the {form}")

@@ -96,6 +96,10 @@ def _shap(say: Any, matrix: Array, evaluations: int, seed: int) -> tuple[Array, 
     """SHAP values (rows by columns by outputs) and what is said of the background on average (by outputs)."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it draws pictures, too, and with what other libraries are about to change
+        import numba
+
+        # To compile shap's loops takes seven seconds in every new process; to run them as they are, less than one.
+        vars(numba.config).update(DISABLE_JIT=True)
         from shap import PermutationExplainer
         from shap.maskers import Independent
 

@@ -74,9 +74,8 @@ def cells(trained: Trained, path: str) -> list[Cell]:
     columns = [ColumnFacts(**column) for column in trained.columns]
     spec = PipelineSpec.model_validate(trained.spec)
     definitions = Definitions()
-    functions: list[Any] = [standalone.read_table, standalone.target_of, standalone.score]
-    functions += [drawn_rows] if trained.sampled is not None else []
-    for function in functions:
+    drawing = () if trained.sampled is None else (drawn_rows,)
+    for function in (standalone.read_table, standalone.target_of, standalone.score, *drawing):
         definitions.name_of(function)
     readers = len(definitions.texts)
     pipeline = _pipeline(spec, columns, trained, definitions)

@@ -15,7 +15,7 @@ from skyulf.commands.bus import CommandBus
 from skyulf.errors import NotAllowed, Unavailable
 from skyulf.events.dataset import DatasetProfiled
 from skyulf.events.registry import decode
-from skyulf.reactions import profiling
+from skyulf.reactions import on_request
 from skyulf.reactions.profiler import Profiled, profile_table
 from skyulf.reactions.profiling import ProfileService, Version
 from skyulf.reactions.sandbox import ChildCancelled, ChildDied, ChildFailed, ChildTimedOut
@@ -133,7 +133,7 @@ def test_what_fails_is_told_without_values_and_made_anew(
 
 
 def test_comparisons_are_kept_at_hand_and_not_recorded(it: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(profiling, "KEPT", 1)
+    monkeypatch.setattr(on_request, "KEPT", 1)
     for _ in range(3):
         assert it.service.drift(it.version(1), it.version(2)).result(30) == b'{"level":"none"}'
     assert it.sandbox.asked == ["compare_tables"]

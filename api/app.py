@@ -20,6 +20,7 @@ from api.routes import (
     audit,
     dataset,
     deployment,
+    drift,
     export,
     history,
     job,
@@ -83,7 +84,7 @@ def create_app(runtime: Runtime, *, guarded: bool = True) -> App:
     app.state.runtime = runtime
     app.state.tail = EventTail(runtime.log, stream.server_sent)
     # A request is held against one router after the other: jobs are what is sent most.
-    things = (job, attribution, access, dataset, profile, pipeline, model, export, deployment)
+    things = (job, attribution, access, dataset, profile, pipeline, model, export, deployment, drift)
     for noun in (*things, stream, audit, history, projection, *PROBES):
         app.include_router(noun.routes)
     problems.install(app)

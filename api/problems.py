@@ -35,6 +35,7 @@ PROBLEMS: Mapping[type[errors.SkyulfError], tuple[int, str, str]] = {
     errors.PreconditionFailed: (412, "precondition-failed", "It has changed since that version"),
     errors.Invalid: (422, "invalid", "The request is not valid"),
     errors.TrainingFailed: (422, "training-failed", "The data or the spec cannot be trained"),
+    errors.ScoringFailed: (422, "scoring-failed", "The model cannot score this dataset"),
     errors.CommandReused: (422, "idempotency-key-reused", "The Idempotency-Key was used for another request"),
     errors.Unavailable: (503, "unavailable", "Not available now"),
     errors.Outdated: (503, "outdated", "This process is to be upgraded"),

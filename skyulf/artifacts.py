@@ -44,6 +44,10 @@ class ArtifactStore(Protocol):
         """The content, verified. Raises `NotFound` and `Damaged`."""
         ...
 
+    def remove(self, digest: str) -> None:
+        """Keep the content no longer; nothing happens where it is not there. Caches may hold it a while longer."""
+        ...
+
     def digests(self) -> Iterator[str]:
         """Every digest that is kept."""
         ...

@@ -74,6 +74,10 @@ class TrainingFailed(SkyulfError):
     """A job cannot be trained for a reason that lies in its data or spec; the detail holds no data value."""
 
 
+class ScoringFailed(SkyulfError):
+    """A dataset cannot be scored with a model for a reason that lies in the two; the detail holds no data value."""
+
+
 class Damaged(SkyulfError):
     """Stored bytes are not what their digest, signature or format says; they were not used."""
 

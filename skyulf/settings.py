@@ -41,6 +41,8 @@ class Settings(BaseSettings):
     upload_bytes: Annotated[int, Field(ge=1)] = 2 * GIB
     body_bytes: Annotated[int, Field(ge=1024)] = 32 << 20
     predict_seconds: Annotated[float, Field(gt=0)] = 10.0
+    prediction_log_seconds: Annotated[float, Field(gt=0)] = 300.0
+    """From one part of a deployment's log of predictions to the next, where it is logged (docs/profile.md)."""
     key_requests_per_second: Annotated[float, Field(ge=1)] = 1000.0
     """How often one access key may be used; as many requests may come at once after a pause."""
     log_format: Literal["text", "json"] = "text"

@@ -11,8 +11,17 @@ from skyulf.adapters.stored import data_of
 from skyulf.commands.base import Context
 from skyulf.events.base import Actor, DomainEvent, Metadata, Recorded
 from skyulf.events.dataset import Column, DatasetCreated, DatasetVersionAdded, Source
-from skyulf.events.deployment import Target
-from skyulf.events.job import CandidateScore, JobCreated, Limits, ModelTrained, Problem, Trial
+from skyulf.events.deployment import PredictionsLogged, Target
+from skyulf.events.job import (
+    CandidateScore,
+    DatasetScored,
+    JobCreated,
+    Limits,
+    ModelTrained,
+    Problem,
+    ScoringCreated,
+    Trial,
+)
 from skyulf.events.log import Append, EventLog, Write
 from skyulf.events.model import ModelVersionRegistered
 from skyulf.events.pipeline import PipelineCreated, PipelineRevised
@@ -167,6 +176,36 @@ def job_created(**changes: Any) -> JobCreated:
     return JobCreated(**values)
 
 
+def scoring_created(**changes: Any) -> ScoringCreated:
+    values: dict[str, Any] = {
+        "dataset_id": "dataset-1",
+        "dataset_version": 1,
+        "dataset_digest": "sha256:digest-1",
+        "dataset_artifact": "sha256:table-1",
+        "target": target(),
+        "deployment": None,
+        "format": "parquet",
+        "keep": (),
+        "limits": LIMITS,
+        **changes,
+    }
+    return ScoringCreated(**values)
+
+
+SCORES: dict[str, Any] = {
+    "output": "sha256:predictions",
+    "size": 2_000,
+    "rows": 100,
+    "missing": 1,
+    "timings": {"load": 0.1, "read": 0.01, "predict": 0.2, "write": 0.05},
+}
+"""What an attempt at a scoring hands in, but for its number."""
+
+
+def dataset_scored(attempt: int = 1, **changes: Any) -> DatasetScored:
+    return DatasetScored(attempt=attempt, **{**SCORES, **changes})
+
+
 RESULT: dict[str, Any] = {
     "model": "sha256:model",
     "evaluation": "sha256:evaluation",
@@ -219,6 +258,20 @@ def registered(number: int = 1, **changes: Any) -> ModelVersionRegistered:
 
 def target(number: int = 1, model: str = "irises") -> Target:
     return Target(model=model, model_version=number, artifact=f"sha256:model-{number}")
+
+
+def predictions_logged(number: int = 1, **changes: Any) -> PredictionsLogged:
+    values: dict[str, Any] = {
+        "target": target(),
+        "artifact": f"sha256:logged-{number}",
+        "requests": 10,
+        "rows": 100,
+        "lost": 0,
+        "since": NOW,
+        "until": NOW,
+        **changes,
+    }
+    return PredictionsLogged(**values)
 
 
 def rows_of(store: ReadStore, projection: Projection[Any]) -> dict[str, Row]:

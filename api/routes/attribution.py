@@ -32,6 +32,7 @@ async def show_shap(
         raise NotFound(f"{job_id} is {job.status} and has no model; a succeeded job has one")
     if not_modified(request, response, model):
         return Response(status_code=304, headers=dict(response.headers))
+    assert job.seed is not None  # what has a model was trained
     number = job.dataset_version
     version = await read_one(runtime, versions, min_position, dataset, lambda: versions.get_version(dataset, number))
     sampled = job.sample["rows"] if job.sample else None

@@ -1,16 +1,19 @@
-"""What every router shares: JSON that is really JSON, documented errors, ETags."""
+"""What every router shares: JSON that is really JSON, documented errors, ETags, files that are sent whole."""
 
 import json
 import re
 from collections.abc import Callable, Collection, Coroutine
+from pathlib import Path
 from typing import Any
 
 import orjson
 from fastapi import APIRouter, Request, Response
 from fastapi.dependencies.utils import get_flat_params
 from fastapi.params import Query
+from fastapi.responses import FileResponse
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
+from starlette.types import Receive, Scope, Send
 
 from api.problems import LONGEST_PLACE, MEDIA_TYPE, MOST_FAULTS
 from api.schemas.base import Problem
@@ -132,6 +135,8 @@ DESCRIPTIONS = {
 }
 
 
+PARQUET = "application/vnd.apache.parquet"
+
 NOT_MODIFIED: dict[int | str, dict[str, Any]] = {304: {"description": "It is as If-None-Match says."}}
 
 
@@ -160,3 +165,18 @@ def not_modified(request: Request, response: Response, version: int | str) -> bo
     response.headers["ETag"] = tag
     known = request.headers.get("if-none-match", "")
     return known.strip() == "*" or tag in (part.strip().removeprefix("W/") for part in known.split(","))
+
+
+class WholeFile(FileResponse):
+    """A file that is sent whole: what the library answers to a range that it cannot read is not a problem document."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the file, whatever range is asked for."""
+        headers = [pair for pair in scope["headers"] if pair[0] != b"range"]
+        await super().__call__({**scope, "headers": headers}, receive, send)
+
+
+def whole_file(path: Path, filename: str, media_type: str, response: Response) -> WholeFile:
+    """The answer that is a file of ours, to be saved under a name; the headers of ``response`` go with it."""
+    headers = {**response.headers, "Accept-Ranges": "none"}
+    return WholeFile(path, headers=headers, media_type=media_type, filename=filename)

@@ -1,4 +1,4 @@
-"""Deployments: roll out, roll back, retire, predict."""
+"""Deployments: roll out, roll back, retire, predict; and the log of what was predicted."""
 
 import asyncio
 from typing import Any
@@ -16,13 +16,22 @@ from api.dependencies import (
     replace_reason,
     send,
 )
-from api.routes.base import NOT_MODIFIED, not_modified, problems, router
+from api.routes.base import NOT_MODIFIED, PARQUET, WholeFile, not_modified, problems, router, whole_file
 from api.routes.model import ReasonQuery
-from api.schemas.base import Page, answered
-from api.schemas.deployment import DeployIn, DeploymentAnswer, DeploymentOut, PredictIn, PredictOut
+from api.schemas.base import CommandAnswer, Page, answered
+from api.schemas.deployment import (
+    DeployIn,
+    DeploymentAnswer,
+    DeploymentOut,
+    LogIn,
+    LogPartOut,
+    PredictIn,
+    PredictOut,
+)
 from api.schemas.model import ReasonIn
 from skyulf.commands.base import Command, Context, Name
 from skyulf.commands.deployment import Deploy, RetireDeployment, RollBackDeployment
+from skyulf.commands.prediction_log import SetPredictionLog
 from skyulf.runtime import Runtime
 from skyulf.serving.media import MEDIA_TYPES
 
@@ -109,6 +118,47 @@ async def show_deployment(
     if not_modified(request, response, row.version):
         return Response(status_code=304, headers=dict(response.headers))
     return row
+
+
+@routes.put("/deployments/{name}/log", response_model=CommandAnswer, responses=problems(412, 415))
+async def set_log(name: Name, body: LogIn, runtime: RuntimeDep, context: ContextDep, response: Response) -> Any:
+    """Log a share of the requests for predictions, drawn at random: their rows, and what was said of them.
+
+    They are put away every `SKYULF_PREDICTION_LOG_SECONDS` (300), and from 8 MiB on, and cost no prediction any time.
+    """
+    command = SetPredictionLog(id=f"deployment-{name}", **body.model_dump(exclude={"reason"}))
+    answer = await send(runtime, command, replace_reason(context, body.reason))
+    response.headers["ETag"] = f'"{answer.version}"'
+    return answered(answer)
+
+
+@routes.get("/deployments/{name}/log", response_model=Page[LogPartOut])
+async def list_log(name: Name, runtime: RuntimeDep, page: PageDep, min_position: MinPositionDep) -> Any:
+    """List the parts of a deployment's log, the oldest first."""
+    deployments, logs = runtime.queries.deployments, runtime.queries.prediction_logs
+    await read_one(runtime, deployments, min_position, f"deployment-{name}", lambda: deployments.get_named(name))
+    return await read_page(runtime, logs, LogPartOut, min_position, page, {"deployment": name})
+
+
+@routes.get(
+    "/deployments/{name}/log/{artifact}",
+    response_class=WholeFile,
+    responses={200: {"content": {PARQUET: {}}, "description": "A table of rows and predictions."}, **NOT_MODIFIED},
+)
+async def download_log(
+    name: Name, artifact: str, runtime: RuntimeDep, min_position: MinPositionDep, request: Request, response: Response
+) -> Response:
+    """Download a part of a deployment's log, as Parquet.
+
+    Its columns are `served_at`, those of the model, `prediction`, and of a classifier `probability_<class>`.
+    """
+    logs = runtime.queries.prediction_logs
+    stream = f"deployment-{name}"
+    row = await read_one(runtime, logs, min_position, stream, lambda: logs.get_part(name, artifact))
+    if not_modified(request, response, row.artifact):
+        return Response(status_code=304, headers=dict(response.headers))
+    path = await asyncio.to_thread(runtime.artifacts.path, row.artifact)
+    return whole_file(path, f"{name}-{row.position}.parquet", PARQUET, response)
 
 
 @routes.post(

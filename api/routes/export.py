@@ -7,8 +7,8 @@ from typing import Any
 from fastapi import Request, Response
 
 from api.dependencies import ASK_AGAIN, MinPositionDep, RuntimeDep, made, read, read_one
-from api.routes.base import NOT_MODIFIED, not_modified, problems, router
-from api.routes.model import Number, WholeFile
+from api.routes.base import NOT_MODIFIED, WholeFile, not_modified, problems, router
+from api.routes.model import Number
 from skyulf.commands.base import Name
 from skyulf.core.export import CodeForm, Trained
 from skyulf.errors import NotAllowed, NotFound, Unavailable
@@ -119,6 +119,7 @@ async def _recorded(
 
 async def _code(runtime: Runtime, name: str, number: int, min_position: int | None, form: CodeForm) -> str:
     version, job, table = await _recorded(runtime, name, number, min_position)
+    assert job.spec is not None and job.seed is not None  # noqa: PT018 - both, since the job trained the version
     trained = Trained(
         title=f"{name}, version {number}: {version.estimator}, {version.task}",
         spec=job.spec,
@@ -130,16 +131,16 @@ async def _code(runtime: Runtime, name: str, number: int, min_position: int | No
         environment=job.environment,
         measuring=job.rows.get("measuring", 0),
         sampled=job.sample["rows"] if job.sample else None,
-        **await asyncio.to_thread(_decides, runtime, job),
+        **await asyncio.to_thread(_decides, runtime, job.id, job.spec),
     )
     return await made(runtime.exports.code((name, number), trained, form), f"the {form}")
 
 
-def _decides(runtime: Runtime, job: JobRow) -> dict[str, Any]:
+def _decides(runtime: Runtime, job_id: str, spec: dict[str, Any]) -> dict[str, Any]:
     """By what the model decides beside its numbers, where the spec asks for anything; its artifact is read for that."""
-    if not (job.spec.get("thresholds") or job.spec.get("intervals")):
+    if not (spec.get("thresholds") or spec.get("intervals")):
         return {}
-    evaluation = runtime.queries.evaluations.get(job.id)
+    evaluation = runtime.queries.evaluations.get(job_id)
     thresholds, intervals = evaluation.get("thresholds"), evaluation.get("intervals")
     return {
         "thresholds": thresholds and thresholds["classes"],

@@ -1,4 +1,4 @@
-"""Jobs: submit, cancel, retry, watch, evaluate."""
+"""Jobs: submit, cancel, retry, watch, evaluate; trainings, and scorings of whole datasets."""
 
 import asyncio
 from typing import Any
@@ -16,17 +16,23 @@ from api.dependencies import (
     replace_reason,
     send,
 )
-from api.routes.base import NOT_MODIFIED, not_modified, problems, router
+from api.routes.base import NOT_MODIFIED, PARQUET, WholeFile, not_modified, problems, router, whole_file
 from api.routes.stream import EVENT_PAGE, page_of_events
 from api.schemas.base import CommandAnswer, Page, answered
-from api.schemas.job import CancelIn, EvaluationOut, JobIn, JobOut, SlicesOut, TrialOut
+from api.schemas.job import CancelIn, EvaluationOut, JobIn, JobOut, ScoringIn, SlicesOut, TrialOut
 from skyulf.commands.base import Command, Context
 from skyulf.commands.job import CancelJob, CreateJob, RetryJob
-from skyulf.errors import SkyulfError
+from skyulf.commands.scoring import CreateScoring
+from skyulf.errors import NotFound, SkyulfError
 from skyulf.events.job import JobStatus, Limits
+from skyulf.projections.job import JobKind, JobRow
 from skyulf.runtime import Runtime
+from skyulf.serving.media import MEDIA_TYPES
 
 routes = router("job")
+
+OUTPUT_TYPES = {"csv": MEDIA_TYPES["csv"], "parquet": PARQUET}
+"""Media types of predictions, by their format."""
 
 
 async def _sent(runtime: Runtime, command: Command, context: Context, response: Response) -> dict[str, Any]:
@@ -56,8 +62,22 @@ async def create_job(body: JobIn, runtime: RuntimeDep, context: ContextDep, resp
 
     503 with Retry-After when as many jobs wait as may (SKYULF_QUEUE_LENGTH).
     """
-    limits = Limits(seconds=runtime.settings.job_seconds, memory_bytes=runtime.settings.job_memory_bytes)
-    return await _queued(runtime, CreateJob(**body.model_dump(), limits=limits), context, response)
+    return await _queued(runtime, CreateJob(**body.model_dump(), limits=_limits(runtime)), context, response)
+
+
+def _limits(runtime: Runtime) -> Limits:
+    return Limits(seconds=runtime.settings.job_seconds, memory_bytes=runtime.settings.job_memory_bytes)
+
+
+@routes.post("/scorings", status_code=202, response_model=CommandAnswer, responses=problems(409, 412, 415))
+async def create_scoring(body: ScoringIn, runtime: RuntimeDep, context: ContextDep, response: Response) -> Any:
+    """Ask for a prediction of every row of a dataset, as a job: it is watched, cancelled and retried as any other.
+
+    503 with Retry-After when as many jobs wait as may (SKYULF_QUEUE_LENGTH).
+    """
+    asked = body.model_dump(exclude={"keep"})
+    command = CreateScoring(**asked, keep=tuple(body.keep), limits=_limits(runtime))
+    return await _queued(runtime, command, context, response)
 
 
 @routes.post("/jobs/{job_id}/cancel", status_code=202, response_model=CommandAnswer, responses=problems(412, 415))
@@ -80,6 +100,7 @@ async def list_jobs(
     runtime: RuntimeDep,
     page: PageDep,
     min_position: MinPositionDep,
+    kind: JobKind | None = None,
     status: JobStatus | None = None,
     model_name: str | None = None,
     dataset_id: str | None = None,
@@ -87,7 +108,8 @@ async def list_jobs(
 ) -> Any:
     """List jobs, the newest first."""
     repository = runtime.queries.jobs
-    filters = {"status": status, "model_name": model_name, "dataset_id": dataset_id, "pipeline_id": pipeline_id}
+    named = {"model_name": model_name, "dataset_id": dataset_id, "pipeline_id": pipeline_id}
+    filters = {"kind": kind, "status": status, **named}
     return await read_page(runtime, repository, JobOut, min_position, page, filters)
 
 
@@ -135,6 +157,45 @@ async def show_slices(
     if not_modified(request, response, row.version):
         return Response(status_code=304, headers=dict(response.headers))
     return {"job_id": job_id, "slices": slices}
+
+
+@routes.get(
+    "/jobs/{job_id}/output",
+    response_class=WholeFile,
+    responses={
+        200: {
+            "description": "The predictions of a scoring, a row for each of the dataset's, in its order.",
+            "content": {
+                OUTPUT_TYPES["csv"]: {"schema": {"type": "string"}},
+                OUTPUT_TYPES["parquet"]: {"schema": {"type": "string", "format": "binary"}},
+            },
+        },
+        **NOT_MODIFIED,
+    },
+)
+async def download_output(
+    job_id: str, runtime: RuntimeDep, min_position: MinPositionDep, request: Request, response: Response
+) -> Response:
+    """Download the predictions of a scoring: a column `prediction`, and `probability_<class>` of a classifier.
+
+    A regressor that has intervals adds `lower` and `upper`. The file's SHA-256 is the `digest` of the job's output,
+    and its ETag. 404 until there is one.
+    """
+    jobs = runtime.queries.jobs
+    row = await read_one(runtime, jobs, min_position, job_id, lambda: with_output(jobs.get(job_id)))
+    scoring = row.scoring or {}
+    digest, form = scoring["output"]["digest"], scoring["format"]
+    if not_modified(request, response, digest):
+        return Response(status_code=304, headers=dict(response.headers))
+    path = await asyncio.to_thread(runtime.artifacts.path, digest)
+    return whole_file(path, f"{job_id}.{form}", OUTPUT_TYPES[form], response)
+
+
+def with_output(row: JobRow) -> JobRow:
+    """The job, which has predictions; raises `NotFound`."""
+    if row.scoring is None or row.scoring["output"] is None:
+        raise NotFound(f"{row.id} is {row.status} and has no predictions; a scoring that succeeded has some")
+    return row
 
 
 @routes.get("/jobs/{job_id}/trials", response_model=Page[TrialOut])

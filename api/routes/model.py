@@ -4,11 +4,9 @@ import asyncio
 from typing import Annotated, Any
 
 from fastapi import Path, Query, Request, Response
-from fastapi.responses import FileResponse
-from starlette.types import Receive, Scope, Send
 
 from api.dependencies import ContextDep, MinPositionDep, PageDep, RuntimeDep, read_one, read_page, replace_reason, send
-from api.routes.base import NOT_MODIFIED, not_modified, problems, router
+from api.routes.base import NOT_MODIFIED, WholeFile, not_modified, problems, router, whole_file
 from api.schemas.base import CommandAnswer, Page, Reason, Whole, answered
 from api.schemas.model import AliasAnswer, AliasIn, ModelOut, ModelVersionOut, ReasonIn
 from skyulf.commands.base import Name
@@ -21,15 +19,6 @@ routes = router("model")
 
 Number = Annotated[Whole, Path(ge=1, lt=2**31)]
 ReasonQuery = Annotated[Reason | None, Query(description="Why; it may stand in the body instead.")]
-
-
-class WholeFile(FileResponse):
-    """A file that is sent whole: what the library answers to a range that it cannot read is not a problem document."""
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the file, whatever range is asked for."""
-        headers = [pair for pair in scope["headers"] if pair[0] != b"range"]
-        await super().__call__({**scope, "headers": headers}, receive, send)
 
 
 @routes.put(
@@ -147,6 +136,4 @@ async def download_version(
     if not_modified(request, response, row.artifact):
         return Response(status_code=304, headers=dict(response.headers))
     path = await asyncio.to_thread(runtime.artifacts.path, row.artifact)
-    headers = {**response.headers, "Accept-Ranges": "none"}
-    filename = f"{name}-{number}.skops"
-    return WholeFile(path, headers=headers, media_type="application/octet-stream", filename=filename)
+    return whole_file(path, f"{name}-{number}.skops", "application/octet-stream", response)

@@ -7,6 +7,8 @@ from pydantic import Field, model_validator
 
 from api.schemas.base import CommandAnswer, Reason, Request, Response
 from skyulf.commands.base import Name
+from skyulf.commands.prediction_log import MOST_ROWS
+from skyulf.events.deployment import DriftLevel
 
 
 class DeployIn(Request):
@@ -45,8 +47,62 @@ class ChangeOut(Response):
     model_version: int | None
 
 
+class LogIn(Request):
+    """Which share of the requests is to be logged (0 for none), how many of the newest rows kept, and why.
+
+    A column that has moved as far as ``alert`` from what was trained on is told of by an event.
+    """
+
+    share: float = Field(ge=0, le=1, strict=False)
+    keep_rows: int = Field(default=1_000_000, ge=1, le=MOST_ROWS)
+    alert: DriftLevel = "major"
+    reason: Reason
+
+
+class LogPartOut(Response):
+    """A part of a deployment's log: a table of rows and what was said of them, kept under the digest ``artifact``.
+
+    ``requests`` are in it, and ``lost`` more were drawn and could not be kept.
+    """
+
+    artifact: str
+    position: int
+    model: str
+    model_version: int
+    requests: int
+    rows: int
+    lost: int
+    since: datetime
+    until: datetime
+
+
+class ColumnAlert(Response):
+    """A column that has moved, how far, and its population stability index then."""
+
+    name: str
+    level: DriftLevel
+    psi: float | None
+
+
+class AlertOut(Response):
+    """The drift that was told of what a deployment serves: when last, and who has acknowledged it when, and why."""
+
+    at: datetime
+    position: int
+    rows: int
+    level: DriftLevel
+    columns: list[ColumnAlert]
+    acknowledged_at: datetime | None
+    acknowledged_by: str | None
+    reason: str | None
+
+
 class DeploymentOut(Response):
-    """A deployment, its one active version (null when retired), and its history, the latest last."""
+    """A deployment, its one active version (null when retired), and its history, the latest last.
+
+    ``log_share`` of its requests are logged, and the newest ``log_keep_rows`` rows of them kept. Drift from what the
+    active version was trained on is told from the level ``drift_alert`` on; ``drift`` is what was told of it.
+    """
 
     id: str
     version: int
@@ -55,6 +111,10 @@ class DeploymentOut(Response):
     model: str | None
     model_version: int | None
     created_at: datetime
+    log_share: float
+    log_keep_rows: int
+    drift_alert: DriftLevel
+    drift: AlertOut | None
     history: list[ChangeOut]
 
 

@@ -7,8 +7,8 @@ from pydantic import Field, model_validator
 
 from api.schemas.base import Derived, Reason, Request, Response
 from skyulf.commands.base import Name
-from skyulf.events.job import JobStatus, TrialState
-from skyulf.projections.job import JobRow
+from skyulf.events.job import JobStatus, ScoreFormat, TrialState
+from skyulf.projections.job import JobKind, JobRow
 
 
 class JobIn(Request):
@@ -26,6 +26,32 @@ class JobIn(Request):
         """See that there is either a pipeline or a spec."""
         if (self.pipeline_id is None) == (self.spec is None):
             raise ValueError("give either pipeline_id or spec")
+        return self
+
+
+class ScoringIn(Request):
+    """A dataset to be scored: with what a deployment serves now, or with a version of a model by number or by alias.
+
+    ``keep`` names columns of the dataset that are to stand beside the predictions.
+    """
+
+    dataset_id: str = Field(min_length=1, max_length=200)
+    dataset_version: int | None = Field(default=None, ge=1, lt=2**31)
+    deployment: Name | None = None
+    model: Name | None = None
+    model_version: int | None = Field(default=None, ge=1, lt=2**31)
+    alias: Name | None = None
+    format: ScoreFormat = "parquet"
+    keep: list[str] = Field(default=[], max_length=1000)
+
+    @model_validator(mode="after")
+    def named_once(self) -> Self:
+        """See that what predicts is named in one way."""
+        if (self.deployment is None) == (self.model is None):
+            raise ValueError("give either deployment or model")
+        versions = (self.model_version is not None) + (self.alias is not None)
+        if versions != (self.model is not None):
+            raise ValueError("give model_version or alias with a model, and neither with a deployment")
         return self
 
 
@@ -71,6 +97,26 @@ class OnnxOut(Response):
     largest_difference: float | None
 
 
+class OutputOut(Response):
+    """A file of predictions: its digest, its size in bytes, its rows, and how many have no finite prediction."""
+
+    digest: str
+    size: int
+    rows: int
+    missing: int
+
+
+class ScoringOut(Response):
+    """What a scoring predicts with, and the file that came of it; null until there is one."""
+
+    model: str
+    model_version: int
+    deployment: str | None
+    format: ScoreFormat
+    keep: list[str]
+    output: OutputOut | None
+
+
 class SampleOut(Response):
     """What a job is trained on where all rows would need more memory than it may use: some rows of so many."""
 
@@ -91,11 +137,15 @@ def _error(row: JobRow) -> dict[str, Any] | None:
 class JobOut(Response):
     """A job; ``spec`` becomes the chosen one once there is a model, ``asked_spec`` stays what was asked for.
 
+    One of the kind ``scoring`` predicts a dataset; it has no spec, no seed and no model of its own, and ``scoring``
+    tells the rest.
+
     ``onnx`` is null until it is settled whether the model has an ONNX copy, some time after it was trained.
     """
 
     id: str
     version: int
+    kind: JobKind
     status: JobStatus
     attempt: int
     progress: ProgressOut
@@ -103,10 +153,10 @@ class JobOut(Response):
     dataset_id: str
     dataset_version: int
     pipeline_id: str | None
-    spec: dict[str, Any]
-    asked_spec: dict[str, Any]
+    spec: dict[str, Any] | None
+    asked_spec: dict[str, Any] | None
     set_aside: list[tuple[str, str]]
-    seed: int
+    seed: int | None
     sample: SampleOut | None
     model_name: str | None
     model_version: int | None
@@ -114,6 +164,7 @@ class JobOut(Response):
     candidate_scores: list[dict[str, Any]]
     rows: dict[str, int]
     fingerprint: str | None
+    scoring: ScoringOut | None
     onnx: OnnxOut | None
     environment: dict[str, Any]
     timings: dict[str, float]

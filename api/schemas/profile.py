@@ -114,12 +114,9 @@ class ColumnDrift(Response):
     unseen: float | None = None
 
 
-class DatasetDrift(Response):
-    """How far a version of a dataset has moved from another; ``level`` is the highest of its columns'."""
+class Drift(Response):
+    """How far a table has moved from another; ``level`` is the highest of its columns'."""
 
-    dataset_id: str
-    from_: int = Field(alias="from")
-    to: int
     format: int
     reference: SideOut
     current: SideOut
@@ -129,3 +126,25 @@ class DatasetDrift(Response):
     removed: list[str]
     retyped: list[str]
     columns: list[ColumnDrift]
+
+
+class DatasetDrift(Drift):
+    """How far a version of a dataset has moved from another."""
+
+    dataset_id: str
+    from_: int = Field(alias="from")
+    to: int
+
+
+class DeploymentDrift(Drift):
+    """How far the newest logged predictions of a version have moved from the dataset that it was trained on.
+
+    The column ``target`` compares what was predicted with what the dataset holds there.
+    """
+
+    deployment: str
+    model: str
+    model_version: int
+    dataset_id: str
+    dataset_version: int
+    target: str

@@ -86,6 +86,12 @@ class CachedArtifacts:
         """See `ArtifactStore.read`."""
         return self.path(digest).read_bytes()
 
+    def remove(self, digest: str) -> None:
+        """See `ArtifactStore.remove`; who was given the file a moment ago may still read it here."""
+        self._store.remove(digest)
+        with self._telling():
+            self._removed(self._folder / hexadecimal(digest))
+
     def digests(self) -> Iterator[str]:
         """See `ArtifactStore.digests`."""
         return self._store.digests()

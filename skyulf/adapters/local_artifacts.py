@@ -51,6 +51,13 @@ class LocalArtifacts:
         """See `ArtifactStore.read`."""
         return self.path(digest).read_bytes()
 
+    def remove(self, digest: str) -> None:
+        """See `ArtifactStore.remove`."""
+        try:
+            self._place(digest).unlink(missing_ok=True)
+        except OSError as error:
+            raise Unavailable(f"the artifact store cannot be written: {error.strerror}", retry_after=10) from error
+
     def digests(self) -> Iterator[str]:
         """See `ArtifactStore.digests`."""
         for path in sorted(self._root.glob("??/*")):

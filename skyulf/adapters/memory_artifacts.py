@@ -50,6 +50,11 @@ class MemoryArtifacts:
             raise damaged(digest)
         return content
 
+    def remove(self, digest: str) -> None:
+        """See `ArtifactStore.remove`."""
+        (self._files / hexadecimal(digest)).unlink(missing_ok=True)
+        self._contents.pop(digest, None)
+
     def digests(self) -> Iterator[str]:
         """See `ArtifactStore.digests`."""
         yield from sorted(self._contents)

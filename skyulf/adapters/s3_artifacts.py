@@ -95,6 +95,11 @@ class S3Artifacts:
             raise damaged(digest)
         return content
 
+    def remove(self, digest: str) -> None:
+        """See `ArtifactStore.remove`."""
+        with telling("the artifact store"):
+            self._client.delete_object(Bucket=self._bucket, Key=self._key(digest))
+
     def digests(self) -> Iterator[str]:
         """See `ArtifactStore.digests`."""
         pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=self._prefix)

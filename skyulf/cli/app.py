@@ -9,7 +9,7 @@ import typer
 
 from skyulf.cli.auditing import NounArg, ThingArg, audit
 from skyulf.cli.exporting import export_model
-from skyulf.cli.nouns import GROUPS, JobArg
+from skyulf.cli.nouns import GROUPS, DatasetArg, JobArg
 from skyulf.cli.options import DataDir, Json, begun
 
 app = typer.Typer(
@@ -187,6 +187,41 @@ def predict(
 
     with speaking(as_json) as screen:
         run(screen, load_settings(data_dir=data_dir), name, file, output, intervals)
+
+
+class OutputFormat(StrEnum):
+    """What a file of predictions is."""
+
+    parquet = "parquet"
+    csv = "csv"
+
+
+@app.command()
+def score(
+    dataset: DatasetArg,
+    using: Annotated[
+        str, typer.Argument(metavar="WITH", help="A deployment's name, or MODEL:VERSION, or MODEL:ALIAS.")
+    ],
+    version: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Which version. Default: the newest.", show_default=False)
+    ] = None,
+    form: Annotated[OutputFormat, typer.Option("--format", help="What the file is to be.")] = OutputFormat.parquet,
+    keep: Annotated[
+        list[str] | None,
+        typer.Option(metavar="COLUMN", help="A column to stand beside the predictions; may be given several times."),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Save the predictions there.", show_default=False),
+    ] = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Predict every row of a dataset that was taken in, by a job; its size is no matter."""
+    with begun(data_dir, as_json) as (screen, settings):
+        from skyulf.cli.score import Order, run
+
+        run(screen, settings, Order(dataset, using, version, form.value, tuple(keep or ()), output))
 
 
 @app.command()

@@ -43,6 +43,8 @@ def run(screen: Screen, settings: Settings, texts: Sequence[str]) -> None:
         if len(ids) < 2:
             raise UsageError("name two jobs or more to compare")
         jobs = [reader.get("jobs", id_) for id_ in ids]
+        if others := [job["id"] for job in jobs if job["kind"] != "training"]:
+            raise UsageError(f"{', '.join(others)}: only trainings can be compared")
         names = {} if screen.as_json else dataset_names(reader)
     found = best(jobs)
     remarks = differences(jobs)

@@ -36,6 +36,10 @@ def show_one(screen: Screen, settings: Settings, name: str) -> None:
     with looking(screen, settings) as reader:
         deployment = reader.get("deployments", name)
     screen.document(deployment)
+    if (drift := deployment["drift"]) is not None:
+        seen = f"acknowledged by {drift['acknowledged_by']}" if drift["acknowledged_at"] else "not acknowledged"
+        columns = ", ".join(column["name"] for column in drift["columns"])
+        screen.show(labelled("drift", (drift["level"], "yellow"), f"  {moment(drift['at'])} UTC, {columns}; {seen}"))
     made = table("when (UTC)", "what", "before", "after", "who", "why", right=("before",))
     for change in reversed(deployment["history"]):
         made.add_row(
@@ -74,6 +78,36 @@ def retire(screen: Screen, settings: Settings, name: str, reason: str | None) ->
     with looking(screen, settings) as reader:
         answer = reader.send("DELETE", "deployments", name, body={"reason": reason})
     _done(screen, name, answer)
+
+
+def set_log(screen: Screen, settings: Settings, name: str, asked: dict[str, Any]) -> None:
+    """Log a share of the requests from now on."""
+    with looking(screen, settings) as reader:
+        screen.document(reader.send("PUT", "deployments", name, "log", body=asked))
+    share = asked["share"]
+    words = f"{share:.3g} of the requests, the newest {asked['keep_rows']:,} rows" if share else "nothing"
+    screen.show(labelled("logged", (name, "bold"), f"  {words}"))
+
+
+def show_log(screen: Screen, settings: Settings, name: str, part: Part) -> None:
+    """List the parts of a deployment's log of predictions, the newest first."""
+    with looking(screen, settings) as reader:
+        page = reader.get("deployments", name, "log", **part.params())
+    made = table("from (UTC)", "to (UTC)", "model", "requests", "rows", "lost", right=("requests", "rows", "lost"))
+    for item in page["items"]:
+        counts = (number(item[what]) for what in ("requests", "rows", "lost"))
+        made.add_row(
+            moment(item["since"]), moment(item["until"]), version_of(item["model"], item["model_version"]), *counts
+        )
+    show_page(screen, page, made, "Nothing was logged; skyulf deployments log NAME --share 0.1 begins it.")
+
+
+def acknowledge(screen: Screen, settings: Settings, name: str, reason: str | None) -> None:
+    """Say that the drift that was told of has been seen to."""
+    with looking(screen, settings) as reader:
+        body = {"reason": reason or "skyulf deployments drift --acknowledge"}
+        screen.document(reader.send("POST", "deployments", name, "drift", "acknowledge", body=body))
+    screen.show(labelled("drift", (name, "bold"), "  acknowledged"))
 
 
 def _done(screen: Screen, name: str, answer: dict[str, Any]) -> None:

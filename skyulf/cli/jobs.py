@@ -1,4 +1,4 @@
-"""``skyulf jobs``: trainings that wait, run or have ended."""
+"""``skyulf jobs``: trainings and scorings that wait, run or have ended."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -21,7 +21,8 @@ from skyulf.cli.reader import (
     shown_moment,
     version_of,
 )
-from skyulf.cli.screen import Refused, Screen, number, table
+from skyulf.cli.score import scoring
+from skyulf.cli.screen import Refused, Screen, counted, number, table
 from skyulf.cli.train_view import candidates, headline, labelled, metrics, remarks, rows, stage
 from skyulf.settings import Settings
 
@@ -33,6 +34,7 @@ def show_all(
     screen: Screen,
     settings: Settings,
     part: Part,
+    kind: str | None,
     status: str | None,
     model_name: str | None,
     dataset: str | None,
@@ -43,6 +45,7 @@ def show_all(
         page = reader.get(
             "jobs",
             **part.params(),
+            kind=kind,
             status=status,
             model_name=model_name,
             dataset_id=dataset and reader.id_of("datasets", dataset),
@@ -56,14 +59,27 @@ def show_all(
         made.add_row(
             shown_id(screen, item["id"]),
             Text(status_of(item), style=STYLES.get(item["status"], "")),
-            item["spec"]["target"],
+            item["spec"]["target"] if item["spec"] else Text("scoring", style="dim"),
             names.get(item["dataset_id"]) or shown_id(screen, item["dataset_id"]),
-            version_of(item["model_name"], item["model_version"]),
-            headline(item["metrics"]) if item["status"] == "succeeded" else "–",
+            _model(item),
+            _came_to(item),
             duration(seconds(item)),
             shown_moment(screen, item["created_at"]),
         )
     show_page(screen, page, made, "There are no such jobs; skyulf train FILE --target COLUMN begins one.")
+
+
+def _model(job: Mapping[str, Any]) -> str:
+    """The model that a job trains, or predicts with."""
+    of = job["scoring"]
+    return version_of(of["model"], of["model_version"]) if of else version_of(job["model_name"], job["model_version"])
+
+
+def _came_to(job: Mapping[str, Any]) -> str:
+    """What came of a job, in a word or two."""
+    if job["status"] != "succeeded":
+        return "–"
+    return headline(job["metrics"]) if job["scoring"] is None else counted(job["scoring"]["output"]["rows"], "row")
 
 
 def show_one(screen: Screen, settings: Settings, text: str) -> None:
@@ -82,14 +98,19 @@ def show_one(screen: Screen, settings: Settings, text: str) -> None:
             "created", f"{moment(job['created_at'])} UTC, took {duration(seconds(job))}, attempt {job['attempt']}"
         ),
         labelled("dataset", f"{name or job['dataset_id']} version {job['dataset_version']}"),
-        labelled("task", f"{spec['task']} of {spec['target']}, seed {job['seed']}"),
-        labelled("model", (version_of(job["model_name"], job["model_version"]), "bold"), f"  {model_of(spec)}"),
     )
+    if spec is None:
+        screen.show(*scoring(job))
+    else:
+        screen.show(
+            labelled("task", f"{spec['task']} of {spec['target']}, seed {job['seed']}"),
+            labelled("model", (version_of(job["model_name"], job["model_version"]), "bold"), f"  {model_of(spec)}"),
+        )
     if job["error"]:
         screen.show(labelled("failed", (f"{job['error']['title']}: ", "bold red"), job["error"]["detail"]))
     if job["rows"]:
         screen.show(rows(job["rows"]))
-    if job["status"] == "succeeded":
+    if job["status"] == "succeeded" and spec is not None:
         screen.show("", metrics(job["metrics"]))
         if len(job["candidate_scores"]) > 1:
             screen.show("", candidates(job["candidate_scores"]))

@@ -10,7 +10,7 @@ from skyulf.cli.options import Cursor, DataDir, Json, Limit, Order, Reason, begu
 
 datasets = typer.Typer(no_args_is_help=True, help="See what was taken in.")
 pipelines = typer.Typer(no_args_is_help=True, help="See the specs that were kept, and check others.")
-jobs = typer.Typer(no_args_is_help=True, help="See trainings, compare them, cancel and retry them.")
+jobs = typer.Typer(no_args_is_help=True, help="See trainings and scorings, compare, cancel and retry them.")
 models = typer.Typer(no_args_is_help=True, help="See models, their versions and how good they are.")
 keys = typer.Typer(no_args_is_help=True, help="Say who may call a server, and for what.")
 deployments = typer.Typer(no_args_is_help=True, help="See and change what is served.")
@@ -39,6 +39,21 @@ class JobStatus(StrEnum):
     succeeded = "succeeded"
     failed = "failed"
     cancelled = "cancelled"
+
+
+class JobKind(StrEnum):
+    """What a job does."""
+
+    training = "training"
+    scoring = "scoring"
+
+
+class DriftLevel(StrEnum):
+    """How far a column may have moved before it is told."""
+
+    none = "none"
+    moderate = "moderate"
+    major = "major"
 
 
 class DeploymentStatus(StrEnum):
@@ -162,6 +177,7 @@ def check_pipeline(
 
 @jobs.command("list")
 def list_jobs(
+    kind: Annotated[JobKind | None, typer.Option(help="Only those that do this.", show_default=False)] = None,
     status: Annotated[JobStatus | None, typer.Option(help="Only those that stand there.", show_default=False)] = None,
     model: Annotated[str | None, typer.Option(metavar="NAME", help="Only of this model.", show_default=False)] = None,
     dataset: Annotated[str | None, typer.Option(help="Only on this dataset.", show_default=False)] = None,
@@ -178,7 +194,8 @@ def list_jobs(
         from skyulf.cli.reader import Part
 
         part = Part(limit, cursor, order)
-        of.show_all(screen, settings, part, status.value if status else None, model, dataset, pipeline)
+        doing, standing = kind.value if kind else None, status.value if status else None
+        of.show_all(screen, settings, part, doing, standing, model, dataset, pipeline)
 
 
 @jobs.command("show")
@@ -332,6 +349,56 @@ def roll_back(name: DeploymentArg, reason: Reason = None, data_dir: DataDir = No
         from skyulf.cli import deployments as of
 
         of.roll_back(screen, settings, name, reason)
+
+
+@deployments.command("log")
+def log_of_deployment(
+    name: DeploymentArg,
+    share: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="Log this share of the requests from now on; 0 for none.", show_default=False),
+    ] = None,
+    keep_rows: Annotated[int, typer.Option(min=1, help="With --share: how many of the newest rows.")] = 1_000_000,
+    alert: Annotated[
+        DriftLevel, typer.Option(help="With --share: tell by an event of drift from this level on.")
+    ] = DriftLevel.major,
+    reason: Reason = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+    order: Order = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Show what was logged of a deployment's predictions, or say with --share how much is to be."""
+    with begun(data_dir, as_json) as (screen, settings):
+        from skyulf.cli import deployments as of
+        from skyulf.cli.reader import Part
+
+        if share is None:
+            of.show_log(screen, settings, name, Part(limit, cursor, order or "-position"))
+        else:
+            body = {"share": share, "keep_rows": keep_rows, "alert": alert.value}
+            of.set_log(screen, settings, name, {**body, "reason": reason or "skyulf deployments log"})
+
+
+@deployments.command("drift")
+def drift_of_deployment(
+    name: DeploymentArg,
+    acknowledge: Annotated[
+        bool, typer.Option("--acknowledge", help="Say that the drift that was told of has been seen to.")
+    ] = False,
+    reason: Reason = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Show how far what is asked of a deployment has moved from what its model was trained on."""
+    with begun(data_dir, as_json) as (screen, settings):
+        from skyulf.cli import deployments, profiles
+
+        if acknowledge:
+            deployments.acknowledge(screen, settings, name, reason)
+        else:
+            profiles.show_served_drift(screen, settings, name)
 
 
 @deployments.command("retire")

@@ -1,4 +1,4 @@
-"""``skyulf datasets profile`` and ``drift``: what a dataset looks like, and how far it has moved between versions."""
+"""``skyulf datasets profile`` and ``drift``, ``skyulf deployments drift``: what data look like, and how they moved."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -6,7 +6,7 @@ from typing import Any
 
 from rich.text import Text
 
-from skyulf.cli.reader import Reader, looking
+from skyulf.cli.reader import Reader, looking, version_of
 from skyulf.cli.screen import Refused, Screen, number, table
 from skyulf.cli.train_view import labelled
 from skyulf.core.suspicions import RULES
@@ -87,11 +87,23 @@ def show_drift(screen: Screen, settings: Settings, text: str, reference: int, cu
     with looking(screen, settings) as reader:
         id_ = reader.id_of("datasets", text)
         drift = patiently(screen, reader, "datasets", id_, "drift", **{"from": reference, "to": current})
+    _show_drift(screen, drift, labelled("drift", (f"version {drift['from']} → {drift['to']}", "bold"), f"  {id_}"))
+
+
+def show_served_drift(screen: Screen, settings: Settings, name: str) -> None:
+    """Show how far what a deployment was asked has moved from what was trained on."""
+    with looking(screen, settings) as reader:
+        drift = patiently(screen, reader, "deployments", name, "drift")
+    words = f"  {version_of(drift['model'], drift['model_version'])} predicts {drift['target']}"
+    _show_drift(screen, drift, labelled("drift", (name, "bold"), words))
+
+
+def _show_drift(screen: Screen, drift: Mapping[str, Any], head: Text) -> None:
     screen.document(drift)
     sizes = f"{number(drift['reference']['rows'])} rows, then {number(drift['current']['rows'])}"
     level = (drift["level"], STYLES[drift["level"]])
     screen.show(
-        labelled("drift", (f"version {drift['from']} → {drift['to']}", "bold"), f"  {id_}"),
+        head,
         labelled("rows", sizes),
         labelled("level", level, f"  {drift['drifted']} of {len(drift['columns'])} columns have moved"),
         _moved(drift["columns"]),

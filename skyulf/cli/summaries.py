@@ -22,6 +22,11 @@ def _job(data: Data) -> str:
     return f"{spec['task']} of {spec['target']}: {models}" + (f" → {name}" if name else "")
 
 
+def _scoring(data: Data) -> str:
+    by = f" as {data['deployment']} serves it" if data["deployment"] else ""
+    return f"version {data['dataset_version']} of {short_id(data['dataset_id'])} with {_target(data['target'])}{by}"
+
+
 def _warned(warnings: list[Data]) -> str:
     rules = Counter(warning["rule"].replace("_", " ") for warning in warnings)
     return ", ".join(f"{count} × {rule}" for rule, count in rules.most_common()) or "nothing to warn of"
@@ -64,6 +69,7 @@ SUMMARIES: Mapping[str, Callable[[Data], str]] = {
     "PipelineRevised": _specified,
     "PipelineArchived": lambda _: "",
     "JobCreated": _job,
+    "ScoringCreated": _scoring,
     "JobStarted": lambda data: f"attempt {data['attempt']}",
     "JobProgressed": lambda data: f"{data['stage']}, {data['fraction']:.0%}",
     "TrialsFinished": _trials,
@@ -72,6 +78,7 @@ SUMMARIES: Mapping[str, Callable[[Data], str]] = {
     "ModelExplained": lambda data: (
         f"columns weighed by {data['metric']}" if data["explanation"] else f"not explained: {data['reason']}"
     ),
+    "DatasetScored": lambda data: f"{data['rows']:,} rows",
     "JobFailed": lambda data: f"{data['problem']['title']}: {data['problem']['detail']}",
     "JobCancelRequested": lambda _: "",
     "JobCancelled": lambda _: "",
@@ -85,6 +92,15 @@ SUMMARIES: Mapping[str, Callable[[Data], str]] = {
     "DeploymentRolledOut": lambda data: f"{_target(data['before'])} → {_target(data['after'])}",
     "DeploymentRolledBack": lambda data: f"{_target(data['before'])} → {_target(data['after'])}",
     "DeploymentRetired": lambda _: "",
+    "PredictionLogSet": lambda data: f"{data['share']:.3g} of the requests, {data['keep_rows']:,} rows kept",
+    "PredictionsLogged": lambda data: (
+        f"{data['rows']:,} rows of {data['requests']:,} requests to {_target(data['target'])}"
+    ),
+    "DriftFound": lambda data: (
+        f"{data['level']} in {', '.join(column['name'] for column in data['columns'])} of {data['rows']:,} rows"
+    ),
+    "DriftAcknowledged": lambda _: "",
+    "PredictionsForgotten": lambda data: data["artifact"],
     "KeyIssued": lambda data: f"{data['name']} ({data['kind']})",
     "KeyRevoked": lambda _: "",
     "RoleGranted": lambda data: data["role"],

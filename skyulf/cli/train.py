@@ -55,7 +55,7 @@ def run(screen: Screen, settings: Settings, order: Order) -> None:
             view.guess(screen, order.target, spec["task"], because)
         job = _train(screen, client, name, spec, dataset, order.seed)
         if job["status"] != "succeeded":
-            raise _unfinished(job)
+            raise unfinished(job)
         deployment, served = _deploy(client, name, job["model_version"], order.deploy)
         screen.document({"dataset": dataset, "job": job, "deployment": deployment})
         view.result(screen, job)
@@ -103,7 +103,7 @@ def target_of(dataset: dict[str, Any], target: str) -> dict[str, Any]:
 def _train(
     screen: Screen, client: Client, name: str, spec: dict[str, Any], dataset: dict[str, Any], seed: int
 ) -> dict[str, Any]:
-    """Ask for the training and see it to its end; an interrupt cancels it."""
+    """Ask for the training and see it to its end."""
     asked = {
         "dataset_id": dataset["id"],
         "dataset_version": dataset["dataset_version"],
@@ -111,7 +111,11 @@ def _train(
         "model_name": name,
         "seed": seed,
     }
-    sent = client.send("POST", "/v1/jobs", asked)
+    return ended(screen, client, client.send("POST", "/v1/jobs", asked))
+
+
+def ended(screen: Screen, client: Client, sent: dict[str, Any]) -> dict[str, Any]:
+    """See the job that was made by ``sent``, a command's answer, to its end; an interrupt cancels it."""
     try:
         with stages(screen) as show:
             while True:
@@ -133,7 +137,8 @@ def _cancel(screen: Screen, client: Client, job_id: str) -> None:
         time.sleep(LOOK)
 
 
-def _unfinished(job: dict[str, Any]) -> Refused:
+def unfinished(job: dict[str, Any]) -> Refused:
+    """Why a job came to nothing."""
     problem = job["error"] or {
         "type": "urn:skyulf:problem:cancelled",
         "title": "The job was cancelled",

@@ -13,6 +13,7 @@ from skyulf.settings import Settings
 
 STAGES = {
     "load": "reading the table",
+    "score": "predicting",
     "split": "holding rows out",
     "choose": "comparing candidates",
     "tune": "tuning",

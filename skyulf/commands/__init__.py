@@ -2,15 +2,18 @@
 
 from collections.abc import Mapping
 
-from skyulf.commands import access, dataset, deployment, job, model, pipeline
+from skyulf.commands import access, dataset, deployment, drift, job, model, pipeline, prediction_log, scoring
 from skyulf.commands.base import Command, Handler
 
 COMMANDS: Mapping[type[Command], Handler] = {
     **dataset.HANDLERS,
     **pipeline.HANDLERS,
     **job.HANDLERS,
+    **scoring.HANDLERS,
     **model.HANDLERS,
     **deployment.HANDLERS,
+    **prediction_log.HANDLERS,
+    **drift.HANDLERS,
     **access.HANDLERS,
 }
 """Each kind of command, and how it is handled."""

@@ -10,6 +10,7 @@ from skyulf.events.dataset import (
     ColumnType,
     DatasetCreated,
     DatasetProfiled,
+    DatasetState,
     DatasetVersionAdded,
     Source,
     Suspicion,
@@ -85,6 +86,14 @@ def _added(command: Ingested, number: int) -> DatasetVersionAdded:
     )
 
 
+def version_of(stream: str, dataset: DatasetState, number: int | None) -> DatasetVersionAdded:
+    """The version of a dataset, its newest where no number is given; raises `NotFound`."""
+    number = len(dataset.versions) if number is None else number
+    if not 1 <= number <= len(dataset.versions):
+        raise NotFound(f"{stream} has no version {number}; its newest is {len(dataset.versions)}")
+    return dataset.versions[number - 1]
+
+
 def create_dataset(command: CreateDataset, streams: Streams) -> Decided:  # noqa: ARG001 - a new stream
     """Decide `CreateDataset`."""
     return [(command.id, DatasetCreated(name=command.name)), (command.id, _added(command, 1))]
@@ -99,8 +108,7 @@ def add_dataset_version(command: AddDatasetVersion, streams: Streams) -> Decided
 def profile_dataset(command: ProfileDataset, streams: Streams) -> Decided:
     """Decide `ProfileDataset`: once for each version; said again, it is left as it is."""
     dataset = streams.dataset(command.id)
-    if not 1 <= command.dataset_version <= len(dataset.versions):
-        raise NotFound(f"{command.id} has no version {command.dataset_version}")
+    version_of(command.id, dataset, command.dataset_version)
     if command.dataset_version in dataset.profiled:
         return []
     return [(command.id, DatasetProfiled(**command.model_dump(exclude={"id"})))]

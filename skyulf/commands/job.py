@@ -1,15 +1,15 @@
 """What may be asked of a job: by people (create, cancel, retry) and by the worker that holds it."""
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 from pydantic import Field
 
 from skyulf.commands.base import Command, Decided, Handler, Name, Streams, own_stream
+from skyulf.commands.dataset import version_of
 from skyulf.commands.job_spec import on_dataset
-from skyulf.errors import Fault, Invalid, NotAllowed, NotFound
+from skyulf.errors import Fault, Invalid, NotAllowed
 from skyulf.events.base import DomainEvent
-from skyulf.events.dataset import DatasetState, DatasetVersionAdded
 from skyulf.events.job import (
     CandidateScore,
     JobCancelled,
@@ -154,7 +154,7 @@ def _create_reads(command: CreateJob) -> Sequence[str]:
 def create_job(command: CreateJob, streams: Streams) -> Decided:
     """Decide `CreateJob`: the spec is checked against the dataset's columns before anything is queued."""
     dataset = streams.dataset(command.dataset_id)
-    version = _dataset_version(command, dataset)
+    version = version_of(command.dataset_id, dataset, command.dataset_version)
     document = _spec_document(command, streams)
     found = on_dataset(document, version, command.limits.memory_bytes)
     if found.faults:
@@ -174,13 +174,6 @@ def create_job(command: CreateJob, streams: Streams) -> Decided:
         sample=found.sample,
     )
     return [(command.id, event)]
-
-
-def _dataset_version(command: CreateJob, dataset: DatasetState) -> DatasetVersionAdded:
-    number = len(dataset.versions) if command.dataset_version is None else command.dataset_version
-    if not 1 <= number <= len(dataset.versions):
-        raise NotFound(f"{command.dataset_id} has no version {number}; its newest is {len(dataset.versions)}")
-    return dataset.versions[number - 1]
 
 
 def _spec_document(command: CreateJob, streams: Streams) -> dict[str, Any]:
@@ -203,10 +196,21 @@ def start_job(command: StartJob, streams: Streams) -> Decided:
     return [(command.id, JobStarted(worker=command.worker, attempt=command.attempt))]
 
 
-Report = ReportProgress | ReportTrials | CompleteJob | FailJob | ReclaimJob | ConfirmCancelled
+class Report(Protocol):
+    """What a worker says of an attempt."""
+
+    @property
+    def id(self) -> str:
+        """The job."""
+        ...
+
+    @property
+    def attempt(self) -> int:
+        """The attempt's number."""
+        ...
 
 
-def _current(command: Report, job: JobState) -> None:
+def current(command: Report, job: JobState) -> None:
     """Refuse a report of an attempt that is no longer the current one: this is the fence."""
     if job.status != "running" or command.attempt != job.attempt:
         raise NotAllowed(
@@ -217,7 +221,7 @@ def _current(command: Report, job: JobState) -> None:
 def report_progress(command: ReportProgress, streams: Streams) -> Decided:
     """Decide `ReportProgress`; progress never goes back."""
     job = streams.job(command.id)
-    _current(command, job)
+    current(command, job)
     event = JobProgressed(
         attempt=command.attempt,
         stage=command.stage,
@@ -230,7 +234,7 @@ def report_progress(command: ReportProgress, streams: Streams) -> Decided:
 def report_trials(command: ReportTrials, streams: Streams) -> Decided:
     """Decide `ReportTrials`: what is known is not recorded again."""
     job = streams.job(command.id)
-    _current(command, job)
+    current(command, job)
     known = {trial.number: trial for trial in job.trials}
     new = tuple(trial for trial in command.trials if known.get(trial.number) != trial)
     event = TrialsFinished(**command.model_dump(exclude={"id", "trials"}), trials=new)
@@ -244,10 +248,10 @@ def _complete_reads(command: CompleteJob) -> Sequence[str]:
 def complete_job(command: CompleteJob, streams: Streams) -> Decided:
     """Decide `CompleteJob`: a cancel that came first wins; a named model gets its version in the same breath."""
     job = streams.job(command.id)
-    _current(command, job)
+    current(command, job)
     if job.cancel_requested:
         return [(command.id, JobCancelled())]
-    name = job.created.model_name
+    name = job.training.model_name
     if name != command.model_name:
         raise NotAllowed(f"{command.id} was created for the model {name}")
     model: ModelState | None = streams.find(f"model-{name}") if name else None
@@ -276,7 +280,7 @@ def complete_job(command: CompleteJob, streams: Streams) -> Decided:
 def fail_job(command: FailJob, streams: Streams) -> Decided:
     """Decide `FailJob`; a cancel that came first wins."""
     job = streams.job(command.id)
-    _current(command, job)
+    current(command, job)
     if job.cancel_requested:
         return [(command.id, JobCancelled())]
     return [(command.id, JobFailed(attempt=command.attempt, problem=command.problem, traceback=command.traceback))]
@@ -285,7 +289,7 @@ def fail_job(command: FailJob, streams: Streams) -> Decided:
 def reclaim_job(command: ReclaimJob, streams: Streams) -> Decided:
     """Decide `ReclaimJob`: the job waits again, unless it was being cancelled or has been lost too often."""
     job = streams.job(command.id)
-    _current(command, job)
+    current(command, job)
     if job.cancel_requested:
         return [(command.id, JobCancelled())]
     problem = _lost_too_often(command, job)
@@ -298,15 +302,15 @@ def _lost_too_often(command: ReclaimJob, job: JobState) -> Problem | None:
     if command.cause == "sandbox_died" and job.sandbox_deaths + 1 >= SANDBOX_DEATHS:
         return Problem(
             type="sandbox-died",
-            title="The training process died",
-            detail=f"The process that trained this job died {SANDBOX_DEATHS} times; it may need more memory "
+            title="The job's process died",
+            detail=f"The process that this job ran in died {SANDBOX_DEATHS} times; it may need more memory "
             "than it can have, or meet a fault of a library. It is not tried again by itself.",
         )
     if command.cause == "worker_lost" and job.begun and job.workers_lost + 1 >= WORKERS_LOST:
         return Problem(
             type="workers-lost",
             title="The workers of this job died",
-            detail=f"{WORKERS_LOST} workers died while they trained this job. It is not tried again by itself.",
+            detail=f"{WORKERS_LOST} workers died while they had this job. It is not tried again by itself.",
         )
     return None
 
@@ -314,7 +318,7 @@ def _lost_too_often(command: ReclaimJob, job: JobState) -> Problem | None:
 def confirm_cancelled(command: ConfirmCancelled, streams: Streams) -> Decided:
     """Decide `ConfirmCancelled`."""
     job = streams.job(command.id)
-    _current(command, job)
+    current(command, job)
     if not job.cancel_requested:
         raise NotAllowed(f"nobody asked for {command.id} to be cancelled")
     return [(command.id, JobCancelled())]

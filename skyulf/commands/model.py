@@ -1,7 +1,8 @@
 """What may be asked of a model. Its versions are registered by `CompleteJob`, together with the job's result."""
 
 from skyulf.commands.base import Command, Decided, Handler, Name, Streams, own_stream
-from skyulf.errors import NotAllowed, NotFound
+from skyulf.errors import Fault, Invalid, NotAllowed, NotFound
+from skyulf.events.deployment import Target
 from skyulf.events.model import ModelAliasRemoved, ModelAliasSet, ModelState, ModelVersionRetired
 
 
@@ -30,6 +31,20 @@ def usable_version(stream: str, model: ModelState, number: int) -> None:
         raise NotFound(f"{stream.removeprefix('model-')} has no version {number}; its newest is {model.latest}")
     if number in model.retired:
         raise NotAllowed(f"version {number} of {stream.removeprefix('model-')} is retired; choose another")
+
+
+def target_of(stream: str, model: ModelState, number: int | None, alias: str | None) -> Target:
+    """The version that a caller named, by exactly one of its number and an alias, to predict with."""
+    if (number is None) == (alias is None):
+        raise Invalid("a version is named by its number or by an alias", [Fault("model_version", "or alias")])
+    name = stream.removeprefix("model-")
+    if alias is not None:
+        if alias not in model.aliases:
+            raise NotFound(f"{name} has no alias {alias}")
+        number = model.aliases[alias]
+    assert number is not None
+    usable_version(stream, model, number)
+    return Target(model=name, model_version=number, artifact=model.artifacts[number])
 
 
 def set_model_alias(command: SetModelAlias, streams: Streams) -> Decided:

@@ -3,11 +3,14 @@
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
+from skyulf.errors import NotAllowed
 from skyulf.events.base import DomainEvent, Value
+from skyulf.events.deployment import Target
 
 JobStatus = Literal["created", "running", "succeeded", "failed", "cancelled"]
 ReclaimCause = Literal["worker_lost", "sandbox_died", "handed_back"]
 TrialState = Literal["finished", "failed", "pruned"]
+ScoreFormat = Literal["parquet", "csv"]
 Stage = str
 
 
@@ -59,6 +62,24 @@ class JobCreated(DomainEvent):
     seed: int
     limits: Limits
     sample: Sample | None = None
+
+
+class ScoringCreated(DomainEvent):
+    """A version of a dataset is to be scored: a job of another kind, which trains nothing.
+
+    ``target`` is what predicts, resolved when it was asked for; ``deployment`` is the name by which the caller meant
+    it, if any. ``keep`` names columns of the dataset that stand beside the predictions.
+    """
+
+    dataset_id: str
+    dataset_version: int
+    dataset_digest: str
+    dataset_artifact: str
+    target: Target
+    deployment: str | None
+    format: ScoreFormat
+    keep: tuple[str, ...]
+    limits: Limits
 
 
 class JobStarted(DomainEvent):
@@ -171,8 +192,23 @@ class ModelExplained(DomainEvent):
     repeats: int = 0
 
 
+class DatasetScored(DomainEvent):
+    """An attempt ended with a prediction for every row of the dataset, in its order.
+
+    ``output`` is the digest of the file, of ``size`` bytes; ``missing`` counts rows whose prediction is no finite
+    number. ``timings`` are in seconds.
+    """
+
+    attempt: int
+    output: str
+    size: int
+    rows: int
+    missing: int
+    timings: dict[str, float]
+
+
 class JobFailed(DomainEvent):
-    """The job ended without a model. ``traceback`` is the digest of an artifact, where there was one."""
+    """The job ended without a result. ``traceback`` is the digest of an artifact, where there was one."""
 
     attempt: int
     problem: Problem
@@ -201,12 +237,14 @@ class JobRetried(DomainEvent):
 
 JobEvent = (
     JobCreated
+    | ScoringCreated
     | JobStarted
     | JobProgressed
     | TrialsFinished
     | ModelTrained
     | ModelPackaged
     | ModelExplained
+    | DatasetScored
     | JobFailed
     | JobCancelRequested
     | JobCancelled
@@ -225,7 +263,7 @@ class JobState:
     over, whatever the attempt; of two with the same number the later one counts.
     """
 
-    created: JobCreated
+    created: JobCreated | ScoringCreated
     status: JobStatus = "created"
     attempt: int = 0
     begun: bool = False
@@ -239,10 +277,17 @@ class JobState:
     explained: bool = False
     trials: tuple[Trial, ...] = ()
 
+    @property
+    def training(self) -> JobCreated:
+        """What was asked for, of a job that trains a model; raises `NotAllowed` for others."""
+        if not isinstance(self.created, JobCreated):
+            raise NotAllowed("this job scores a dataset, and trains no model")
+        return self.created
+
 
 def evolve(state: JobState | None, event: JobEvent) -> JobState:
     """The state after ``event``."""
-    if isinstance(event, JobCreated):
+    if isinstance(event, JobCreated | ScoringCreated):
         return JobState(created=event)
     assert state is not None
     match event:
@@ -252,8 +297,9 @@ def evolve(state: JobState | None, event: JobEvent) -> JobState:
             return replace(state, begun=True, fraction=event.fraction)
         case TrialsFinished():
             return replace(state, begun=True, trials=state.trials + event.trials)
-        case ModelTrained():
-            return replace(state, status="succeeded", cancel_requested=False, model=event.model)
+        case ModelTrained() | DatasetScored():
+            model = event.model if isinstance(event, ModelTrained) else None
+            return replace(state, status="succeeded", cancel_requested=False, model=model)
         case ModelPackaged() | ModelExplained():
             return _finished(state, event)
         case JobFailed():

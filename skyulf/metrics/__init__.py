@@ -18,6 +18,8 @@ from prometheus_client.registry import Collector
 
 from skyulf.commands.settled import Settled
 from skyulf.events.base import Recorded
+from skyulf.events.job import DatasetScored
+from skyulf.events.registry import decode
 from skyulf.metrics.counted import COMMAND_SECONDS, PREDICTION_SECONDS, REQUEST_SECONDS, Counts, Durations
 from skyulf.metrics.measured import Measured, Measures
 
@@ -47,6 +49,7 @@ class Metrics(Collector):
             "skyulf_command_seconds", "Time from handing a command in to its answer.", ("command",), COMMAND_SECONDS
         )
         self.events = Counts("skyulf_events_appended", "Events that this process has appended.", ("type",))
+        self.scored_rows = Counts("skyulf_scored_rows", "Rows predicted by jobs that scored datasets.", ())
         self.claims: deque[Recorded] = deque(maxlen=CLAIMS_KEPT)
         self.measured = Measured()
         self.threads = ThreadPoolExecutor(SCRAPES, thread_name_prefix="metrics")
@@ -65,6 +68,10 @@ class Metrics(Collector):
             self.events.add((event.type,))
             if event.type == "JobStarted":
                 self.claims.append(event)
+            elif event.type == "DatasetScored":
+                scored = decode(event)
+                assert isinstance(scored, DatasetScored)
+                self.scored_rows.add((), scored.rows)
 
     def measure(self, what: str | None, read: Measures) -> None:
         """Have ``read`` give gauges whenever somebody asks; see `Measured.add`."""
@@ -77,7 +84,8 @@ class Metrics(Collector):
         if predicted := self.predictions.number():
             requests.add_metric((PREDICTION, "200"), predicted)
         yield requests
-        for each in (self.request_seconds, self.predictions, self.commands, self.command_seconds, self.events):
+        counted = (self.request_seconds, self.predictions, self.commands, self.command_seconds, self.events)
+        for each in (*counted, self.scored_rows):
             yield each.collect()
         yield from self.measured.collect()
 

@@ -5,7 +5,7 @@ from typing import Any
 from skyulf.projections.access import KEYS
 from skyulf.projections.base import Projection
 from skyulf.projections.dataset import DATASET_VERSIONS, DATASETS
-from skyulf.projections.deployment import DEPLOYMENTS
+from skyulf.projections.deployment import DEPLOYMENTS, PREDICTION_LOGS
 from skyulf.projections.job import JOB_TRIALS, JOBS
 from skyulf.projections.model import MODEL_VERSIONS, MODELS
 from skyulf.projections.pipeline import PIPELINES
@@ -19,6 +19,7 @@ PROJECTIONS: tuple[Projection[Any], ...] = (
     MODELS,
     MODEL_VERSIONS,
     DEPLOYMENTS,
+    PREDICTION_LOGS,
     KEYS,
 )
 """Every projection there is."""

@@ -1,12 +1,13 @@
 """What is shown of jobs."""
 
 from datetime import datetime
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 import msgspec
 
 from skyulf.events.base import Recorded
 from skyulf.events.job import (
+    DatasetScored,
     JobCancelled,
     JobCancelRequested,
     JobCreated,
@@ -20,13 +21,19 @@ from skyulf.events.job import (
     ModelExplained,
     ModelPackaged,
     ModelTrained,
+    ScoringCreated,
     TrialsFinished,
 )
 from skyulf.projections.base import Projection, Row, by_stream
 
+JobKind = Literal["training", "scoring"]
+
 
 class JobRow(Row, frozen=True, kw_only=True):
     """A job as it is now; ``version`` is its stream's, ``spec`` becomes the chosen one once there is a model.
+
+    ``kind`` tells what it does. One that scores a dataset has no spec and no seed and trains no model; ``scoring``
+    holds what predicts, what else was asked for, and what came of it.
 
     ``onnx`` says what became of the model's ONNX copy, None until that is settled. ``explanation`` is the digest of
     how much each column matters. ``unfinished`` is 1 while there is a model of which one of the two is not settled.
@@ -40,12 +47,14 @@ class JobRow(Row, frozen=True, kw_only=True):
     dataset_version: int
     pipeline_id: str | None
     model_name: str | None
-    asked_spec: dict[str, Any]
-    spec: dict[str, Any]
+    asked_spec: dict[str, Any] | None
+    spec: dict[str, Any] | None
     set_aside: list[tuple[str, str]]
-    seed: int
+    seed: int | None
     created_at: datetime
     created_position: int
+    kind: JobKind = "training"
+    scoring: dict[str, Any] | None = None
     attempt: int = 0
     worker: str | None = None
     stage: str | None = None
@@ -103,6 +112,33 @@ def _created(event: JobCreated, recorded: Recorded) -> JobRow:
     )
 
 
+def _scoring_created(event: ScoringCreated, recorded: Recorded) -> JobRow:
+    return JobRow(
+        id=recorded.stream,
+        version=recorded.version,
+        status="created",
+        kind="scoring",
+        dataset_id=event.dataset_id,
+        dataset_version=event.dataset_version,
+        pipeline_id=None,
+        model_name=None,
+        asked_spec=None,
+        spec=None,
+        set_aside=[],
+        seed=None,
+        created_at=recorded.metadata.recorded_at,
+        created_position=recorded.position,
+        scoring={
+            "model": event.target.model,
+            "model_version": event.target.model_version,
+            "deployment": event.deployment,
+            "format": event.format,
+            "keep": list(event.keep),
+            "output": None,
+        },
+    )
+
+
 def _changes(row: JobRow, event: JobEvent, at: datetime) -> dict[str, Any]:
     """What the event changes in the row, but for its version."""
     match event:
@@ -127,6 +163,11 @@ def _changes(row: JobRow, event: JobEvent, at: datetime) -> dict[str, Any]:
         case ModelExplained():
             settled = 0 if row.onnx is not None else 1
             return {"explained": True, "explanation": event.explanation, "unfinished": settled}
+        case DatasetScored():
+            output = {"digest": event.output, "size": event.size, "rows": event.rows, "missing": event.missing}
+            scoring = {**(row.scoring or {}), "output": output}
+            done = {"status": "succeeded", "finished_at": at, "cancel_requested": False, "fraction": 1.0}
+            return {**done, "scoring": scoring, "timings": event.timings}
         case JobFailed():
             error = event.problem.model_dump()
             return {"status": "failed", "error": error, "finished_at": at, "cancel_requested": False}
@@ -174,6 +215,8 @@ def fold_job(row: JobRow | None, event: JobEvent, recorded: Recorded) -> JobRow:
     """The job's row after the event."""
     if isinstance(event, JobCreated):
         return _created(event, recorded)
+    if isinstance(event, ScoringCreated):
+        return _scoring_created(event, recorded)
     assert row is not None
     changes = _changes(row, event, recorded.metadata.recorded_at)
     return msgspec.structs.replace(row, version=recorded.version, **changes)
@@ -205,7 +248,7 @@ JOB_TRIALS = Projection(
 
 JOBS = Projection(
     name="jobs",
-    version=4,
+    version=5,
     row=JobRow,
     folds=get_args(JobEvent),
     key=by_stream,
@@ -213,6 +256,7 @@ JOBS = Projection(
     columns={
         "created_position": "integer",
         "status": "text",
+        "kind": "text",
         "model_name": "text",
         "dataset_id": "text",
         "pipeline_id": "text",
@@ -221,6 +265,7 @@ JOBS = Projection(
     indexes=(
         ("created_position",),
         ("status", "created_position"),
+        ("kind", "created_position"),
         ("model_name", "created_position"),
         ("dataset_id", "created_position"),
         ("pipeline_id", "created_position"),

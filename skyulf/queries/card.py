@@ -44,6 +44,12 @@ class CardFacts:
     job_events: Sequence[Recorded]
     model_events: Sequence[Recorded]
 
+    @property
+    def spec(self) -> dict[str, Any]:
+        """The spec that the job trained."""
+        assert self.job.spec is not None
+        return self.job.spec
+
 
 def model_card(facts: CardFacts) -> str:
     """Write the card; what people wrote is shown as text, whatever it holds."""
@@ -172,7 +178,7 @@ def _decisions(evaluation: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _evaluation_data(facts: CardFacts) -> Iterator[str]:
-    split, rows = facts.job.spec["split"], facts.job.rows
+    split, rows = facts.spec["split"], facts.job.rows
     how = "drawn at random" if split["shuffle"] else "the last ones, in the table's order"
     yield f"{rows['test']:,} rows of the same table that the model was not fitted on, {how} ({split['test_size']:.0%})."
     stratified = facts.version.task == "classification" and split["shuffle"] and split["stratify"] is not False
@@ -188,7 +194,7 @@ def _training_data(facts: CardFacts) -> Iterator[str]:
     if (sample := facts.job.sample) is not None:
         yield f"- **Sample:** {sample['rows']:,} rows, drawn at random with the job's seed; all needed too much memory"
     yield f"- **Without a target, left out:** {rows['dropped']:,}"
-    if facts.job.spec["refit"]:
+    if facts.spec["refit"]:
         yield "- **Refit:** what is served was fitted on all rows, after evaluation"
     for name, reason in facts.job.set_aside:
         yield f"- **Left out:** {_code(name)}: {_text(reason)}"
@@ -217,7 +223,7 @@ def _pipeline(facts: CardFacts) -> Iterator[str]:
         yield f"Kept as {_code(facts.pipeline)} (`{facts.job.pipeline_id}`).\n"
     yield "Every step and parameter, as it was trained:"
     yield ""
-    text = msgspec.json.format(msgspec.json.encode(facts.job.spec), indent=2).decode()
+    text = msgspec.json.format(msgspec.json.encode(facts.spec), indent=2).decode()
     fence = "`" * (max(map(len, re.findall("`+", text)), default=2) + 1)
     yield f"{max(fence, '```')}json\n{text}\n{max(fence, '```')}"
 

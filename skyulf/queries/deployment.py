@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 from skyulf.errors import NotFound
-from skyulf.projections.deployment import DEPLOYMENTS, DeploymentRow
+from skyulf.projections.deployment import DEPLOYMENTS, PREDICTION_LOGS, DeploymentRow, PredictionLogRow
 from skyulf.projections.store import ReadStore
 from skyulf.queries.base import Repository
 
@@ -23,3 +23,17 @@ class DeploymentRepository(Repository[DeploymentRow]):
         if row is None:
             raise NotFound(f"there is no deployment {name}")
         return row
+
+
+class PredictionLogRepository(Repository[PredictionLogRow]):
+    """Parts of logs of predictions, by deployment and artifact."""
+
+    noun = "logged predictions"
+    orders: ClassVar = {"position": "position"}
+
+    def __init__(self, store: ReadStore) -> None:
+        super().__init__(store, PREDICTION_LOGS)
+
+    def get_part(self, deployment: str, artifact: str) -> PredictionLogRow:
+        """The part of that digest; raises `NotFound`."""
+        return self.get(f"deployment-{deployment}/{artifact}")

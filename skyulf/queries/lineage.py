@@ -25,7 +25,7 @@ MOST_JOBS = 10_000
 R = TypeVar("R", bound=Row)
 
 Kind = Literal["dataset_version", "pipeline", "job", "model_version", "deployment"]
-Relation = Literal["data of", "pipeline of", "trained", "served by", "was served by"]
+Relation = Literal["data of", "pipeline of", "trained", "scored by", "served by", "was served by"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +171,9 @@ class LineageService:
             found.link(self._version(job.dataset_id, job.dataset_version, names[job.dataset_id]), node, "data of")
             if job.pipeline_id is not None:
                 found.link(self._pipeline(job.pipeline_id), node, "pipeline of")
+            if job.scoring is not None:
+                version = f"{job.scoring['model']}:{job.scoring['model_version']}"
+                found.link(Node("model_version", version, version), node, "scored by")
             if job.model_name is not None and job.model_version is not None:
                 version = f"{job.model_name}:{job.model_version}"
                 made = Node("model_version", version, version)

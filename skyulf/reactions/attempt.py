@@ -5,27 +5,38 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from skyulf.artifacts import ArtifactStore
 from skyulf.commands.base import Command
-from skyulf.commands.job import CompleteJob, ConfirmCancelled, FailJob, ReclaimJob
-from skyulf.errors import NotFound, SkyulfError, TrainingFailed, Unavailable
+from skyulf.commands.job import ConfirmCancelled, FailJob, ReclaimJob
+from skyulf.errors import ScoringFailed, SkyulfError, TrainingFailed, Unavailable
 from skyulf.events.base import Recorded
-from skyulf.events.dataset import DatasetState
-from skyulf.events.job import CandidateScore, JobState, Problem
+from skyulf.events.job import JobState, Problem
 from skyulf.events.log import EventLog
 from skyulf.events.registry import replay
 from skyulf.reactions.leases import Work
 from skyulf.reactions.patience import patiently
 from skyulf.reactions.sandbox import Child, ChildCancelled, ChildDied, ChildFailed, ChildTimedOut, Limits
-from skyulf.reactions.trainer import EVALUATION, MODEL, Progress, Task, Trained, Tried, train
+from skyulf.reactions.trainer import Progress, Tried
 from skyulf.reactions.trials import TrialsToTell
 
 logger = logging.getLogger(__name__)
 
-ASKING = ("JobCreated", "JobRetried")
+ASKING = ("JobCreated", "ScoringCreated", "JobRetried")
 """The events by which somebody asks for a job to be run."""
+
+NOT_DONE = {"training": "not-trained", "scoring": "not-scored"}
+
+REFUSED: Mapping[type[SkyulfError], str] = {
+    TrainingFailed: "The data or the spec cannot be trained",
+    ScoringFailed: "The model cannot score this dataset",
+}
+
+FAILED = {
+    "training": "A library failed on this data and spec",
+    "scoring": "A library failed on this data and model",
+}
 
 
 @dataclass(slots=True)
@@ -69,26 +80,41 @@ class Attempt:
             threading.Thread(target=self.child.kill, name="kill", daemon=True).start()
 
 
-class AttemptRunner:
-    """Runs attempts in their sandboxes, with ``threads`` threads each."""
+class Kind(Protocol):
+    """A kind of job: the ``function`` that its sandbox runs, and ``name``, by which its faults are told."""
 
-    def __init__(self, log: EventLog, artifacts: ArtifactStore, threads: int) -> None:
-        self._log = log
+    name: str
+    function: Callable[..., Any]
+
+    def task(self, attempt: Attempt, folder: Path) -> Any:
+        """What the function is given; ``folder`` is where it leaves its files."""
+        ...
+
+    def completed(self, attempt: Attempt, result: Any, folder: Path) -> Command:
+        """What is reported of a result, once its files are kept as artifacts."""
+        ...
+
+
+class AttemptRunner:
+    """Runs attempts in their sandboxes, with ``threads`` threads each; ``kind_of`` tells of a job what is to be run."""
+
+    def __init__(self, kind_of: Callable[[JobState], Kind], artifacts: ArtifactStore, threads: int) -> None:
+        self._kind_of = kind_of
         self._artifacts = artifacts
         self.threads = threads
 
     def run(self, attempt: Attempt, folder: Path, on_progress: Callable[[Progress | Tried], None]) -> Command | None:
-        """Train; the command that says what became of it, or None when nobody wants to know any more.
+        """Do the work; the command that says what became of it, or None when nobody wants to know any more.
 
         ``folder`` is where the child leaves its files; ``on_progress`` is called in this thread. While the log or the
         store of artifacts is away, it is waited for: that is no fault of the job.
         """
-        created = attempt.job.created
+        kind, created = self._kind_of(attempt.job), attempt.job.created
         limits = Limits(created.limits.seconds, created.limits.memory_bytes, self.threads)
         try:
-            task = patiently(lambda: self._task(attempt, folder), attempt.over)
-            trained: Trained = attempt.child.run(train, task, limits=limits, on_message=on_progress)
-            return patiently(lambda: self._completed(attempt, trained, folder), attempt.over)
+            task = patiently(lambda: kind.task(attempt, folder), attempt.over)
+            result = attempt.child.run(kind.function, task, limits=limits, on_message=on_progress)
+            return patiently(lambda: kind.completed(attempt, result, folder), attempt.over)
         except ChildCancelled:
             return self._stopped(attempt)
         except ChildDied:
@@ -100,52 +126,14 @@ class AttemptRunner:
                 logger.error("%s is handed back: %s", attempt.job_id, failure.error.detail)
                 attempt.lacking = failure.error
                 return self._stopped(attempt)
-            return self._failed(attempt, *self._explained(attempt, failure, folder))
+            return self._failed(attempt, *self._explained(attempt, kind, failure, folder))
         except Unavailable as error:
             if not attempt.over.is_set():
                 logger.error("%s is handed back, since what it needs stays away: %s", attempt.job_id, error.detail)
             return self._stopped(attempt)
         except SkyulfError as error:
-            problem = Problem(type="not-trained", title="The job could not be run", detail=error.detail)
+            problem = Problem(type=NOT_DONE[kind.name], title="The job could not be run", detail=error.detail)
             return self._failed(attempt, problem)
-
-    def _task(self, attempt: Attempt, folder: Path) -> Task:
-        created = attempt.job.created
-        dataset: DatasetState | None = replay(created.dataset_id, None, events_of(self._log, created.dataset_id))
-        if dataset is None:
-            raise NotFound(f"there is no dataset {created.dataset_id}")
-        version = dataset.versions[created.dataset_version - 1]
-        return Task(
-            table=str(self._artifacts.path(created.dataset_artifact)),
-            folder=str(folder),
-            candidates=created.candidates,
-            columns=tuple(column.model_dump() for column in version.columns),
-            seed=created.seed,
-            threads=self.threads,
-            rows=version.rows,
-            sampled=created.sample.rows if created.sample else None,
-            trials=tuple(trial.model_dump() for trial in attempt.job.trials),
-        )
-
-    def _completed(self, attempt: Attempt, trained: Trained, folder: Path) -> CompleteJob:
-        model = self._artifacts.put(folder / MODEL)
-        evaluation = self._artifacts.put(folder / EVALUATION)
-        candidates = attempt.job.created.candidates
-        return CompleteJob(
-            id=attempt.job_id,
-            attempt=attempt.number,
-            model=model,
-            evaluation=evaluation,
-            metrics=trained.metrics,
-            spec=trained.spec,
-            candidate_scores=tuple(candidate_score(score, candidates) for score in trained.candidate_scores),
-            fingerprint_of_model=trained.fingerprint,
-            environment=trained.environment,
-            rows=trained.rows,
-            timings=trained.timings,
-            warnings=trained.warnings,
-            model_name=attempt.job.created.model_name,
-        )
 
     @staticmethod
     def _stopped(attempt: Attempt) -> Command | None:
@@ -163,16 +151,18 @@ class AttemptRunner:
     def _failed(attempt: Attempt, problem: Problem, traceback: str | None = None) -> FailJob:
         return FailJob(id=attempt.job_id, attempt=attempt.number, problem=problem, traceback=traceback)
 
-    def _explained(self, attempt: Attempt, failure: ChildFailed, folder: Path) -> tuple[Problem, str | None]:
+    def _explained(
+        self, attempt: Attempt, kind: Kind, failure: ChildFailed, folder: Path
+    ) -> tuple[Problem, str | None]:
         """Why a task failed, without data values; what may hold some goes into an artifact."""
         if failure.kind == "memory":
             return out_of_memory(attempt.job.created.limits.memory_bytes), None
         if failure.kind == "domain" and isinstance(failure.error, SkyulfError):
-            title = "The data or the spec cannot be trained" if isinstance(failure.error, TrainingFailed) else "Refused"
-            return Problem(type="training-failed", title=title, detail=failure.error.detail), None
+            title = REFUSED.get(type(failure.error), "Refused")
+            return Problem(type=f"{kind.name}-failed", title=title, detail=failure.error.detail), None
         path = folder / "traceback.txt"
         detail = f"{failure.type_name} in the stage {attempt.stage}; the traceback is kept as an artifact."
-        problem = Problem(type="training-error", title="A library failed on this data and spec", detail=detail)
+        problem = Problem(type=f"{kind.name}-error", title=FAILED[kind.name], detail=detail)
         try:
             path.write_text(failure.traceback, encoding="utf-8")
             return problem, patiently(lambda: self._artifacts.put(path), attempt.over)
@@ -194,18 +184,6 @@ def job_now(log: EventLog, job_id: str) -> JobState | None:
     """The job's state by the log; None when there is none."""
     state: JobState | None = replay(job_id, None, events_of(log, job_id))
     return state
-
-
-def candidate_score(score: Mapping[str, Any], candidates: tuple[dict[str, Any], ...]) -> CandidateScore:
-    """A candidate's score as it is recorded."""
-    return CandidateScore(
-        candidate=score["candidate"],
-        model=candidates[score["candidate"]]["model"]["node"],
-        metric=score["metric"],
-        scores=tuple(score["scores"]),
-        mean=score["mean"],
-        chosen=score["chosen"],
-    )
 
 
 def time_limit(seconds: int) -> Problem:

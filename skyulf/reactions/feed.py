@@ -5,7 +5,7 @@ from typing import Protocol
 
 from skyulf.events.base import Recorded
 
-WAKING = ("JobCreated", "JobRetried", "JobReclaimed", "JobCancelRequested")
+WAKING = ("JobCreated", "ScoringCreated", "JobRetried", "JobReclaimed", "JobCancelRequested")
 """The types of event that the worker's feed gives."""
 
 

@@ -21,14 +21,13 @@ from skyulf.artifacts import ArtifactStore
 from skyulf.commands.base import Command, Context
 from skyulf.commands.bus import CommandBus
 from skyulf.commands.job import ExplainModel, PackageModel
-from skyulf.errors import NotAllowed, NotFound, SkyulfError, Unavailable
+from skyulf.errors import NotAllowed, SkyulfError, Unavailable
 from skyulf.events.base import Actor
-from skyulf.events.dataset import DatasetState
 from skyulf.events.job import JobState
 from skyulf.events.log import EventLog
-from skyulf.events.registry import replay
 from skyulf.reactions.attempt import cause_of, events_of, job_now
 from skyulf.reactions.finisher import COPY, EXPLANATION, Copied, Explained, Finish, explain_model, make_copy
+from skyulf.reactions.kinds import version_of
 from skyulf.reactions.leases import Leases, Work
 from skyulf.reactions.sandbox import Child, ChildCancelled, ChildDied, ChildFailed, ChildTimedOut, Limits, SandboxServer
 
@@ -262,11 +261,8 @@ class Finisher:
             child.kill()
 
     def _task(self, job: JobState, model: str, folder: Path) -> Finish:
-        created = job.created
-        dataset: DatasetState | None = replay(created.dataset_id, None, events_of(self._log, created.dataset_id))
-        if dataset is None:
-            raise NotFound(f"there is no dataset {created.dataset_id}")
-        version = dataset.versions[created.dataset_version - 1]
+        created = job.training
+        version = version_of(self._log, created)
         return Finish(
             model=str(self._artifacts.path(model)),
             digest=model,

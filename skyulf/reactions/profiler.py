@@ -1,4 +1,4 @@
-"""What a sandbox does with tables: profile one, or compare two."""
+"""What a sandbox does with tables: profile one, or compare two, or one with what was served."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -60,16 +60,30 @@ def profile_table(_: Callable[[Any], None], table: Table, target: str) -> Profil
 def compare_tables(_: Callable[[Any], None], reference: Table, current: Table) -> bytes:
     """How far the columns of a table have moved from those of another, as JSON."""
     os.nice(NICENESS)
-    from skyulf.core.drift import Sample, drift
+    from skyulf.core.drift import drift
+
+    return orjson.dumps(drift(_sample(reference), _sample(current)))
+
+
+def compare_served(_: Callable[[Any], None], reference: Table, parts: tuple[str, ...], target: str) -> bytes:
+    """How far what was predicted, and the predictions, have moved from the table that was trained on, as JSON."""
+    os.nice(NICENESS)
+    from skyulf.core.drift import drift
+    from skyulf.core.served import served_sample
+
+    current = served_sample(parts, target)
+    return orjson.dumps(drift(_sample(reference, frozenset(current.types)), current))
+
+
+def _sample(table: Table, only: frozenset[str] | None = None) -> Any:
+    """A sample of a table, of ``only`` some of its columns."""
+    from skyulf.core.drift import Sample
     from skyulf.core.row_sample import sampled
 
-    sides = []
-    for table in (reference, current):
-        facts = table.facts()
-        with _batches(table, facts) as batches:
-            columns = sampled(batches, [one.name for one in facts], table.rows)
-        sides.append(Sample(columns, {one.name: one.type for one in facts}, table.rows))
-    return orjson.dumps(drift(*sides))
+    facts = [one for one in table.facts() if only is None or one.name in only]
+    with _batches(table, facts) as batches:
+        columns = sampled(batches, [one.name for one in facts], table.rows)
+    return Sample(columns, {one.name: one.type for one in facts}, table.rows)
 
 
 @contextmanager
@@ -79,4 +93,6 @@ def _batches(table: Table, facts: list[ColumnFacts]) -> Iterator[Iterator[Any]]:
     encoded = [one.name for one in facts if one.type == "string" and one.distinct <= FEW]
     rows = max(1, min(BATCH, CELLS // max(1, len(facts))))
     with pq.ParquetFile(table.path, read_dictionary=encoded, pre_buffer=False, buffer_size=1 << 20) as file:
-        yield file.iter_batches(rows, use_threads=False)
+        names = [one.name for one in facts]
+        read = file.iter_batches(rows, columns=names, use_threads=False)
+        yield (batch.select(names) for batch in read)  # one that is called a.b is read with a as well

@@ -23,7 +23,7 @@ from skyulf.events.dataset import Suspicion
 from skyulf.events.log import EventLog
 from skyulf.reactions.finisher import Finish, attribute_model
 from skyulf.reactions.on_request import OnRequest
-from skyulf.reactions.profiler import Table, compare_tables, profile_table
+from skyulf.reactions.profiler import Table, compare_served, compare_tables, profile_table
 from skyulf.reactions.sandbox import SandboxServer
 
 SECONDS = 900.0
@@ -81,6 +81,11 @@ class ProfileService:
             ("drift", reference.artifact, current.artifact), lambda: self._drift(reference, current)
         )
 
+    def served(self, reference: Version, parts: Sequence[str], target: str) -> Future[bytes]:
+        """How far logged predictions have moved from a version that has the column ``target``; fails like `profile`."""
+        key = ("served", reference.artifact, target, *parts)
+        return self._asked.once(key, lambda: self._served(reference, parts, target))
+
     def attribution(self, model: str, version: Version, seed: int, sampled: int | None = None) -> Future[bytes]:
         """How much each column moves what a model of a version says, as JSON; what fails, fails like `profile`.
 
@@ -117,6 +122,10 @@ class ProfileService:
         file, table = (str(self._artifacts.path(digest)) for digest in (model, version.artifact))
         task = Finish(file, model, table, "", version.columns, seed, version.rows, sampled)
         return self._asked.in_sandbox(attribute_model, task)
+
+    def _served(self, reference: Version, parts: Sequence[str], target: str) -> bytes:
+        paths = tuple(str(self._artifacts.path(part)) for part in parts)
+        return self._asked.in_sandbox(compare_served, self._table(reference), paths, target)
 
     def _table(self, version: Version) -> Table:
         return Table(str(self._artifacts.path(version.artifact)), version.rows, version.columns)

@@ -1,7 +1,8 @@
 """What a sandbox does for a job: read the table, fit, write the model and its evaluation beside."""
 
 import errno
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -100,8 +101,15 @@ def train(send: Callable[[Progress | Tried], None], task: Task) -> Trained:
 
     Raises `TrainingFailed` where the data or the spec is to blame, and `Unavailable` when the disk is full.
     """
-    try:
+    with needing_room():
         return _trained(send, task)
+
+
+@contextmanager
+def needing_room() -> Iterator[None]:
+    """Work that writes files: where the disk is full, that is the worker's fault and not the job's (`Unavailable`)."""
+    try:
+        yield
     except OSError as error:
         if error.errno not in FULL:
             raise

@@ -24,6 +24,7 @@ from skyulf.events.registry import replay
 from skyulf.reactions.attempt import Attempt, AttemptRunner, cause_of, events_of
 from skyulf.reactions.feed import EventFeed
 from skyulf.reactions.held import Held
+from skyulf.reactions.kinds import kinds_of
 from skyulf.reactions.leases import Leases, Work
 from skyulf.reactions.offers import JobQueue, Offers
 from skyulf.reactions.rehearsal import rehearse
@@ -46,7 +47,7 @@ logger = logging.getLogger(__name__)
 
 
 class Worker:
-    """Trains jobs in ``slots`` sandboxes at once; ``name`` is how events call this worker."""
+    """Does jobs in ``slots`` sandboxes at once; ``name`` is how events call this worker."""
 
     def __init__(
         self,
@@ -68,7 +69,7 @@ class Worker:
         self._queue = queue
         self._leases = leases
         self._sandbox = sandbox
-        self._runner = AttemptRunner(log, artifacts, threads)
+        self._runner = AttemptRunner(kinds_of(log, artifacts, threads), artifacts, threads)
         self._scratch = scratch
         self._held = Held(log)
         self._offers = Offers(queue)

@@ -7,7 +7,7 @@ from skyulf.events.log import EventLog
 from skyulf.projections.store import ReadStore
 from skyulf.queries.access import KeyRepository
 from skyulf.queries.dataset import DatasetRepository, DatasetVersionRepository, ProfileReader
-from skyulf.queries.deployment import DeploymentRepository
+from skyulf.queries.deployment import DeploymentRepository, PredictionLogRepository
 from skyulf.queries.freshness import Freshness
 from skyulf.queries.history import HistoryService
 from skyulf.queries.job import EvaluationService, JobRepository
@@ -33,6 +33,7 @@ class Queries:
     models: ModelRepository
     model_versions: ModelVersionRepository
     deployments: DeploymentRepository
+    prediction_logs: PredictionLogRepository
     keys: KeyRepository
     projections: ProjectionRepository
     reactions: ReactionRepository
@@ -62,6 +63,7 @@ def make_queries(
         models=models,
         model_versions=versions,
         deployments=deployments,
+        prediction_logs=PredictionLogRepository(store),
         keys=KeyRepository(store),
         projections=projections,
         reactions=ReactionRepository(store),

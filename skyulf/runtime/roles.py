@@ -146,11 +146,12 @@ ROLES: Mapping[str, Role] = {
         Role(
             "all",
             holds=lambda it: (
-                it.sealer, it.queries, it.ingest, it.profiles, it.exports, it.predictions, it.projector, it.worker,
-                it.finisher, it.relay,
+                it.sealer, it.queries, it.ingest, it.profiles, it.exports, it.predictions, it.prediction_log,
+                it.projector, it.worker, it.finisher, it.relay,
             ),
             starts=lambda it: (
-                it.keyring, it.sandbox, it.projector, it.worker, it.finisher, it.relay, it.progress, it.sealer,
+                it.keyring, it.sandbox, it.prediction_log, it.projector, it.worker, it.finisher, it.relay, it.progress,
+                it.sealer,
             ),
             checks=(reaches_log, is_projected),
             needs=(),
@@ -159,8 +160,10 @@ ROLES: Mapping[str, Role] = {
         ),
         Role(
             "api",
-            holds=lambda it: (it.queries, it.bus, it.ingest, it.profiles, it.exports, it.predictions, it.projector),
-            starts=lambda it: (it.keyring, it.sandbox, it.progress),
+            holds=lambda it: (
+                it.queries, it.bus, it.ingest, it.profiles, it.exports, it.predictions, it.prediction_log, it.projector,
+            ),
+            starts=lambda it: (it.keyring, it.sandbox, it.prediction_log, it.progress),
             checks=(reaches_log, is_projected_by_others),
             needs=(needs_postgres, needs_shared_artifacts),
             files=True,

@@ -1,6 +1,7 @@
 """A running system in this process, or the part of one that a role needs."""
 
 import gc
+import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -28,9 +29,11 @@ from skyulf.queries.freshness import Freshness
 from skyulf.queries.job import JobRepository
 from skyulf.queries.projection import ProjectionRepository
 from skyulf.queries.queue import QueueLimit
+from skyulf.reactions.drift_watch import DriftWatch
 from skyulf.reactions.exporting import ExportService
 from skyulf.reactions.finishing import Finisher
 from skyulf.reactions.leases import Leases
+from skyulf.reactions.prediction_log import PredictionLogger
 from skyulf.reactions.profiling import ProfileService
 from skyulf.reactions.relay import Relay
 from skyulf.reactions.sandbox import SandboxServer
@@ -54,6 +57,8 @@ from skyulf.runtime.queries import Queries, make_queries
 from skyulf.runtime.roles import LOOK_AGAIN, ROLES, Role
 from skyulf.runtime.sealing import make_ledger, make_sealer
 from skyulf.serving import PredictionService
+from skyulf.serving.logged import Part, write_part
+from skyulf.serving.sampling import Sampler
 from skyulf.settings import Settings
 
 if TYPE_CHECKING:
@@ -255,7 +260,37 @@ class Runtime:
     @cached_property
     def predictions(self) -> PredictionService:
         """What models that are deployed say; ends with the event loop that it belongs to."""
-        return PredictionService(self.log, self.artifacts, self.sandbox, self.settings.predict_seconds)
+        return PredictionService(self.log, self.artifacts, self.sandbox, self.settings.predict_seconds, self.sampler)
+
+    @cached_property
+    def sampler(self) -> Sampler:
+        """What draws predictions that are to be logged."""
+        return Sampler(random.random, now)
+
+    @cached_property
+    def drift_watch(self) -> DriftWatch:
+        """What compares what is served with what was trained on."""
+        return DriftWatch(name=f"drift-{new_id()}", log=self.log, bus=self.bus, profiles=self.profiles)
+
+    @cached_property
+    def prediction_log(self) -> PredictionLogger:
+        """What puts away the predictions that were drawn."""
+        sandbox, bus = self.sandbox, self.bus
+        logger = PredictionLogger(
+            name=f"predictions-{new_id()}",
+            samples=self.sampler,
+            part=Part,
+            write=write_part,
+            seconds=self.settings.prediction_log_seconds,
+            log=self.log,
+            bus=bus,
+            sandbox=sandbox,
+            artifacts=self.artifacts,
+            scratch=self.directory.scratch,
+            added=self.drift_watch.look,
+        )
+        self._stops.append(logger.stop)
+        return logger
 
     # What follows from events
 

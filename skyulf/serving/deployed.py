@@ -50,6 +50,11 @@ class Served:
         return self.state.active
 
     @property
+    def share(self) -> float:
+        """Which share of the requests is logged."""
+        return self.state.share if self.state else 0.0
+
+    @property
     def onnx(self) -> str | None:
         """The digest of the active version's ONNX copy, where there is one by now."""
         return self.trained.state.onnx if self.trained and self.trained.state else None

@@ -25,6 +25,7 @@ from skyulf.serving.copies import LoadedCopies
 from skyulf.serving.deployed import Deployments, Served
 from skyulf.serving.host import Ask, model_host, pack
 from skyulf.serving.media import Format
+from skyulf.serving.sampling import Sampler
 
 SCORING_THREADS = 2
 
@@ -45,16 +46,20 @@ class Answer(NamedTuple):
 class PredictionService:
     """Answers predictions for deployments; belongs to the server's event loop, and never holds it.
 
-    ``seconds`` is the longest that one prediction may take; a child that takes longer is killed.
+    ``seconds`` is the longest that one prediction may take; a child that takes longer is killed. Of deployments that
+    are logged, requests are offered to the ``sampler``.
     """
 
-    def __init__(self, log: EventLog, artifacts: ArtifactStore, sandbox: SandboxServer, seconds: float) -> None:
+    def __init__(
+        self, log: EventLog, artifacts: ArtifactStore, sandbox: SandboxServer, seconds: float, sampler: Sampler
+    ) -> None:
         self._deployments = Deployments(log)
         self._copies = LoadedCopies(artifacts, sandbox)
         self._threads = ThreadPoolExecutor(SCORING_THREADS, thread_name_prefix="scoring")
         self._artifacts = artifacts
         self._sandbox = sandbox
         self._seconds = seconds
+        self._sampler = sampler
         self._paths: OrderedDict[str, tuple[str, float]] = OrderedDict()
         self._child: AsyncChild | None = None
         self._starting = asyncio.Lock()
@@ -73,6 +78,8 @@ class PredictionService:
         answer = await self._by_copy(served, target, body, sent, wanted, intervals)
         if answer is None:
             answer = await self._by_child(target, body, sent, wanted, intervals)
+        if share := served.share:
+            self._sampler.offer(share, name, target, sent, body, wanted, answer)
         return Answer(answer, target.model, target.model_version)
 
     async def _by_copy(

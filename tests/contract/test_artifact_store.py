@@ -144,6 +144,19 @@ def test_the_same_content_from_many_at_once(opened: Opened, file_of: FileOf) -> 
     assert list(opened.store.digests()) == sorted(set(digests))
 
 
+def test_what_is_removed_is_there_no_more_until_it_is_put_again(
+    opened: Opened, file_of: FileOf, tmp_path: Path
+) -> None:
+    kept, removed = opened.store.put(file_of(b"kept")), opened.store.put(file_of(b"removed"))
+    for digest in (removed, removed, ABSENT):
+        opened.store.remove(digest)
+    assert list(opened.store.digests()) == [kept]
+    with pytest.raises(NotFound, match=removed):
+        opened.again().copy(removed, tmp_path / "target")
+    assert opened.again().put(file_of(b"removed")) == removed
+    assert opened.store.read(removed) == b"removed"
+
+
 def test_an_empty_store_holds_nothing(opened: Opened) -> None:
     assert list(opened.store.digests()) == []
 
@@ -160,7 +173,7 @@ def test_what_is_not_there_is_not_found(store: ArtifactStore, tmp_path: Path) ->
     "digest", ["", "sha256:", "sha256:" + "0" * 63, "sha256:../../../etc/passwd", "0" * 64, "md5:x"]
 )
 def test_what_is_no_digest_is_refused(store: ArtifactStore, digest: str, tmp_path: Path) -> None:
-    for ask in (store.path, store.read, lambda it: store.copy(it, tmp_path / "target")):
+    for ask in (store.path, store.read, store.remove, lambda it: store.copy(it, tmp_path / "target")):
         with pytest.raises(Invalid):
             ask(digest)
 

@@ -11,17 +11,36 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from builders import COLUMNS, NOW, PROBLEM, SPEC, full_metadata, job_created, model_trained, record, registered, target
+from builders import (
+    COLUMNS,
+    NOW,
+    PROBLEM,
+    SPEC,
+    dataset_scored,
+    full_metadata,
+    job_created,
+    model_trained,
+    predictions_logged,
+    record,
+    registered,
+    scoring_created,
+    target,
+)
 
 from skyulf.events import cloudevents
 from skyulf.events.access import CommandsDenied, Denial, KeyIssued, KeyRevoked, RoleGranted, RoleRevoked
 from skyulf.events.base import DomainEvent
 from skyulf.events.dataset import DatasetCreated, DatasetProfiled, DatasetVersionAdded, Source, Suspicion
 from skyulf.events.deployment import (
+    ColumnDrift,
     DeploymentCreated,
     DeploymentRetired,
     DeploymentRolledBack,
     DeploymentRolledOut,
+    DriftAcknowledged,
+    DriftFound,
+    PredictionLogSet,
+    PredictionsForgotten,
 )
 from skyulf.events.job import (
     JobCancelled,
@@ -110,6 +129,10 @@ EXAMPLES: dict[str, list[DomainEvent]] = {
             ),
         ),
     ],
+    "job-2": [
+        scoring_created(deployment="shop", format="csv", keep=("x",)),
+        dataset_scored(),
+    ],
     "model-irises": [
         registered(1),
         ModelAliasSet(alias="champion", before=None, after=1),
@@ -121,6 +144,11 @@ EXAMPLES: dict[str, list[DomainEvent]] = {
         DeploymentRolledOut(before=target(1), after=target(2), alias="champion"),
         DeploymentRolledBack(before=target(2), after=target(1)),
         DeploymentRetired(),
+        PredictionLogSet(share=0.25, keep_rows=1_000, alert="major"),
+        predictions_logged(lost=1),
+        PredictionsForgotten(artifact="sha256:logged-0"),
+        DriftFound(target=target(1), rows=500, level="major", columns=(ColumnDrift(name="x", level="major", psi=0.5),)),
+        DriftAcknowledged(),
     ],
     "access-1": [
         KeyIssued(name="the shop", actor="shop", kind="service", hash="ab" * 32, expires_at=NOW),

@@ -17,6 +17,7 @@ from skyulf.events import cloudevents
 from skyulf.events.access import CommandsDenied, KeyIssued
 from skyulf.events.base import DomainEvent, Value
 from skyulf.events.decoding import reader
+from skyulf.events.deployment import PredictionsLogged
 from skyulf.events.pipeline import PipelineCreated
 from skyulf.events.registry import EVENTS, decode
 
@@ -46,7 +47,7 @@ def values(kind: Any) -> st.SearchStrategy[Any]:
     return st.from_type(kind)
 
 
-JUDGED = {KeyIssued, CommandsDenied}
+JUDGED = {KeyIssued, CommandsDenied, PredictionsLogged}
 """They hold moments, which the two libraries read otherwise; so few are ever written that pydantic reads them all."""
 
 QUICK = [cls for cls in EVENTS.values() if cls not in JUDGED]

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from builders import COLUMNS, LIMITS, NOW, PROBLEM, RESULT, SPEC, metadata, trial
+from builders import COLUMNS, LIMITS, NOW, PROBLEM, RESULT, SCORES, SPEC, metadata, predictions_logged, target, trial
 from hypothesis import strategies as st
 
 from skyulf.commands import COMMANDS
@@ -11,6 +11,7 @@ from skyulf.commands.access import GrantRole, IssueKey, RecordDenials, RevokeKey
 from skyulf.commands.base import Command, Streams
 from skyulf.commands.dataset import AddDatasetVersion, CreateDataset, ProfileDataset
 from skyulf.commands.deployment import Deploy, RetireDeployment, RollBackDeployment
+from skyulf.commands.drift import AcknowledgeDrift, TellDrift
 from skyulf.commands.job import (
     CancelJob,
     CompleteJob,
@@ -27,10 +28,13 @@ from skyulf.commands.job import (
 )
 from skyulf.commands.model import RemoveModelAlias, RetireModelVersion, SetModelAlias
 from skyulf.commands.pipeline import ArchivePipeline, CreatePipeline, RevisePipeline
+from skyulf.commands.prediction_log import RecordPredictions, SetPredictionLog
+from skyulf.commands.scoring import CompleteScoring, CreateScoring
 from skyulf.errors import SkyulfError
 from skyulf.events.access import Denial
 from skyulf.events.base import noun_of
 from skyulf.events.dataset import Source
+from skyulf.events.deployment import LEVELS, ColumnDrift, Target
 from skyulf.events.log import Append, EventLog, Write
 from skyulf.events.registry import EVOLVE
 
@@ -79,6 +83,11 @@ class Historian:
         """The job's present attempt."""
         return self.states[job].attempt if job in self.states else 0
 
+    def serves(self, deployment: str) -> Target | None:
+        """What is active."""
+        active: Target | None = self.states[deployment].active if deployment in self.states else None
+        return active
+
     def model_of(self, job: str) -> str | None:
         name: str | None = self.states[job].created.model_name if job in self.states else None
         return name
@@ -124,6 +133,8 @@ def command(historian: Historian, step: Step) -> Command:
             model_name=historian.model_of(job),
             **RESULT,
         ),
+        "score": lambda: CreateScoring(id=job, dataset_id="dataset-1", model=name, model_version=more, limits=LIMITS),
+        "scored": lambda: CompleteScoring(id=job, attempt=attempt, **SCORES),
         "package": lambda: PackageModel(id=job, attempt=attempt, onnx="sha256:onnx" if more > 2 else None),
         "explain": lambda: ExplainModel(id=job, attempt=attempt, explanation="sha256:why" if more > 2 else None),
         "fail": lambda: FailJob(id=job, attempt=attempt, problem=PROBLEM),
@@ -139,6 +150,17 @@ def command(historian: Historian, step: Step) -> Command:
         "deploy": lambda: Deploy(id="deployment-shop", model=name, model_version=more),
         "back": lambda: RollBackDeployment(id="deployment-shop"),
         "undeploy": lambda: RetireDeployment(id="deployment-shop"),
+        "log": lambda: SetPredictionLog(id="deployment-shop", share=more / 5, keep_rows=10),
+        "logged": lambda: RecordPredictions(
+            id="deployment-shop", **predictions_logged(which * 10 + more, rows=5).model_dump()
+        ),
+        "drift": lambda: TellDrift(
+            id="deployment-shop",
+            target=historian.serves("deployment-shop") or target(),
+            rows=300,
+            columns=(ColumnDrift(name="x", level=LEVELS[more % 3], psi=0.3),),
+        ),
+        "seen": lambda: AcknowledgeDrift(id="deployment-shop"),
         "key": lambda: IssueKey(id=f"access-{which}", name=f"key {more}", roles=("viewer",), hash="ab" * 32),
         "lock": lambda: RevokeKey(id=f"access-{which}"),
         "grant": lambda: GrantRole(id=f"access-{which}", role=("viewer", "admin")[more % 2]),
@@ -152,7 +174,7 @@ def command(historian: Historian, step: Step) -> Command:
 
 ONCE = ["dataset", "pipeline", "job", "key"]
 OFTEN = ["start", "progress", "tried", "complete", "package", "explain", "fail", "reclaim", "retry", "deploy", "alias"]
-KEYS = ["lock", "grant", "ungrant", "deny"]
+KEYS = ["lock", "grant", "ungrant", "deny", "log", "logged", "drift", "seen"]
 RARELY = ["data", "profile", "revise", "archive", "cancel", "stopped", "unalias", "retire", "back", "undeploy", *KEYS]
 
 PRELUDE: list[Step] = [(what, which, 1) for which in (1, 2, 3) for what in ONCE]
@@ -169,7 +191,10 @@ FULL: list[Step] = [
     *[("start", 3, 2), ("progress", 3, 1), ("reclaim", 3, 0), ("start", 3, 4), ("fail", 3, 0), ("retry", 3, 0)],
     *[("start", 3, 1), ("cancel", 3, 0), ("stopped", 3, 0)],
     *[("cancel", 2, 0), ("retry", 2, 0), ("start", 2, 5), ("complete", 2, 2)],
+    *[("score", 5, 1), ("start", 5, 1), ("progress", 5, 2), ("scored", 5, 1)],
     *[("alias", 1, 1), ("deploy", 1, 1), ("deploy", 2, 1), ("back", 1, 0), ("undeploy", 1, 0), ("unalias", 1, 0)],
+    *[("log", 1, 1), ("logged", 1, 1), ("logged", 1, 2), ("logged", 1, 3)],
+    *[("deploy", 2, 1), ("drift", 1, 2), ("seen", 1, 1)],
     ("retire", 1, 1),
     *[("grant", 1, 1), ("ungrant", 1, 0), ("lock", 1, 0), ("deny", 1, 4)],
 ]

@@ -15,7 +15,7 @@ from api.routes import access, dataset, deployment, job, model, pipeline
 from api.schemas.access import KeyOut
 from api.schemas.base import Page, Response
 from api.schemas.dataset import DatasetListed, DatasetVersionOut
-from api.schemas.deployment import DeploymentOut
+from api.schemas.deployment import DeploymentOut, LogPartOut
 from api.schemas.job import JobOut, TrialOut
 from api.schemas.model import ModelOut, ModelVersionOut
 from api.schemas.pipeline import NodeOut, PipelineOut
@@ -25,7 +25,7 @@ from skyulf.projections import PROJECTIONS
 from skyulf.projections.access import KEYS
 from skyulf.projections.base import Projection
 from skyulf.projections.dataset import DATASET_VERSIONS, DATASETS
-from skyulf.projections.deployment import DEPLOYMENTS
+from skyulf.projections.deployment import DEPLOYMENTS, PREDICTION_LOGS
 from skyulf.projections.job import JOBS, JobRow
 from skyulf.projections.model import MODEL_VERSIONS, MODELS
 from skyulf.projections.pipeline import PIPELINES
@@ -41,6 +41,7 @@ LISTED: list[tuple[Projection[Any], type[Response]]] = [
     (MODELS, ModelOut),
     (MODEL_VERSIONS, ModelVersionOut),
     (DEPLOYMENTS, DeploymentOut),
+    (PREDICTION_LOGS, LogPartOut),
     (KEYS, KeyOut),
 ]
 

@@ -123,11 +123,12 @@ class TestCatchingUp:
             "datasets": 3,
             "dataset_versions": 4,
             "pipelines": 3,
-            "jobs": 3,
+            "jobs": 4,
             "job_trials": 1,
             "models": 2,
             "model_versions": 2,
             "deployments": 1,
+            "prediction_logs": 2,
             "keys": 3,
         }
         assert all(store.position(projection) == log.head() for projection in PROJECTIONS)

@@ -11,11 +11,13 @@ from builders import (
     RESULT,
     SPEC,
     dataset_created,
+    dataset_scored,
     job_created,
     metadata,
     model_trained,
     record,
     registered,
+    scoring_created,
     target,
     version_added,
 )
@@ -217,6 +219,18 @@ class TestJobs:
         not_explained = ModelExplained(attempt=1, explanation=None, reason="it took too long")
         found = row(JOBS, "job-1", *trained, not_explained, ModelPackaged(attempt=1, onnx="sha256:copy"))
         assert (found.unfinished, found.explanation, found.onnx["digest"]) == (0, None, "sha256:copy")
+
+    def test_a_scoring_shows_what_it_predicts_with_and_the_file_that_came_of_it(self) -> None:
+        created = scoring_created(deployment="shop", format="csv", keep=("x",))
+        waits = row(JOBS, self.ID, created)
+        assert (waits.kind, waits.status, waits.spec, waits.seed) == ("scoring", "created", None, None)
+        assert (waits.model_name, waits.dataset_id) == (None, "dataset-1"), "it trains no model"
+        asked = {"model": "irises", "model_version": 1, "deployment": "shop", "format": "csv", "keep": ["x"]}
+        assert waits.scoring == {**asked, "output": None}
+        done = row(JOBS, self.ID, created, STARTED, dataset_scored())
+        output = {"digest": "sha256:predictions", "size": 2_000, "rows": 100, "missing": 1}
+        assert (done.status, done.fraction, done.finished_at, done.unfinished) == ("succeeded", 1.0, at(2), 0)
+        assert (done.scoring, done.timings["predict"]) == ({**asked, "output": output}, 0.2)
 
     def test_a_failed_job_shows_why(self) -> None:
         shown = self.job(STARTED, FAILED)

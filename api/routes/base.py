@@ -137,6 +137,17 @@ DESCRIPTIONS = {
 
 PARQUET = "application/vnd.apache.parquet"
 
+RETRY_AFTER: dict[str, Any] = {
+    "Retry-After": {
+        "required": True,
+        "description": "Seconds after which to send it again.",
+        "schema": {"type": "integer", "minimum": 1},
+    }
+}
+
+TO_BE_SENT_AGAIN = (429, 503)
+"""Statuses of requests that are right, and are to be sent again."""
+
 NOT_MODIFIED: dict[int | str, dict[str, Any]] = {304: {"description": "It is as If-None-Match says."}}
 
 
@@ -147,6 +158,7 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
             "description": DESCRIPTIONS[status],
             "model": Problem,
             "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+            **({"headers": RETRY_AFTER} if status in TO_BE_SENT_AGAIN else {}),
         }
         for status in statuses
     }

@@ -21,22 +21,12 @@ from skyulf.runtime import Runtime
 routes = router("model")
 
 
-class Script(Response):
-    """A Python script."""
-
-    media_type = "text/x-python; charset=utf-8"
+SCRIPT, NOTEBOOK, CARD = "text/x-python", "application/x-ipynb+json", "text/markdown"
 
 
-class Notebook(Response):
-    """A Jupyter notebook."""
-
-    media_type = "application/x-ipynb+json"
-
-
-class Card(Response):
-    """A text in Markdown."""
-
-    media_type = "text/markdown; charset=utf-8"
+def file_of(media_type: str, kind: str = "string") -> dict[int | str, dict[str, Any]]:
+    """The documentation of a route that answers with a file of a media type."""
+    return {200: {"content": {media_type: {"schema": {"type": kind}}}}, **NOT_MODIFIED}
 
 
 @routes.get(
@@ -69,7 +59,9 @@ async def download_onnx(
 
 
 @routes.get(
-    "/models/{name}/versions/{number}/script", response_class=Script, responses={**NOT_MODIFIED, **problems(409)}
+    "/models/{name}/versions/{number}/script",
+    response_class=Response,
+    responses={**file_of(SCRIPT), **problems(409)},
 )
 async def download_script(
     name: Name, number: Number, runtime: RuntimeDep, min_position: MinPositionDep, request: Request, response: Response
@@ -79,28 +71,30 @@ async def download_script(
     409 naming the steps that cannot be written.
     """
     text = await _code(runtime, name, number, min_position, "script")
-    return _sent(request, response, Script(text), text, f"{name}-{number}.py")
+    return _sent(request, response, Response(text, media_type=SCRIPT), text, f"{name}-{number}.py")
 
 
 @routes.get(
-    "/models/{name}/versions/{number}/notebook", response_class=Notebook, responses={**NOT_MODIFIED, **problems(409)}
+    "/models/{name}/versions/{number}/notebook",
+    response_class=Response,
+    responses={**file_of(NOTEBOOK, "object"), **problems(409)},
 )
 async def download_notebook(
     name: Name, number: Number, runtime: RuntimeDep, min_position: MinPositionDep, request: Request, response: Response
 ) -> Response:
     """Download the script as a Jupyter notebook (nbformat 4.5)."""
     text = await _code(runtime, name, number, min_position, "notebook")
-    return _sent(request, response, Notebook(text), text, f"{name}-{number}.ipynb")
+    return _sent(request, response, Response(text, media_type=NOTEBOOK), text, f"{name}-{number}.ipynb")
 
 
-@routes.get("/models/{name}/versions/{number}/card", response_class=Card, responses=NOT_MODIFIED)
+@routes.get("/models/{name}/versions/{number}/card", response_class=Response, responses=file_of(CARD))
 async def show_card(
     name: Name, number: Number, runtime: RuntimeDep, min_position: MinPositionDep, request: Request, response: Response
 ) -> Response:
     """Describe a version for people: a model card in Markdown, filled from the log."""
     version, job, table = await _recorded(runtime, name, number, min_position)
     text = await asyncio.to_thread(_described, runtime, version, job, table)
-    return _sent(request, response, Card(text), text, f"{name}-{number}.md")
+    return _sent(request, response, Response(text, media_type=CARD), text, f"{name}-{number}.md")
 
 
 async def _recorded(

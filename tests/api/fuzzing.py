@@ -53,10 +53,10 @@ def fuzz(
 
 
 def configuration(known: Mapping[str, Mapping[str, object]]) -> str:
-    """The fuzzer's settings."""
-    if not known:
-        return ""
-    lines = ['[parameters]\n"header.if-match" = "*"\n']
+    """The fuzzer's settings. Of the server's errors only 503 is one that may be met: the document has it."""
+    lines = ['[checks.not_a_server_error]\nexpected-statuses = ["2xx", "3xx", "4xx", 503]\n']
+    if known:
+        lines.append('[parameters]\n"header.if-match" = "*"\n')
     for paths, values in known.items():
         given = ", ".join(f"{json.dumps(place)} = {json.dumps(value)}" for place, value in values.items())
         lines.append(f"[[operations]]\ninclude-path-regex = {json.dumps(paths)}\nparameters = {{{given}}}\n")

@@ -12,6 +12,9 @@ import httpx
 import uvicorn
 
 from api.app import create_app
+from skyulf.commands.base import Context
+from skyulf.commands.job import PackageModel
+from skyulf.events.base import Actor
 from skyulf.runtime import Runtime, running
 from skyulf.settings import Settings
 
@@ -187,3 +190,12 @@ def assert_problem(response: httpx.Response, status: int, slug: str | None = Non
 def places(problem: dict[str, Any]) -> list[str]:
     """Where the faults of a problem are."""
     return [fault["place"] for fault in problem["errors"]]
+
+
+def packaged(server: Server, client: Client, job_id: str, onnx: str | None, reason: str | None) -> dict[str, int]:
+    """Say what became of a model's ONNX copy, as the finisher does; parameters that wait until that is known."""
+    command = PackageModel(id=job_id, attempt=1, onnx=onnx, reason=reason)
+    actor = Actor(id="finisher", kind="service")
+    (cause, *_) = server.runtime.log.load({job_id: 0})[job_id]
+    server.runtime.bus.send(command, Context.following(actor, cause)).result()
+    return {"min_position": client.head_position()}

@@ -7,12 +7,9 @@ from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
-from live import Client, Server, assert_problem, csv_of, spec_for
+from live import Client, Server, assert_problem, csv_of, packaged, spec_for
 
-from skyulf.commands.base import Context
-from skyulf.commands.job import PackageModel
 from skyulf.errors import NotAllowed
-from skyulf.events.base import Actor
 
 
 def test_code_is_sent_as_a_file_and_follows_from_the_log(client: Client, model: str) -> None:
@@ -41,15 +38,6 @@ def test_steps_that_cannot_be_written_are_named(
     assert "2_gaze" in problem["detail"]
 
 
-def packaged(client: Client, server: Server, job_id: str, onnx: str | None, reason: str | None) -> dict[str, int]:
-    """Say what became of a model's ONNX copy, as the finisher does; parameters that wait until that is known."""
-    command = PackageModel(id=job_id, attempt=1, onnx=onnx, reason=reason)
-    actor = Actor(id="finisher", kind="service")
-    (cause, *_) = server.runtime.log.load({job_id: 0})[job_id]
-    server.runtime.bus.send(command, Context.following(actor, cause)).result()
-    return {"min_position": client.head_position()}
-
-
 def test_the_onnx_copy_is_sent_once_there_is_one(client: Client, server: Server, dataset: str, tmp_path: Path) -> None:
     job = client.trained(dataset, spec_for(), "copied")
     path = "/v1/models/copied/versions/1/onnx"
@@ -58,7 +46,7 @@ def test_the_onnx_copy_is_sent_once_there_is_one(client: Client, server: Server,
     assert waiting.headers["retry-after"]
     (tmp_path / "model.onnx").write_bytes(b"what a copy holds")
     digest = server.runtime.artifacts.put(tmp_path / "model.onnx")
-    sent = client.get(path, params=packaged(client, server, job["id"], digest, None))
+    sent = client.get(path, params=packaged(server, client, job["id"], digest, None))
     assert (sent.status_code, sent.content) == (200, b"what a copy holds")
     assert hashlib.sha256(sent.content).hexdigest() in sent.headers["etag"]
     assert sent.headers["content-disposition"] == 'attachment; filename="copied-1.onnx"'
@@ -67,7 +55,7 @@ def test_the_onnx_copy_is_sent_once_there_is_one(client: Client, server: Server,
 
 def test_a_model_without_a_copy_says_why(client: Client, server: Server, dataset: str) -> None:
     job = client.trained(dataset, spec_for(node="k_neighbors"), "no-copy")
-    known = packaged(client, server, job["id"], None, "the model k_neighbors has no counterpart in ONNX")
+    known = packaged(server, client, job["id"], None, "the model k_neighbors has no counterpart in ONNX")
     problem = assert_problem(client.get("/v1/models/no-copy/versions/1/onnx", params=known), 409, "not-allowed")
     assert "k_neighbors has no counterpart" in problem["detail"]
 

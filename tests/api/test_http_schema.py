@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from fuzzing import fuzz
-from live import Client, Server, spec_for, until
+from live import Client, Server, packaged, spec_for, until
 
 
 def operations(document: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
@@ -77,10 +77,13 @@ def test_the_paths_are_those_of_the_contract(client: Client) -> None:
     }
 
 
-def known_things(client: Client, dataset: str) -> dict[str, dict[str, object]]:
+def known_things(server: Server, client: Client, dataset: str) -> dict[str, dict[str, object]]:
     """Things that exist, as what operations on such paths are given."""
     job = client.trained(dataset, spec_for(), "fuzzed")
-    until(lambda: client.get(f"/v1/jobs/{job['id']}/shap").status_code == 200)  # until then it is rightly 503
+    packaged(server, client, job["id"], None, "nobody made one")
+    made = [f"/v1/models/fuzzed/versions/1/{form}" for form in ("script", "notebook")]
+    for path in (f"/v1/jobs/{job['id']}/shap", *made):  # until they are made, that is rightly 503
+        until(lambda path=path: client.get(path).status_code == 200)
     body = {"model": "fuzzed", "model_version": 1, "reason": "r"}
     client.put("/v1/deployments/fuzzed", json=body).raise_for_status()
     pipeline = client.post("/v1/pipelines", json={"name": "fuzzed", "spec": spec_for()}).json()["id"]
@@ -103,7 +106,7 @@ def unended(client: Client) -> list[dict[str, Any]]:
 
 @pytest.mark.timeout(300)
 def test_no_input_leads_beyond_the_document(server: Server, client: Client, dataset: str, tmp_path: Path) -> None:
-    for known in (known_things(client, dataset), {}):  # with things that exist, and with whatever comes to mind
+    for known in (known_things(server, client, dataset), {}):  # with things that exist, and with whatever comes to mind
         fuzz(server.url, client.get("/openapi.json").json(), tmp_path, known)
     assert client.get("/health/ready").status_code == 200
     # Jobs that were made up run on, and would append to the log while other tests count its events.

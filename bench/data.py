@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -72,15 +71,8 @@ class Direct:
 
 
 @contextlib.contextmanager
-def direct(*frames: Path, spinning: bool = False) -> Iterator[Direct]:
-    """A process that learns with scikit-learn directly on these frames, which it has read.
-
-    Its threads sleep while they wait, as ours do; ``spinning``, they wait as OpenMP comes, which takes the processor.
-    """
+def direct(*frames: Path) -> Iterator[Direct]:
+    """A process that learns with scikit-learn directly on these frames, which it has read; OpenMP waits as it comes."""
     command = [sys.executable, "-m", "bench.direct", *(str(frame) for frame in frames)]
-    # As in the sandbox: threads that spin while they wait would measure the other programs of the machine.
-    environment = {**os.environ, "OMP_WAIT_POLICY": "PASSIVE"}
-    if spinning:
-        del environment["OMP_WAIT_POLICY"]
-    with process(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment) as child:
+    with process(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
         yield Direct(child)

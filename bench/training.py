@@ -1,8 +1,6 @@
 """Training through the whole system beside the same scikit-learn work called directly, in one run."""
 
 import time
-from collections.abc import Callable
-from functools import partial
 from statistics import median
 from typing import Any
 
@@ -21,9 +19,6 @@ PAIRS = 7
 TUNED_PAIRS = 3
 """How often the peer learns on one thread of BLAS and OpenMP, which it would have to be told."""
 
-ON_OPENMP = ("hist_gradient_boosting",)
-"""Models whose threads are OpenMP's, so that it matters how they wait."""
-
 REHEARSAL = 0.8
 """Seconds in which the next sandbox is forked and rehearses, as it would while a person thinks."""
 
@@ -38,7 +33,6 @@ def run() -> Report:
         frames = {rows: make(folder, rows) for rows in SIZES}
         with (
             direct(*frames.values()) as peer,
-            direct(*frames.values(), spinning=True) as spinning,
             skyulf(folder / "data", training_threads=THREADS) as server,
         ):
             datasets = {rows: server.upload(frame)["id"] for rows, frame in frames.items()}
@@ -61,33 +55,21 @@ def run() -> Report:
                     turns = range(min(TUNED_PAIRS, len(ours)))
                     tuned = [peer.seconds(**order, library_threads=1) for _ in turns]
                     lines += compare(rows, model, ours, theirs, tuned)
-                    if model in ON_OPENMP:
-                        as_it_comes = median(patiently(partial(spinning.seconds, **order), len(turns)))
-                        what = "directly, threads that spin while they wait (OpenMP as it comes)"
-                        lines.append(Line("  the same", median(ours), "s", what, as_it_comes))
     return Report(
         "Training, POST /v1/jobs until it is shown as succeeded",
         lines,
         [
             "Directly: split, fit, eight metrics and a confusion matrix, refit on all rows; in a process that has "
-            "imported and learnt before, on a frame that it has read, on as many threads, which wait as ours "
-            "do (OMP_WAIT_POLICY=PASSIVE), and at the same niceness.",
+            "imported and learnt before, on a frame that it has read, on as many threads, which wait as OpenMP comes, "
+            "and at the same niceness.",
             "Ours as well: HTTP, four commits, the claim, reading the table, the checks, probing which columns take "
             "nulls, the fingerprint, and a model file (skops) and an evaluation that are flushed to the disk.",
-            "Ours fits medians by selection, and chooses threads by the size of the table; scikit-learn as it comes "
+            "Ours fits medians by selection, and chooses threads by the cores that are free; scikit-learn as it comes "
             "does neither. Told to use one thread of BLAS and OpenMP, it is as the lines below show.",
             "What follows a training (ONNX copy, importance) is waited for before the next is measured.",
             f"Random forest: {MODELS['random_forest']}. Each side in turn, up to {PAIRS} times.",
         ],
     )
-
-
-def patiently(work: Callable[[], float], times: int) -> list[float]:
-    """Do something so often, or until it has taken long: threads that spin beside other work take ten times as long."""
-    taken: list[float] = []
-    while len(taken) < times and sum(taken) < PATIENCE:
-        taken.append(work())
-    return taken
 
 
 def compare(rows: int, model: str, ours: list[float], theirs: list[float], tuned: list[float]) -> list[Line]:

@@ -4,6 +4,7 @@ Real servers are started by the first test that asks for one, and stopped at the
 """
 
 import itertools
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -28,6 +29,14 @@ settings.register_profile(
     "skyulf", deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
 settings.load_profile("skyulf")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _no_less_urgent() -> Iterator[None]:
+    """What a sandbox does to itself is not done to the process of the tests, whose servers would be as slow."""
+    before = os.nice(0)
+    yield
+    assert os.nice(0) == before
 
 
 @pytest.fixture(scope="session")

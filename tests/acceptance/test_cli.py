@@ -550,7 +550,7 @@ def test_projections_are_rebuilt_beside_a_server(copied: System) -> None:
     jobs = copied.start().get("/v1/jobs")
     done = skyulf("projections", "rebuild", "--data-dir", copied.data_dir)
     assert done.returncode == 0, done.stderr
-    assert "Rebuilt 9 projections" in done.stdout
+    assert "Rebuilt 10 projections" in done.stdout
     assert copied.get("/v1/jobs") == jobs
     assert "live" in skyulf("projections", "list", "--data-dir", copied.data_dir).stdout
 

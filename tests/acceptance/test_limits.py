@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -18,7 +19,17 @@ BLOATED = {
     **QUICK,
     "steps": [{"node": "one_hot", "columns": ["name", "other"], "params": {"max_categories": None}}],
 }
-"""On `WIDE`, one table of 2.6 GB."""
+"""On `WIDE`, one table of 2.6 GB, which is foreseen."""
+
+BRANCHING = b"at,class\n" + b"".join(b"%d,c%d\n" % (n * 7_919 % 18_013, n % 1_000) for n in range(18_000))
+
+GROWN = {
+    **QUICK,
+    "target": "class",
+    "steps": [],
+    "model": {"node": "random_forest", "params": {"n_estimators": 300}},
+}
+"""On `BRANCHING`, trees of a thousand shares in each of their many leaves: how large they grow nobody can foresee."""
 
 
 def failure(system: System, job: str) -> dict[str, Any]:
@@ -52,26 +63,37 @@ def served(system: System, tiny: str) -> Iterator[str]:
     assert system.predict().json() == before
 
 
-def test_a_job_over_its_limits_fails_with_a_problem_and_the_server_goes_on(tmp_path_factory: Any) -> None:
-    root = tmp_path_factory.mktemp("small")
-    with System(root, job_seconds=2, job_memory_bytes=256 << 20) as system:
+@pytest.mark.parametrize(
+    ("limit", "table", "spec", "problem", "says"),
+    [
+        ({"job_seconds": 2}, None, LONG, "time-limit", "2 s"),
+        ({"job_memory_bytes": 256 << 20}, BRANCHING, GROWN, "memory-limit", "256 MiB"),
+    ],
+    ids=["time", "memory"],
+)
+def test_a_job_over_its_limits_fails_with_a_problem_and_the_server_goes_on(
+    tmp_path: Path, limit: dict[str, int], table: bytes | None, spec: dict[str, Any], problem: str, says: str
+) -> None:
+    with System(tmp_path, **limit) as system:
         system.start()
         dataset = system.serve()
         system.settled()
         pid, before = system.server.pid, system.predict().json()
-
-        slow = failure(system, system.submit(dataset, LONG))
-        assert slow["type"] == "time-limit"
-        assert "2 s" in slow["detail"]
-
-        wide = system.upload(WIDE, "wide")
-        big = failure(system, system.submit(wide, BLOATED))
-        assert big["type"] == "memory-limit"
-        assert "256 MiB" in big["detail"]
-
+        over = failure(system, system.submit(dataset if table is None else system.upload(table, "large"), spec))
+        assert over["type"] == problem
+        assert says in over["detail"]
         assert (system.server.alive, system.server.pid) == (True, pid)
         system.trained(dataset)
         assert system.predict().json() == before
+
+
+def test_what_can_be_foreseen_not_to_fit_is_refused_before_it_begins(tmp_path: Path) -> None:
+    with System(tmp_path, job_memory_bytes=256 << 20) as system:
+        system.start()
+        asked = {"dataset_id": system.upload(WIDE, "wide"), "spec": BLOATED}
+        refused = system.ask("POST", "/v1/jobs", json=asked)
+        assert refused.status_code == 422
+        assert "256 MiB" in refused.text
 
 
 def test_a_job_that_kills_its_sandbox_three_times_fails_for_good(system: System, served: str) -> None:

@@ -32,6 +32,12 @@ STEPS = [
 ]
 
 
+@pytest.fixture(autouse=True)
+def _as_urgent_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is written here is written in the process of all tests, and not in a sandbox."""
+    monkeypatch.setattr("skyulf.serving.logged.os.nice", lambda _: 0)
+
+
 @cache
 def state_of(node: str, task: str, kind: Any) -> Any:
     frame, facts = table(target=kind)

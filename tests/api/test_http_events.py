@@ -189,7 +189,19 @@ def test_a_feed_that_is_cut_resumes_without_gap_or_repeat(server: Server, client
     assert seen == list(range(begin + 1, head + 1))
 
 
-def test_a_feed_after_a_position_that_is_still_to_come(client: Client) -> None:
+@pytest.fixture(scope="module")
+def quiet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server of which no other test has asked anything, so that nothing is recorded but what is asked here."""
+    with serving(settings_for(tmp_path_factory.mktemp("quiet"))) as server:
+        yield server
+
+
+def test_a_feed_after_a_position_that_is_still_to_come(quiet: Server) -> None:
+    with quiet.client() as client:
+        comes_at_its_position(client)
+
+
+def comes_at_its_position(client: Client) -> None:
     head = client.head_position()
     with feed(client, after=head + 2) as events, ThreadPoolExecutor(1) as thread:
         got = thread.submit(taken, events, 1)
@@ -214,7 +226,12 @@ def test_a_filtered_feed(client: Client) -> None:
         assert taken(events, 1) == all_positions(client, after=begin, type="PipelineArchived")
 
 
-def test_many_readers_share_what_is_read(server: Server, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_readers_share_what_is_read(quiet: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    with quiet.client() as client:
+        reads_are_shared(quiet, client, monkeypatch)
+
+
+def reads_are_shared(server: Server, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     reads: list[int] = []
     read = server.runtime.log.read
 

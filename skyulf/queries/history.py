@@ -85,13 +85,15 @@ class HistoryService:
                 raise Invalid(f"{place}: the log's last position is {head}", [Fault(place, f"at most {head}")])
         if begin > last:
             raise Invalid("from: it comes after to", [Fault("from", f"at most {last}, which is to")])
-        states: dict[int, dict[str, Any]] = {begin: {}, last: {}}
+        before: Row | None = None
+        after: Row | None = None
         for recorded, row, _ in self._states(noun, self._events(noun, name)):
-            fields = fields_of(row)
-            for position in states:
-                if recorded.position <= position:
-                    states[position] = fields
-        return last, differences(states[begin], states[last])
+            if recorded.position > last:
+                break
+            after = row
+            if recorded.position <= begin:
+                before = row
+        return last, differences(fields_of(before), fields_of(after))
 
     def _events(self, noun: Noun, name: str) -> tuple[Recorded, ...]:
         stream = f"{noun}-{name}" if noun in NAMED else name

@@ -196,16 +196,17 @@ def quiet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield server
 
 
-def test_a_feed_after_a_position_that_is_still_to_come(quiet: Server) -> None:
+@pytest.fixture
+def asking(quiet: Server) -> Iterator[Client]:
     with quiet.client() as client:
-        comes_at_its_position(client)
+        yield client
 
 
-def comes_at_its_position(client: Client) -> None:
-    head = client.head_position()
-    with feed(client, after=head + 2) as events, ThreadPoolExecutor(1) as thread:
+def test_a_feed_after_a_position_that_is_still_to_come(asking: Client) -> None:
+    head = asking.head_position()
+    with feed(asking, after=head + 2) as events, ThreadPoolExecutor(1) as thread:
         got = thread.submit(taken, events, 1)
-        made = make(client, 3)
+        made = make(asking, 3)
         assert got.result(PATIENCE) == [made[2]["position"]]
 
 
@@ -226,33 +227,28 @@ def test_a_filtered_feed(client: Client) -> None:
         assert taken(events, 1) == all_positions(client, after=begin, type="PipelineArchived")
 
 
-def test_many_readers_share_what_is_read(quiet: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    with quiet.client() as client:
-        reads_are_shared(quiet, client, monkeypatch)
-
-
-def reads_are_shared(server: Server, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_readers_share_what_is_read(quiet: Server, asking: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     reads: list[int] = []
-    read = server.runtime.log.read
+    read = quiet.runtime.log.read
 
     def counted(after: int, *rest: Any, **more: Any) -> Any:
         reads.append(after)
         return read(after, *rest, **more)
 
-    begin = client.head_position()
+    begin = asking.head_position()
     with ThreadPoolExecutor(40) as threads, httpx.Client(limits=httpx.Limits(max_connections=50)):
         ready = threading.Barrier(41)
 
         def follow(_: int) -> list[int]:
-            with server.client() as own, feed(own, begin) as events:
+            with quiet.client() as own, feed(own, begin) as events:
                 ready.wait(PATIENCE)
                 return taken(events, 20)
 
         readers = [threads.submit(follow, n) for n in range(40)]
         ready.wait(PATIENCE)
-        monkeypatch.setattr(server.runtime.log, "read", counted)
-        make(client, 20)
-        expected = all_positions(client, after=begin)
+        monkeypatch.setattr(quiet.runtime.log, "read", counted)
+        make(asking, 20)
+        expected = all_positions(asking, after=begin)
         assert all(reader.result(PATIENCE) == expected for reader in readers)
     following = [after for after in reads if after >= begin]
     assert len(following) < 20 * 40

@@ -18,9 +18,6 @@ from skyulf.events.ledger import HASH
 SIGNED, COSIGNED = 1, 4
 """The kinds of signature: over the text, and over the text with a time."""
 
-SIGNATURE = 64
-"""Bytes of a signature of Ed25519."""
-
 STAMP = 8
 """Bytes of the time before a cosignature."""
 

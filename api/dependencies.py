@@ -109,8 +109,14 @@ async def need_existing(runtime: Runtime, stream: str, if_match: str | None) -> 
         raise PreconditionFailed(stream, NO_VERSION, 0)
 
 
+Limit = Annotated[Whole, Query(ge=1, le=LARGEST_PAGE, description="The most items on the page.")]
+
+NumberCursor = Annotated[str | None, Query(pattern="^[0-9]{1,18}$", description="The next_cursor of the page before.")]
+"""Of lists that are read by number, and not from a read model."""
+
+
 async def get_page(
-    limit: Annotated[Whole, Query(ge=1, le=LARGEST_PAGE, description="The most items on the page.")] = 100,
+    limit: Limit = 100,
     cursor: Annotated[str | None, Query(max_length=2000, description="The next_cursor of the page before.")] = None,
     order: Annotated[str | None, Query(max_length=50, description="A field to order by; - before it reverses.")] = None,
 ) -> PageRequest:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import Path, Query, Request, Response
 from starlette.responses import PlainTextResponse
 
-from api.dependencies import RuntimeDep
+from api.dependencies import Limit, NumberCursor, RuntimeDep
 from api.routes.base import problems, router
 from api.schemas.audit import CheckpointOut, ConsistencyOut, InclusionOut, NewestCheckpointOut
 from api.schemas.base import Page, Whole
@@ -17,7 +17,6 @@ from skyulf.events.checkpoints import opened, parse_checkpoint, parse_key, parse
 from skyulf.events.ledger import WIDTH
 from skyulf.events.ledger_store import Kept
 from skyulf.queries.audit import AuditService
-from skyulf.queries.base import LARGEST_PAGE
 
 routes = router("audit")
 
@@ -76,10 +75,8 @@ async def newest_checkpoint(request: Request, runtime: RuntimeDep) -> Any:
 @routes.get("/audit/checkpoints", response_model=Page[CheckpointOut])
 async def list_checkpoints(
     runtime: RuntimeDep,
-    limit: Annotated[Whole, Query(ge=1, le=LARGEST_PAGE, description="The most items on the page.")] = 100,
-    cursor: Annotated[
-        str | None, Query(pattern="^[0-9]{1,18}$", description="The next_cursor of the page before.")
-    ] = None,
+    limit: Limit = 100,
+    cursor: NumberCursor = None,
 ) -> Any:
     """List checkpoints, the newest first."""
 

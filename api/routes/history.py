@@ -5,12 +5,11 @@ from typing import Annotated, Any
 
 from fastapi import Path, Query
 
-from api.dependencies import MinPositionDep, RuntimeDep, read_fresh_all
+from api.dependencies import Limit, MinPositionDep, NumberCursor, RuntimeDep, read_fresh_all
 from api.routes.base import router
 from api.schemas.base import Whole
 from api.schemas.history import DifferenceOut, HistoryOut, LineageOut, shown_change, shown_field, shown_lineage
 from skyulf.errors import Fault, Invalid
-from skyulf.queries.base import LARGEST_PAGE
 from skyulf.queries.history import Noun
 
 routes = router("history")
@@ -24,10 +23,8 @@ async def show_history(
     noun: Noun,
     id: Id,  # noqa: A002 - the parameter's name is the contract's
     runtime: RuntimeDep,
-    limit: Annotated[Whole, Query(ge=1, le=LARGEST_PAGE, description="The most items on the page.")] = 100,
-    cursor: Annotated[
-        str | None, Query(pattern="^[0-9]{1,18}$", description="The next_cursor of the page before.")
-    ] = None,
+    limit: Limit = 100,
+    cursor: NumberCursor = None,
 ) -> Any:
     """Show every event of a thing: what it changed, before and after, who did it, when and why; the first first."""
     changes = await asyncio.to_thread(runtime.queries.history.changes, noun, id)

@@ -82,7 +82,7 @@ def reproduction(job: Mapping[str, Any]) -> list[Any]:
 
 def _compared(job: Mapping[str, Any], training: Mapping[str, Any]) -> Any:
     """Everything that was compared, as it was recorded and as it is now."""
-    made = table("", "", "recorded", "now", "")
+    made = table("", "compared", "recorded", "now", "")
     result = job["reproduction"]["result"]
     for fact in result["facts"]:
         _row(made, fact["aspect"], fact["name"], fact["recorded"], fact["now"])

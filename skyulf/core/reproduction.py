@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from skyulf.core.agreement import TOLERANCE, difference, spread
 from skyulf.core.applier import Applier
@@ -64,9 +64,10 @@ class Comparison:
 
 
 def facts_between(recorded: Mapping[str, Any], now: Mapping[str, Any]) -> list[Fact]:
-    """Return what environments tell (`skyulf.core.environment`), each entry beside the other."""
+    """Return what environments tell (`skyulf.core.environment`), each entry beside the other, by aspect."""
     before, after = _told(recorded), _told(now)
-    return [Fact(*key, before.get(key), after.get(key)) for key in dict.fromkeys((*after, *before))]
+    keys = sorted(dict.fromkeys((*after, *before)), key=lambda key: get_args(Aspect).index(key[0]))
+    return [Fact(*key, before.get(key), after.get(key)) for key in keys]
 
 
 def _told(environment: Mapping[str, Any]) -> dict[tuple[Aspect, str], str]:

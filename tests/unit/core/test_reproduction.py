@@ -273,8 +273,8 @@ def test_everything_that_an_environment_tells_is_compared() -> None:
     assert facts_between(before, after) == [
         Fact("package", "python", "3.11", "3.11"),
         Fact("package", "blas", "openblas 0.3.0, openblas 0.3.1", "openblas 0.3.0, openblas 0.3.1"),
-        Fact("cpu", "blas kernels", "Haswell", "Haswell, Zen"),
         Fact("package", "openmp", "openmp", "openmp"),
+        Fact("cpu", "blas kernels", "Haswell", "Haswell, Zen"),
     ]
 
 

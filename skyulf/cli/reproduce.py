@@ -103,4 +103,4 @@ def _row(made: Any, aspect: str, name: str, recorded: object, now: object) -> No
 
 def _short(value: object) -> str:
     text = number(value)
-    return f"{text[:SHORT]}…" if re.fullmatch(r"(sha256:)?[0-9a-f]{64}", text) else text
+    return f"{text[:SHORT]}…" if re.fullmatch(r"[0-9a-f]{64}", text) else text

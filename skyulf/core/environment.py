@@ -47,14 +47,14 @@ def describe_environment(threads: int, limits: dict[str, int], libraries: Any) -
 
 @cache
 def engine_digest() -> str:
-    """Return the SHA-256 of the engine's own code, by which two of one version are told apart."""
+    """Return the SHA-256 of the engine's own code, in hexadecimal: by it two of one version are told apart."""
     folder = Path(__file__).parent
     digest = hashlib.sha256()
     for path in sorted(folder.rglob("*.py")):
         content = path.read_bytes()
         digest.update(f"{path.relative_to(folder).as_posix()} {len(content)}\n".encode())
         digest.update(content)
-    return f"sha256:{digest.hexdigest()}"
+    return digest.hexdigest()
 
 
 def _processor() -> str:

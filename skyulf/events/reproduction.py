@@ -13,7 +13,8 @@ Cause = Literal["data", "seed", "code", "package", "threads", "cpu", "chance", "
 class Fact(Value):
     """Something that a training follows from, as it was recorded and as it is now; None where that is not known.
 
-    ``aspect`` is what kind of thing it is, ``name`` which one: of packages, say, ``scikit-learn``.
+    ``aspect`` is what kind of thing it is, ``name`` which one: of packages, say, ``scikit-learn``. Digests are in
+    hexadecimal alone: what is told of need not be an artifact that there is.
     """
 
     aspect: Aspect

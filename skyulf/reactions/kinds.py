@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from skyulf.artifacts import ArtifactStore
+from skyulf.artifacts import ArtifactStore, hexadecimal
 from skyulf.commands.base import Command
 from skyulf.commands.job import CompleteJob
 from skyulf.commands.reproduction import CompleteReproduction
@@ -160,8 +160,8 @@ class Reproduction:
             seed=created.seed,
             fingerprint=trained.fingerprint,
             environment=trained.environment,
-            artifact=created.dataset_artifact,
-            found=found,
+            recorded=hexadecimal(created.dataset_artifact),
+            found=hexadecimal(found),
             model=model,
             no_model=no_model,
         )

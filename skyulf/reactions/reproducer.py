@@ -24,16 +24,16 @@ class ReproductionTask:
     """One attempt at a reproduction, as plain values.
 
     ``training`` is the task of the training that is done again, by another seed if that was asked for; ``seed``,
-    ``fingerprint`` and ``environment`` are what was recorded of it. ``artifact`` is the digest of its table, and
-    ``found`` another that the table has now: then nothing is trained. ``model`` is the file of the recorded model, or
-    None, and then ``no_model`` says why it is not there.
+    ``fingerprint`` and ``environment`` are what was recorded of it. ``recorded`` is the digest of its table and
+    ``found`` what that is now, both in hexadecimal: if it is another, nothing is trained. ``model`` is the file of the
+    recorded model, or None, and then ``no_model`` says why it is not there.
     """
 
     training: Task
     seed: int
     fingerprint: str
     environment: dict[str, Any]
-    artifact: str
+    recorded: str
     found: str
     model: str | None
     no_model: str | None = None
@@ -61,7 +61,7 @@ def reproduce(send: Callable[[Progress | Tried], None], task: ReproductionTask) 
     """
     from skyulf.core.reproduction import Fact, facts_between, judged  # they load the libraries of learning
 
-    data = Fact("data", "table", task.artifact, task.found)
+    data = Fact("data", "table", task.recorded, task.found)
     if data.differs:
         verdict, causes = judged(False, None, [data], None)
         return Reproduced(verdict, causes, (asdict(data),), not_compared="nothing was trained on other data")

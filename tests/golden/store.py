@@ -107,7 +107,7 @@ EXAMPLES: dict[str, list[DomainEvent]] = {
         model_trained(
             model_name="irises",
             model_version=1,
-            environment={"skyulf": "0.1.0", "code": "sha256:ff", "python": "3.11", "threads": 2},
+            environment={"skyulf": "0.1.0", "code": "ff", "python": "3.11", "threads": 2},
         ),
         JobFailed(attempt=1, problem=PROBLEM, traceback="sha256:cc"),
         JobCancelRequested(),

@@ -163,6 +163,7 @@ class Reproduction:
             recorded=hexadecimal(created.dataset_artifact),
             found=hexadecimal(found),
             model=model,
+            seconds=asked.limits.seconds,
             no_model=no_model,
         )
 

@@ -80,6 +80,7 @@ def again(task: Task, trained: Trained, **changes: Any) -> ReproductionTask:
         "recorded": "table",
         "found": "table",
         "model": str(Path(task.folder) / MODEL),
+        "seconds": 600,
         **changes,
     }
     return ReproductionTask(**values)
@@ -229,9 +230,13 @@ def test_what_comes_out_differently_each_time_is_laid_to_chance(
     assert fractions[-1] == pytest.approx(1.0)
 
 
-def test_what_nothing_explains_is_said_to_be_unknown(recorded: tuple[Task, Trained]) -> None:
-    found = reproduce(silent, again(*recorded, fingerprint="of another state"))
+@pytest.mark.parametrize("seconds", [600, 0.001])
+def test_what_nothing_explains_is_said_to_be_unknown(recorded: tuple[Task, Trained], seconds: float) -> None:
+    """Without the time to train once more there is a verdict, too."""
+    said: list[Any] = []
+    found = reproduce(said.append, again(*recorded, fingerprint="of another state", seconds=seconds))
     assert (found.verdict, found.causes) == ("equivalent", ("unknown",))
+    assert ("repeat" in [message.stage for message in said]) is (seconds == 600)
 
 
 def test_a_model_whose_file_is_gone_is_judged_by_its_fingerprint(recorded: tuple[Task, Trained]) -> None:

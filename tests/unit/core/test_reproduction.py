@@ -136,6 +136,7 @@ def test_a_tuned_model_is_tuned_again(folder: Path) -> None:
     found = reproduce(tried.append, again(training, trained))
     assert (found.verdict, found.fingerprint) == ("identical", trained.fingerprint)
     assert sum(isinstance(message, Tried) for message in tried) == 6
+    assert "optuna" in {fact["name"] for fact in found.facts}, "what proposes trials has a part in it"
 
 
 def test_a_search_that_its_time_ended_is_made_again_of_the_same_trials(folder: Path) -> None:

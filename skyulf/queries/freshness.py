@@ -36,11 +36,7 @@ class Freshness:
         """
         if self._told(projection, position) or await self._looked(projection, position):
             return
-        head = await asyncio.to_thread(self._log.head)
-        if position > head:
-            raise Invalid(
-                "the log has not got there", [Fault("min_position", f"at most {head}, the position of the last event")]
-            )
+        await self.need_recorded(position)
         loop = asyncio.get_running_loop()
         woken = asyncio.Event()
 
@@ -61,6 +57,14 @@ class Freshness:
             raise Unavailable(f"{projection.name} has not got to position {position} yet; ask again") from None
         finally:
             self._waiting.discard(wake)
+
+    async def need_recorded(self, position: int) -> None:
+        """Raise `Invalid` when the log has no such position."""
+        head = await asyncio.to_thread(self._log.head)
+        if position > head:
+            raise Invalid(
+                "the log has not got there", [Fault("min_position", f"at most {head}, the position of the last event")]
+            )
 
     def _told(self, projection: Projection[Any], position: int) -> bool:
         """Whether a projector has said that it has got there; it costs nothing to ask."""

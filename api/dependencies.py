@@ -142,7 +142,11 @@ MinPositionDep = Annotated[int | None, Depends(get_min_position)]
 
 AsOf = Annotated[
     str | None,
-    Query(max_length=100, description="Show it as it was: at this position of the log, or at this time."),
+    Query(
+        max_length=100,
+        description="Show it as it was: at this position of the log, or at this time.",
+        examples=["120", "2026-03-03T09:00:00Z"],
+    ),
 ]
 
 

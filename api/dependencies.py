@@ -154,7 +154,14 @@ async def get_queries(runtime: RuntimeDep, as_of: AsOf = None) -> Queries:
     """What is asked for one thing: as it is, or as it was."""
     if as_of is None:
         return runtime.queries
-    return runtime.queries.at(await asyncio.to_thread(runtime.queries.travel.position, as_of))
+    return runtime.queries.at(await position_of(runtime, as_of))
+
+
+async def position_of(runtime: Runtime, text: str, place: str = "as_of") -> int:
+    """The position that a text means; the log is not asked whether it has one that was seen there."""
+    if is_position(text) and int(text) <= runtime.queries.freshness.known:
+        return int(text)
+    return await asyncio.to_thread(runtime.queries.travel.position, text, place)
 
 
 QueriesDep = Annotated[Queries, Depends(get_queries)]
@@ -166,7 +173,7 @@ async def get_list_queries(runtime: RuntimeDep, page: PageDep, as_of: AsOf = Non
     position, _ = cursor_at(page.cursor)
     if position is None or (as_of is not None and is_position(as_of)):
         return queries
-    return queries.at(await asyncio.to_thread(queries.travel.position, str(position), "cursor"))
+    return queries.at(await position_of(runtime, str(position), "cursor"))
 
 
 ListQueriesDep = Annotated[Queries, Depends(get_list_queries)]

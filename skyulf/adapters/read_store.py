@@ -15,7 +15,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 from sqlalchemy.exc import DatabaseError
 
 from skyulf.adapters.history_batch import SqlHistoryBatch
-from skyulf.adapters.history_tables import history_tables, page_at, tables_of
+from skyulf.adapters.history_tables import history_tables, node_parameters, page_at, tables_of
 from skyulf.adapters.read_batch import SqlBatch, SqlTransaction, build_of, read_parked
 from skyulf.adapters.read_engines import Transactions, again, engine_for, lead_for, refused
 from skyulf.adapters.read_tables import (
@@ -184,9 +184,10 @@ class SqlReadStore:
             tables = history_tables(history, build.number)
             nodes = nodes_at(position, build.position)
             bounded = history.columns[selection.order] == "position"
-            statement = page_at(tables, Asked.of(selection), bounded, len(nodes))
-            parameters = parameters_of(selection) | {f"node_{number}": node for number, node in enumerate(nodes)}
-            found = connection.execute(statement, {**parameters, "at": position})
+            dialect = connection.dialect.name
+            statement = page_at(tables, Asked.of(selection), bounded, len(nodes), dialect)
+            parameters = {**parameters_of(selection), **node_parameters(nodes, dialect), "at": position}
+            found = connection.execute(statement, parameters)
             rows = tuple([(row.key, row.row) for row in found])
         return Found(rows, build.position, build.version)
 

@@ -12,7 +12,7 @@ R = TypeVar("R", bound=Row)
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-STRETCH = 512
+STRETCH = 128
 """Positions that one row of `MOMENTS` tells of: so many events are read to find a moment, and one row kept."""
 
 
@@ -55,6 +55,6 @@ MOMENTS = Projection(
     key=lambda recorded, _: f"{recorded.position // STRETCH:018d}",
     fold=fold_moment,
     columns={"first": "position", "latest": "integer"},
-    indexes=(("first",),),
+    indexes=(("first", "latest"),),  # looked through in order of the first, by what the index alone tells
     apart=True,
 )

@@ -29,6 +29,11 @@ class Freshness:
         for wake in tuple(self._waiting):
             wake()
 
+    @property
+    def known(self) -> int:
+        """A position that the log has got to at least, as a projector has told; it costs nothing to ask."""
+        return max(self._positions.values(), default=0)
+
     async def reach(self, projection: Projection[Any], position: int) -> None:
         """Return once the projection has got to ``position``.
 
@@ -72,7 +77,9 @@ class Freshness:
 
     async def _looked(self, projection: Projection[Any], position: int) -> bool:
         """Whether the store says so: the projector may be in another process, and what it says may be lost."""
-        return await asyncio.to_thread(self._stored, projection) >= position
+        stored = await asyncio.to_thread(self._stored, projection)
+        self._positions[projection.code] = max(stored, self._positions.get(projection.code, 0))
+        return stored >= position
 
     def _stored(self, projection: Projection[Any]) -> int:
         try:

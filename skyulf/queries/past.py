@@ -9,8 +9,8 @@ import msgspec
 from skyulf.errors import Fault, Invalid, Unavailable
 from skyulf.events.base import Recorded
 from skyulf.events.log import EventLog
-from skyulf.events.registry import decode
 from skyulf.projections.base import Projection, Row
+from skyulf.projections.folding import located, read
 from skyulf.projections.past import MOMENTS, STRETCH, MomentRow, history_of, microseconds
 from skyulf.projections.store import Found, NotBuilt, ReadStore, Selection
 
@@ -33,27 +33,37 @@ class Past:
     def __init__(self, log: EventLog, store: ReadStore, position: int) -> None:
         self._log = log
         self._store = store
+        self._folded: dict[tuple[str, str], dict[str, Row | None]] = {}
         self.position = position
 
     def find(self, projection: Projection[R], key: str) -> R | None:
-        """The row of that key, or None; keys begin with their stream.
-
-        What cannot be read ends it, as rows that are shown end before what was parked.
-        """
-        stream, row, after = key.partition("/")[0], None, 0
-        while True:
-            page = self._log.read(after, PAGE, types=projection.types, stream=stream, until=self.position)
-            try:
-                for recorded in page.events:
-                    event = decode(recorded)
-                    if projection.key(recorded, event) == key:
-                        row = projection.fold(row, event, recorded)
-            except Exception:  # noqa: BLE001 - a fold may fail in any way, and is logged where rows are built
-                break
-            if len(page.events) < PAGE:
-                break
-            after = page.position
+        """The row of that key, or None; keys begin with their stream, which is folded once for all of its rows."""
+        stream = key.partition("/")[0]
+        rows = self._folded.get((projection.name, stream))
+        if rows is None:
+            rows = self._folded[projection.name, stream] = self._fold(projection, stream)
+        row = rows.get(key)
         return None if row is None else msgspec.json.decode(msgspec.json.encode(row), type=projection.row)
+
+    def _fold(self, projection: Projection[Any], stream: str) -> dict[str, Row | None]:
+        """The rows of a stream; what cannot be read or folded ends them, as it parks rows that are shown."""
+        rows: dict[str, Row | None] = {}
+        ended: set[str] = set()
+        after, full = 0, True
+        while full:
+            page = self._log.read(after, PAGE, types=projection.types, stream=stream, until=self.position)
+            after, full = page.position, len(page.events) == PAGE
+            for recorded in page.events:
+                event, key = located(projection, recorded, read(recorded))
+                if isinstance(event, Exception):
+                    return rows
+                if key in ended:
+                    continue
+                try:
+                    rows[key] = projection.fold(rows.get(key), event, recorded)
+                except Exception:  # noqa: BLE001 - a fold may fail in any way, and is logged where rows are built
+                    ended.add(key)
+        return rows
 
     def select(self, projection: Projection[Any], selection: Selection) -> Found[str]:
         """The rows of a list as their JSON texts; raises `Unavailable` while the history has not got there."""
@@ -97,9 +107,7 @@ class TimeTravel:
 
     def _before(self, latest: int, head: int) -> int:
         """The last position before the first event that was recorded later."""
-        after = self._stretch(latest)
-        if head - after > MOST_READ:
-            raise Unavailable(f"{MOMENTS.name} is {head - after} positions behind the log; ask again")
+        after = self._stretch(latest, head)
         while after < head:
             page = self._log.read(after, STRETCH, until=head)
             for recorded in page.events:
@@ -110,14 +118,19 @@ class TimeTravel:
             raise Invalid("as_of: nothing is recorded yet", [Fault("as_of", "position 0, which is before everything")])
         return head
 
-    def _stretch(self, latest: int) -> int:
-        """The position before the first stretch of the log of which anything was recorded later than that."""
+    def _stretch(self, latest: int, head: int) -> int:
+        """The position before the first stretch of the log of which anything was recorded later than that.
+
+        Where none is known of, how far stretches are known; raises `Unavailable` where that is far behind.
+        """
         asked = Selection(order="first", filters={}, limit=1, above=("latest", latest))
         try:
             found = self._store.select(MOMENTS, asked)
         except NotBuilt as error:
             raise Unavailable(error.detail) from error
         if not found.rows:
+            if head - found.position > MOST_READ:
+                raise Unavailable(f"{MOMENTS.name} is {head - found.position} positions behind the log; ask again")
             return found.position
         return msgspec.json.decode(found.rows[0][1], type=MomentRow).first - 1
 

@@ -89,6 +89,7 @@ def test_what_lags_far_behind_is_not_read_through(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(past, "MOST_READ", 2)
     with pytest.raises(Unavailable, match="moments is 3 positions behind"):
         travelling(log_of([1, 2, 3]), known=False).position(at(2).isoformat())
+    assert travelling(log_of([1, 2, 3])).position(at(1).isoformat()) == 1
 
 
 def test_what_is_not_built_yet_is_unavailable() -> None:

@@ -65,7 +65,8 @@ def _history(
         *(Column(column, TYPES[kind]) for column, kind in columns),
     )
     for at, index in enumerate(indexes):
-        Index(f"{spans.name}_{at}", spans.c.node, *(spans.c[column] for column in index), spans.c.key)
+        listed = (*index, "key", "held_from", "held_to")  # all that is looked at: the table itself is not
+        Index(f"{spans.name}_{at}", spans.c.node, *(spans.c[column] for column in listed))
     return HistoryTables(versions, spans)
 
 

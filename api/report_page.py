@@ -4,6 +4,7 @@ Whatever people wrote is escaped where it is put in (Jinja's autoescape); only p
 in as they are. The report itself stands in the page as JSON, for programs that check it.
 """
 
+import re
 from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,9 @@ POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri
 MOST_CELLS = 100
 """Columns of the data that are listed; the JSON has them all."""
 
+PART = re.compile("^[^A-Z]+|[A-Z][^A-Z]*")
+"""A word of the name of an event, behind which a line may end."""
+
 LONGEST = 200
 """Signs of a value that a change shows; the JSON has it whole."""
 
@@ -36,7 +40,7 @@ def page_of(report: dict[str, Any], pictures: Sequence[str], pictures_problem: s
 def _template() -> "Template":
     """The template, once it is needed: a server that makes no reports does without the library."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
-    from markupsafe import Markup
+    from markupsafe import Markup, escape
 
     environment = Environment(
         loader=PackageLoader("api", "pages"),
@@ -47,6 +51,7 @@ def _template() -> "Template":
     )
     environment.policies["json.dumps_kwargs"] = {"sort_keys": False, "ensure_ascii": False}
     environment.filters |= {"moment": shown_moment, "number": shown_number, "value": shown_value, "pretty": pretty}
+    environment.filters["parted"] = lambda name: Markup("<wbr>").join(map(escape, PART.findall(name)))
     environment.filters["drawn"] = lambda svg: Markup(svg)  # noqa: S704 - our own drawing, whose words matplotlib escapes
     return environment.get_template("report.html.jinja")
 

@@ -37,7 +37,7 @@ def _validation(document: Document) -> Answer:
     judged = document["evaluation"]
     if judged["problem"] is not None:
         return "in part", "the metrics; the evaluation itself cannot be read"
-    return "recorded", "on rows held out; by whom the figures were reviewed is not recorded"
+    return "in part", "on rows held out; nobody's review or signature of the figures is recorded"
 
 
 def _monitoring(document: Document) -> Answer:
@@ -46,7 +46,9 @@ def _monitoring(document: Document) -> Answer:
         return "not recorded", "it was never deployed"
     watched = sum(period["watched"] for period in periods)
     state: Literal["recorded", "in part", "not recorded"] = "recorded" if watched == len(periods) else "in part"
-    return (state if watched else "not recorded"), f"drift was watched in {watched} of {len(periods)} deployments"
+    return (
+        state if watched else "not recorded"
+    ), f"drift was watched in {watched} of {len(periods)} periods of deployment"
 
 
 def _reasons(document: Document) -> Answer:
@@ -60,7 +62,7 @@ def _actors(document: Document) -> Answer:
     people = document["people"]
     if not people["keys_issued"]:
         return "in part", "no keys were ever issued: whoever could use the machine acted under its local name"
-    return "recorded", "by keys; who holds a key is not recorded"
+    return "in part", "who acted by which keys and roles; which person holds a key is not recorded"
 
 
 def _four_eyes(document: Document) -> Answer:

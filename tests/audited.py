@@ -13,11 +13,13 @@ from builders import (
     dataset_scored,
     job_created,
     metadata,
+    model_reproduced,
     model_trained,
     named,
     predictions_logged,
     record,
     registered,
+    reproduction_created,
     scoring_created,
     sequential_ids,
     target,
@@ -147,6 +149,9 @@ def lived(folder: Path) -> Life:
     life.happened("deployment-shop", DeploymentRolledBack(before=target(2), after=target(1)), OTTO, "it was slower")
     life.happened("job-3", scoring_created(target=target(1)))
     life.happened("job-3", dataset_scored(), WORKER)
+    life.happened("job-4", reproduction_created(job_id="job-1", seed=8))
+    life.happened("job-4", model_reproduced(verdict="equivalent", causes=("seed",)), WORKER)
+    life.happened("job-5", reproduction_created(job_id="job-2"))
     denial = Denial(actor="ann", operation="PUT /v1/models/{name}/aliases/{alias}", status=403, count=2)
     life.happened("access-denials", CommandsDenied(since=NOW, until=NOW, denials=(denial,)))
     return life

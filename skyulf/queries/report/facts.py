@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from skyulf.artifacts import ArtifactStore
-from skyulf.errors import Damaged, NotFound
+from skyulf.errors import Damaged, NotFound, SkyulfError, Unavailable
 from skyulf.events.access import CommandsDenied
 from skyulf.events.base import DomainEvent, Recorded
 from skyulf.events.dataset import DatasetProfiled, DatasetVersionAdded
@@ -24,6 +24,7 @@ from skyulf.events.job import JobProgressed, ScoringCreated, TrialsFinished
 from skyulf.events.log import EventLog
 from skyulf.events.model import ModelAliasRemoved, ModelAliasSet, ModelVersionRegistered, ModelVersionRetired
 from skyulf.events.registry import Undecodable, decode, stored_types
+from skyulf.events.reproduction import ReproductionCreated
 from skyulf.projections.access import KEYS, KeyRow
 from skyulf.projections.base import Projection, Row
 from skyulf.projections.dataset import DATASET_VERSIONS, DATASETS, DatasetRow, DatasetVersionRow, version_key
@@ -62,9 +63,9 @@ class Facts:
     """A version of a model as the log has it up to ``position``.
 
     ``events`` are all that concern it and are listed, in order of position; ``counted`` is how many more there are, by
-    type. ``deployments`` are the courses of those that ever served it, by their names; ``scorings`` the jobs that
-    scored a dataset by it. ``evaluation`` and ``explanation`` are what stands in the artifacts, or why it cannot be
-    read.
+    type. ``deployments`` are the courses of those that ever served it, by their names; ``uses`` the jobs that scored a
+    dataset by it, or trained it again. ``evaluation`` and ``explanation`` are what stands in the artifacts, or why it
+    cannot be read.
     """
 
     position: int
@@ -77,7 +78,7 @@ class Facts:
     events: Course
     counted: Mapping[str, int]
     deployments: Mapping[str, Course]
-    scorings: Sequence[JobRow]
+    uses: Sequence[JobRow]
     keys: Sequence[KeyRow]
     denied: Sequence[CommandsDenied]
     evaluation: Mapping[str, Any] | str
@@ -117,14 +118,14 @@ class FactsOfModels:
         of_dataset = self._course("dataset", job.dataset_id, head)
         of_pipeline = self._course("pipeline", job.pipeline_id, head) if job.pipeline_id is not None else ()
         deployments = {each: self._course("deployment", each, head) for each in self._serving(name, number, head)}
-        of_scorings = {each: self._course("job", each, head) for each in self._scoring(name, number, head)}
+        of_uses = {each: self._course("job", each, head) for each in self._using(name, number, version.job_id, head)}
         concerned = [
             *(told for told in of_dataset if of_table(told.event, job.dataset_version)),
             *of_pipeline,
             *of_job,
             *(told for told in of_model if of_version(told.event, number)),
             *(told for course in deployments.values() for told in concerning(course, name, number)),
-            *(told for course in of_scorings.values() for told in course),
+            *(told for course in of_uses.values() for told in course),
         ]
         counted = [told.recorded.type for told in concerned if isinstance(told.event, COUNTED)]
         listed = [told for told in concerned if not isinstance(told.event, COUNTED)]
@@ -139,7 +140,7 @@ class FactsOfModels:
             events=sorted(listed, key=lambda told: told.recorded.position),
             counted={type_: counted.count(type_) for type_ in sorted(set(counted))},
             deployments=deployments,
-            scorings=[row_of(JOBS, course, id_) for id_, course in of_scorings.items()],
+            uses=[row_of(JOBS, course, id_) for id_, course in of_uses.items()],
             keys=self._keys(head),
             denied=[event for _, event in self._of_types(head, (CommandsDenied,))],
             evaluation=self._document(job.evaluation),
@@ -169,10 +170,17 @@ class FactsOfModels:
         streams = [recorded.stream for recorded, event in rolled if is_version(event.after, name, number)]
         return [stream.removeprefix("deployment-") for stream in dict.fromkeys(streams)]
 
-    def _scoring(self, name: str, number: int, head: int) -> list[str]:
-        """The ids of jobs that were to score a dataset by the version."""
-        asked = self._of_types(head, (ScoringCreated,))
-        return [recorded.stream for recorded, event in asked if is_version(event.target, name, number)]
+    def _using(self, name: str, number: int, job_id: str, head: int) -> list[str]:
+        """The ids of jobs that were to score a dataset by the version, or to train it again."""
+        return [
+            recorded.stream
+            for recorded, event in self._of_types(head, (ScoringCreated, ReproductionCreated))
+            if (
+                event.job_id == job_id
+                if isinstance(event, ReproductionCreated)
+                else is_version(event.target, name, number)
+            )
+        ]
 
     def _keys(self, head: int) -> list[KeyRow]:
         """Every key that was ever issued, as it is."""
@@ -189,7 +197,9 @@ class FactsOfModels:
             return "nothing was recorded"
         try:
             document: dict[str, Any] = msgspec.json.decode(self._artifacts.read(digest))
-        except (NotFound, Damaged) as error:
+        except Unavailable:
+            raise  # it may be there later
+        except SkyulfError as error:
             return error.detail
         except msgspec.DecodeError:
             return f"{digest} is not a document"

@@ -12,6 +12,7 @@ def gaps(document: Document) -> list[dict[str, str]]:
         *_of_purpose(document),
         *_of_data(document),
         *_of_evaluation(document),
+        *_of_reproductions(document),
         *_of_life(document),
         *_of_people(document),
         *_of_proofs(document),
@@ -44,6 +45,17 @@ def _of_evaluation(document: Document) -> Iterator[Gap]:
     if judged["importance"] is None:
         yield "evaluation", f"How much each column matters is not known: {judged['importance_problem']}."
     yield "evaluation", "Whether anybody reviewed these figures, and whether errors meet some people more than others."
+
+
+def _of_reproductions(document: Document) -> Iterator[Gap]:
+    results = [each["result"] for each in document["reproductions"] if each["result"] is not None]
+    if not results:
+        yield (
+            "reproductions",
+            "It was never trained again: whether the log and the data give the same model is not known.",
+        )
+    elif unknown := sum("unknown" in result["causes"] for result in results):
+        yield "reproductions", f"Why another model came out {unknown} times: nothing that was recorded differs."
 
 
 def _of_life(document: Document) -> Iterator[Gap]:

@@ -17,6 +17,7 @@ from skyulf.events.deployment import (
     Target,
 )
 from skyulf.events.model import ModelAliasRemoved, ModelAliasSet, ModelVersionRetired
+from skyulf.projections.job import JobRow
 from skyulf.queries.report.facts import Course, Facts, is_version
 from skyulf.queries.report.sections import moment, said
 
@@ -133,15 +134,27 @@ def scorings(facts: Facts) -> list[dict[str, Any]]:
     """Whole datasets that were scored by it."""
     return [
         {
-            "job": job.id,
+            **_asked(job),
             "dataset": job.dataset_id,
             "dataset_version": job.dataset_version,
-            "status": job.status,
-            "asked_at": moment(job.created_at),
-            "output": (job.scoring or {}).get("output"),
+            "output": job.scoring["output"],
         }
-        for job in facts.scorings
+        for job in facts.uses
+        if job.scoring is not None
     ]
+
+
+def reproductions(facts: Facts) -> list[dict[str, Any]]:
+    """Where it was trained again, and whether the same came out."""
+    return [
+        {**_asked(job), "seed": job.reproduction["seed"], "result": job.reproduction["result"]}
+        for job in facts.uses
+        if job.reproduction is not None
+    ]
+
+
+def _asked(job: JobRow) -> dict[str, Any]:
+    return {"job": job.id, "status": job.status, "asked_at": moment(job.created_at)}
 
 
 def people(facts: Facts) -> dict[str, Any]:

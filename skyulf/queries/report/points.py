@@ -40,6 +40,13 @@ def _validation(document: Document) -> Answer:
     return "in part", "on rows held out; nobody's review or signature of the figures is recorded"
 
 
+def _reproduced(document: Document) -> Answer:
+    verdicts = [each["result"]["verdict"] for each in document["reproductions"] if each["result"] is not None]
+    if not verdicts:
+        return "in part", "every step and parameter; it was never trained again to see that they suffice"
+    return "recorded", f"every step and parameter; trained again from them, it came out {', '.join(verdicts)}"
+
+
 def _monitoring(document: Document) -> Answer:
     periods = [period for each in document["deployments"] for period in each["periods"]]
     if not periods:
@@ -97,7 +104,7 @@ NOT_OURS = _always("not recorded", "Skyulf keeps no such record")
 POINTS = (
     Point("AI Act, Annex IV 1(a)", "intended purpose, version, and its relation to earlier ones", "purpose", _purpose),
     Point("AI Act, Annex IV 1(c)", "versions of relevant software", "environment", _always("recorded", "of libraries")),
-    Point("AI Act, Annex IV 2(a)", "methods and steps of development", "design", _always("recorded", "every step")),
+    Point("AI Act, Annex IV 2(a)", "methods and steps of development", "design", _reproduced),
     Point(
         "AI Act, Annex IV 2(b)",
         "design choices, what is optimised for, relevance of parameters",

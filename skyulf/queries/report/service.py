@@ -7,7 +7,7 @@ from typing import Any
 from skyulf.queries.audit import AuditService
 from skyulf.queries.report.facts import FactsOfModels
 from skyulf.queries.report.gaps import gaps
-from skyulf.queries.report.life import denied, deployments, people, promotions, scorings
+from skyulf.queries.report.life import denied, deployments, people, promotions, reproductions, scorings
 from skyulf.queries.report.points import answered
 from skyulf.queries.report.proofs import proved
 from skyulf.queries.report.sections import changes, data, design, environment, evaluation, identity, moment, plain
@@ -41,6 +41,7 @@ class ReportService:
             "promotions": promotions(facts),
             "deployments": deployments(facts),
             "scorings": scorings(facts),
+            "reproductions": reproductions(facts),
             "people": people(facts),
             "denied": denied(facts),
             "changes": changes(facts),

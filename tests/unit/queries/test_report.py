@@ -77,6 +77,17 @@ def test_it_tells_what_was_predicted_and_how_that_drifted(report: dict[str, Any]
     assert (scoring["status"], scoring["output"]["rows"]) == ("succeeded", 100)
 
 
+def test_it_tells_how_it_came_out_when_it_was_trained_again(report: dict[str, Any], life: Life) -> None:
+    (again,) = report["reproductions"]
+    assert (again["seed"], again["result"]["verdict"], again["result"]["causes"]) == (8, "equivalent", ["seed"])
+    assert "it came out equivalent" in point(report, "methods and steps")["words"]
+    assert gaps(report, "reproductions") == ""
+    other = life.report(2)
+    assert [each["result"] for each in other["reproductions"]] == [None]
+    assert "never trained again" in gaps(other, "reproductions")
+    assert point(other, "methods and steps")["state"] == "in part"
+
+
 def test_it_tells_who_did_what_by_which_keys(report: dict[str, Any]) -> None:
     people = report["people"]
     actors = {each["actor"]: each for each in people["actors"]}

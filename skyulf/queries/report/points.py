@@ -127,6 +127,7 @@ POINTS = (
         "evaluation",
         _always("in part", "accuracy and warnings; figures of groups name values of the data and are not shown here"),
     ),
+    Point("AI Act, Annex IV 4", "why the metrics are the right ones", "", _always("not recorded", "nobody wrote it")),
     Point("AI Act, Annex IV 5", "risk management system", "", NOT_OURS),
     Point("AI Act, Annex IV 6", "changes through the lifecycle", "changes", _always("recorded", "each event")),
     Point("AI Act, Annex IV 7 and 8", "standards applied, declaration of conformity", "", NOT_OURS),
@@ -162,8 +163,8 @@ POINTS = (
         "people",
         _always("in part", "authorship and approval follow from what was done; nobody signs with a key of their own"),
     ),
-    Point("SR 26-2", "approval by another than the author", "people", _four_eyes),
-    Point("SR 26-2", "a reason for promotion, deployment and roll-back", "promotions", _reasons),
+    Point("SR 26-2, effective challenge", "approval by another than the author", "people", _four_eyes),
+    Point("sound practice", "a reason for promotion, deployment and roll-back", "promotions", _reasons),
     Point(
         "SR 26-2",
         "inventory: owner, purpose, status",

@@ -64,7 +64,7 @@ def _entry(audit: AuditService, kept: Kept | None, recorded: Recorded) -> Entry:
         return {**entry, "changed": True}
     root = parse_checkpoint(parse_note(kept.note).text).root
     leaf = leaf_hash(line)
-    holds = leaf == proof.leaf and includes(root, kept.size, leaf, proof.index, proof.path)
+    holds = includes(root, kept.size, leaf, proof.index, proof.path)
     return {**entry, "index": proof.index, "path": [_text(each) for each in proof.path], "changed": not holds}
 
 

@@ -29,6 +29,8 @@ from skyulf.queries.freshness import Freshness
 from skyulf.queries.job import JobRepository
 from skyulf.queries.projection import ProjectionRepository
 from skyulf.queries.queue import QueueLimit
+from skyulf.queries.report.facts import FactsOfModels
+from skyulf.queries.report.service import ReportService
 from skyulf.reactions.drift_watch import DriftWatch
 from skyulf.reactions.exporting import ExportService
 from skyulf.reactions.finishing import Finisher
@@ -215,6 +217,12 @@ class Runtime:
     def queries(self) -> Queries:
         """All that can be asked."""
         return make_queries(self.log, self.store, self.artifacts, self.projections, self.freshness)
+
+    @cached_property
+    def reports(self) -> ReportService:
+        """What is known of a model, for an auditor."""
+        facts = FactsOfModels(self.log, self.artifacts, self.queries.history)
+        return ReportService(facts, self.audit, version("skyulf"))
 
     # The write side, and what crashes or blocks
 

@@ -22,6 +22,7 @@ EVERYONE: Roles = READERS | {"worker"}
 PERMISSIONS: Mapping[str, Roles] = {
     "POST /v1/datasets": AUTHORS,
     "POST /v1/datasets/{dataset_id}/versions": AUTHORS,
+    "DELETE /v1/datasets/{dataset_id}": ADMIN,
     "GET /v1/datasets": READERS,
     "GET /v1/datasets/{dataset_id}": READERS,
     "GET /v1/datasets/{dataset_id}/versions": READERS,

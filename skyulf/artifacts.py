@@ -2,11 +2,11 @@
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Protocol
 
-from skyulf.errors import Damaged, Invalid
+from skyulf.errors import Damaged, Erased, Invalid
 
 DIGEST = re.compile(r"^sha256:[0-9a-f]{64}$")
 
@@ -53,6 +53,29 @@ class ArtifactStore(Protocol):
         ...
 
 
+class DataStore(ArtifactStore, Protocol):
+    """An `ArtifactStore` that knows whose data it keeps, and can make an end of it.
+
+    What was erased raises `Erased` instead of `NotFound`, until the same content is put for another dataset.
+    """
+
+    def put_for(self, dataset: str, source: Path) -> str:
+        """`put` of a file that holds data of a dataset, under that dataset's key; raises `Erased` once it is erased."""
+        ...
+
+    def erase(self, dataset: str, also: Collection[str] = ()) -> None:
+        """Destroy the dataset's key and all that was put for it, and ``also`` content that was put for nobody.
+
+        What was put for another dataset as well stays there for that one. Once this returns it is durable; cut off or
+        repeated, it is done from the start.
+        """
+        ...
+
+    def close(self) -> None:
+        """Remove what was copied to be read, and let go of everything."""
+        ...
+
+
 def digest_of(path: Path) -> str:
     """The digest of a file's content."""
     content = hashlib.sha256()
@@ -86,6 +109,11 @@ def write_verified(pieces: Iterable[bytes], digest: str, target: Path) -> None:
 def damaged(digest: str) -> Damaged:
     """The error for content that is not what its digest says."""
     return Damaged(f"the artifact {digest} is damaged: its content has another digest")
+
+
+def erased(digest: str, dataset: str) -> Erased:
+    """The error for content that went with a dataset."""
+    return Erased(f"the artifact {digest} was erased with {dataset}")
 
 
 def hexadecimal(digest: str) -> str:

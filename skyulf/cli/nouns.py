@@ -8,7 +8,7 @@ import typer
 
 from skyulf.cli.options import Cursor, DataDir, Json, Limit, Order, Reason, begun
 
-datasets = typer.Typer(no_args_is_help=True, help="See what was taken in.")
+datasets = typer.Typer(no_args_is_help=True, help="See what was taken in, and erase it.")
 pipelines = typer.Typer(no_args_is_help=True, help="See the specs that were kept, and check others.")
 jobs = typer.Typer(no_args_is_help=True, help="See trainings and scorings, compare, cancel and retry them.")
 models = typer.Typer(no_args_is_help=True, help="See models, their versions and how good they are.")
@@ -107,6 +107,21 @@ def profile_dataset(
         from skyulf.cli import profiles as of
 
         of.show_profile(screen, settings, dataset, version, target)
+
+
+@datasets.command("erase")
+def erase_dataset(
+    dataset: DatasetArg,
+    reason: Annotated[str, typer.Option(help="Why; it stands in the audit trail for ever.", show_default=False)],
+    yes: Annotated[bool, typer.Option("--yes", help="Erase it without asking.")] = False,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Erase a dataset's data for good: its files, and all that was trained or predicted with it."""
+    with begun(data_dir, as_json) as (screen, settings):
+        from skyulf.cli import datasets as of
+
+        of.erase(screen, settings, dataset, reason, yes)
 
 
 @datasets.command("drift")

@@ -1,6 +1,6 @@
 """Looking at things: answers that hold all that is recorded, ids cut short, times and pages as people read them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,7 +14,7 @@ from skyulf.cli.client import Client, connected
 from skyulf.cli.screen import Screen
 from skyulf.cli.summaries import short_id
 from skyulf.errors import Fault, Invalid
-from skyulf.runtime import reading
+from skyulf.runtime import Runtime, reading
 from skyulf.settings import Settings
 
 WIDE = 150
@@ -95,12 +95,17 @@ def _url(path: tuple[str, ...]) -> str:
     return "/".join(["/v1", *(quote(part, safe="") for part in path)])
 
 
+def projecting(runtime: Runtime) -> None:
+    """Begin what a system in this process needs to be asked."""
+    runtime.projector.start()
+
+
 @contextmanager
-def looking(screen: Screen, settings: Settings) -> Iterator[Reader]:
+def looking(screen: Screen, settings: Settings, begin: Callable[[Runtime], None] = projecting) -> Iterator[Reader]:
     """A reader of all that is recorded by now; a directory without a log is refused, and not made."""
     with reading(settings) as (log, _):
         head = log.head()
-    with connected(screen, settings, lambda runtime: runtime.projector.start()) as client:
+    with connected(screen, settings, begin) as client:
         yield Reader(client, head)
 
 

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from skyulf import logs
-from skyulf.artifacts import ArtifactStore
+from skyulf.artifacts import DataStore
 from skyulf.commands.bus import CommandBus
 from skyulf.errors import SkyulfError, Unavailable
 from skyulf.events.base import Recorded
@@ -59,7 +59,7 @@ class Worker:
         queue: JobQueue,
         leases: Leases,
         sandbox: SandboxServer,
-        artifacts: ArtifactStore,
+        artifacts: DataStore,
         scratch: Path,
         slots: int,
         threads: int,
@@ -182,6 +182,7 @@ class Worker:
                     if worked and not self._offers.any_named():
                         child.prepare(rehearse, self._runner.threads)
                 if self._work_on_one(child):
+                    child.close()  # where it was never given its task, which could not be made
                     child = None
                     worked = True
                     self._offers.worked()

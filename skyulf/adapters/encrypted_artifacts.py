@@ -22,7 +22,7 @@ class EncryptedArtifacts:
     """`DataStore` over a store that sees the encrypted form only of what is put for a dataset.
 
     The digest of an artifact is that of its content, whatever it is stored as; ``keys`` say where that is. ``folder``
-    is where this process alone has decrypted copies, for as long as `path` says: it is asked for with the first one.
+    is where this process alone has decrypted copies, for as long as `path` says; what is under way lies beside it.
     What was put before there were keys, or for nobody, is read as it is.
     """
 
@@ -46,7 +46,7 @@ class EncryptedArtifacts:
         """See `DataStore.put_for`."""
         digest = digest_of(source)
         key = self._keys.key(dataset)
-        with tempfile.TemporaryDirectory(prefix=".encrypted-", dir=source.parent) as folder:
+        with tempfile.TemporaryDirectory(prefix="encrypted-", dir=self._folder().parent) as folder:
             target = Path(folder) / "file"
             encrypt(source, target, key, digest)
             stored = self.store.put(target)

@@ -9,7 +9,7 @@ from skyulf.adapters.checkpoint_files import make_key, read_key
 from skyulf.adapters.data_dir import Owner
 from skyulf.adapters.sqlite_log import SqliteEventLog
 from skyulf.adapters.system import new_id, new_seed
-from skyulf.artifacts import ArtifactStore
+from skyulf.artifacts import ArtifactStore, DataStore
 from skyulf.errors import NotFound
 from skyulf.events.checkpoints import PublicKey, SigningKey
 from skyulf.events.log import EventLog
@@ -83,7 +83,7 @@ def public_key(settings: Settings, origin: str | None = None) -> tuple[PublicKey
 
 
 @contextmanager
-def restoring(settings: Settings) -> Iterator[tuple[EventLog, ArtifactStore]]:
+def restoring(settings: Settings) -> Iterator[tuple[EventLog, DataStore]]:
     """The log and the artifacts of a data directory that is to be filled, owned meanwhile."""
     directory = directory_of(settings)
     directory.own()

@@ -43,7 +43,7 @@ MARK = "writable"
 class S3Artifacts:
     """`ArtifactStore` in a bucket, under ``prefix`` (empty, or ending in a stroke): ``ab/abcd…``, as in a folder.
 
-    Objects are written once (``If-None-Match: *``) and never deleted. A server that does not know the condition
+    Objects are written once (``If-None-Match: *``). A server that does not know the condition
     writes the same content again, which changes nothing: the key is the content's digest.
     """
 

@@ -102,7 +102,7 @@ def _ask(screen: Screen, dataset: dict[str, Any], impact: dict[str, Any]) -> Non
 def _reached(screen: Screen, erased: dict[str, Any]) -> None:
     models = ", ".join(version_of(each["model"], each["model_version"]) for each in erased["models"])
     screen.show(labelled("models", models or "none were trained on it"))
-    screen.show(labelled("served as", ", ".join(erased["deployments"]) or "nothing"))
+    screen.show(labelled("served", ", ".join(erased["deployments"]) or "never"))
 
 
 def _columns(columns: list[dict[str, Any]], rows: int) -> Any:

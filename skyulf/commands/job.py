@@ -6,8 +6,9 @@ from typing import Any, ClassVar, Protocol
 from pydantic import Field
 
 from skyulf.commands.base import Command, Decided, Handler, Name, Streams, own_stream
-from skyulf.commands.dataset import not_erased, version_of
+from skyulf.commands.dataset import version_of
 from skyulf.commands.job_spec import on_dataset
+from skyulf.commands.made import Made, end_of_erased, made_reads, not_of_erased
 from skyulf.errors import Fault, Invalid, NotAllowed
 from skyulf.events.base import DomainEvent
 from skyulf.events.job import (
@@ -78,12 +79,6 @@ class ReportTrials(Command):
     metric: str
     higher_is_better: bool
     trials: tuple[Trial, ...]
-
-
-class Made(Command):
-    """Something that was made of the data of a dataset, ``dataset_id``, which must not have been erased meanwhile."""
-
-    dataset_id: str | None = None
 
 
 class CompleteJob(Made):
@@ -247,29 +242,8 @@ def report_trials(command: ReportTrials, streams: Streams) -> Decided:
     return [(command.id, event)] if new else []
 
 
-def made_reads(command: Made) -> Sequence[str]:
-    """The job, and the dataset that it was made for."""
-    return (command.id,) if command.dataset_id is None else (command.id, command.dataset_id)
-
-
 def _complete_reads(command: CompleteJob) -> Sequence[str]:
     return (*made_reads(command), *(() if command.model_name is None else (f"model-{command.model_name}",)))
-
-
-def end_of_erased(command: Made, attempt: int, streams: Streams) -> Decided | None:
-    """How an attempt ends whose data was erased under it: it failed, and leaves nothing; None where it was not."""
-    if command.dataset_id is None or not streams.dataset(command.dataset_id).erased:
-        return None
-    return [(command.id, JobFailed(attempt=attempt, problem=erased_problem(command.dataset_id)))]
-
-
-def erased_problem(dataset_id: str) -> Problem:
-    """Why a job cannot be done whose data was erased."""
-    return Problem(
-        type="dataset-erased",
-        title="The dataset was erased",
-        detail=f"{dataset_id} was erased, and nothing can be made of it any more.",
-    )
 
 
 def complete_job(command: CompleteJob, streams: Streams) -> Decided:
@@ -363,17 +337,11 @@ def _trained(command: PackageModel | ExplainModel, job: JobState, settled: bool)
         raise NotAllowed(f"this was recorded for {command.id} before")
 
 
-def _kept(command: Made, artifact: str | None, streams: Streams) -> None:
-    """Refuse what was made of data that was erased meanwhile; that there is nothing may be said."""
-    if artifact is not None and command.dataset_id is not None:
-        not_erased(command.dataset_id, streams.dataset(command.dataset_id))
-
-
 def package_model(command: PackageModel, streams: Streams) -> Decided:
     """Decide `PackageModel`: once for each model."""
     job = streams.job(command.id)
     _trained(command, job, job.packaged)
-    _kept(command, command.onnx, streams)
+    not_of_erased(command, command.onnx, streams)
     return [(command.id, ModelPackaged(**command.model_dump(exclude={"id", "dataset_id"})))]
 
 
@@ -381,7 +349,7 @@ def explain_model(command: ExplainModel, streams: Streams) -> Decided:
     """Decide `ExplainModel`: once for each model."""
     job = streams.job(command.id)
     _trained(command, job, job.explained)
-    _kept(command, command.explanation, streams)
+    not_of_erased(command, command.explanation, streams)
     return [(command.id, ModelExplained(**command.model_dump(exclude={"id", "dataset_id"})))]
 
 

@@ -6,7 +6,8 @@ from typing import ClassVar
 from skyulf.commands.base import Command, Decided, Handler, Name, Streams
 from skyulf.commands.dataset import version_of
 from skyulf.commands.deployment import active_target
-from skyulf.commands.job import Made, current, end_of_erased, made_reads
+from skyulf.commands.job import current
+from skyulf.commands.made import Made, end_of_erased, made_reads
 from skyulf.commands.model import target_of
 from skyulf.errors import Fault, Invalid, NotAllowed
 from skyulf.events.dataset import DatasetVersionAdded

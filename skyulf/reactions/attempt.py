@@ -9,7 +9,8 @@ from typing import Any, Protocol
 
 from skyulf.artifacts import DataStore
 from skyulf.commands.base import Command
-from skyulf.commands.job import ConfirmCancelled, FailJob, ReclaimJob, erased_problem
+from skyulf.commands.job import ConfirmCancelled, FailJob, ReclaimJob
+from skyulf.commands.made import erased_problem
 from skyulf.errors import Erased, ScoringFailed, SkyulfError, TrainingFailed, Unavailable
 from skyulf.events.base import Recorded
 from skyulf.events.job import JobState, Problem

@@ -15,7 +15,8 @@ from skyulf.commands.base import Command, Context
 from skyulf.commands.bus import CommandBus
 from skyulf.commands.dataset import FinishErasure
 from skyulf.commands.deployment import RetireDeployment
-from skyulf.commands.job import FailJob, erased_problem
+from skyulf.commands.job import FailJob
+from skyulf.commands.made import erased_problem
 from skyulf.commands.model import RemoveModelAlias, RetireModelVersion
 from skyulf.errors import NotAllowed, NotFound, SkyulfError
 from skyulf.events.base import Actor, Recorded

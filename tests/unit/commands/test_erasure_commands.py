@@ -20,7 +20,8 @@ from scenario import History, given
 
 from skyulf.commands.base import Command
 from skyulf.commands.dataset import AddDatasetVersion, CreateDataset, EraseDataset, FinishErasure, ProfileDataset
-from skyulf.commands.job import CompleteJob, CreateJob, ExplainModel, FailJob, PackageModel, erased_problem
+from skyulf.commands.job import CompleteJob, CreateJob, ExplainModel, FailJob, PackageModel
+from skyulf.commands.made import erased_problem
 from skyulf.commands.scoring import CompleteScoring, CreateScoring
 from skyulf.errors import Erased, NotAllowed, NotFound
 from skyulf.events.base import DomainEvent

@@ -4,7 +4,7 @@ import hashlib
 import re
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from skyulf.errors import Damaged, Erased, Invalid
 
@@ -14,6 +14,19 @@ PIECE = 1 << 20
 
 PATH_SECONDS = 600.0
 """For so long at least a file stays where `ArtifactStore.path` said that it is."""
+
+
+class Stored(NamedTuple):
+    """A file in a store: the digest of the content, its size in bytes, and when it was put, in seconds of the epoch.
+
+    What is encrypted is ``dataset``'s, and lies under the digest ``name``; else that is the content's own.
+    """
+
+    digest: str
+    size: int
+    at: float
+    name: str
+    dataset: str | None = None
 
 
 class ArtifactStore(Protocol):
@@ -52,6 +65,10 @@ class ArtifactStore(Protocol):
         """Every digest that is kept."""
         ...
 
+    def stored(self) -> Iterator[Stored]:
+        """Every file that is kept."""
+        ...
+
 
 class DataStore(ArtifactStore, Protocol):
     """An `ArtifactStore` that knows whose data it keeps, and can make an end of it.
@@ -69,6 +86,10 @@ class DataStore(ArtifactStore, Protocol):
         What was put for another dataset as well stays there for that one. Once this returns it is durable; cut off or
         repeated, it is done from the start.
         """
+        ...
+
+    def discard(self, file: Stored) -> None:
+        """Remove one file of `stored`; what was put of the same content since then stays."""
         ...
 
     def close(self) -> None:

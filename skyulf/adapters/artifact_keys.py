@@ -85,16 +85,23 @@ class ArtifactKeys:
         """Every artifact that is, or was, kept encrypted."""
         return self._kept()
 
-    def add(self, digest: str, dataset: str, stored: str) -> None:
-        """Remember under which digest the encrypted form of an artifact is stored."""
+    def add(self, digest: str, dataset: str, stored: str) -> str | None:
+        """Remember under which digest the encrypted form of an artifact is stored; what that was before, if anything.
+
+        Of two that add the same at once, both may be told None: what nothing names then is collected in time.
+        """
+        before = select(ENCRYPTED.c.stored).where(ENCRYPTED.c.digest == digest, ENCRYPTED.c.dataset == dataset)
         with self._begin() as connection:
+            found: str | None = connection.execute(before.with_for_update()).scalar()
             row = {"digest": digest, "dataset": dataset, "stored": stored}
             connection.execute(upsert(ENCRYPTED, connection.dialect.name), row)
+        return found or None
 
-    def forget(self, digest: str) -> None:
-        """Forget an artifact that is kept no longer."""
+    def forget(self, kept: Kept) -> None:
+        """Forget an artifact that is kept no longer, unless it was put again meanwhile."""
+        those = (ENCRYPTED.c.digest == kept.digest, ENCRYPTED.c.dataset == kept.dataset)
         with self._begin() as connection:
-            connection.execute(delete(ENCRYPTED).where(ENCRYPTED.c.digest == digest))
+            connection.execute(delete(ENCRYPTED).where(*those, ENCRYPTED.c.stored == kept.stored))
 
     def destroy(self, dataset: str, plain: Iterable[str]) -> None:
         """Make an end of a dataset's key, and note artifacts that were not encrypted as gone with it.

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from skyulf.artifacts import DIGEST, PATH_SECONDS, ArtifactStore, digest_of, hexadecimal
+from skyulf.artifacts import DIGEST, PATH_SECONDS, ArtifactStore, Stored, digest_of, hexadecimal
 from skyulf.errors import Unavailable
 
 ABANDONED = 3600.0
@@ -95,6 +95,10 @@ class CachedArtifacts:
     def digests(self) -> Iterator[str]:
         """See `ArtifactStore.digests`."""
         return self._store.digests()
+
+    def stored(self) -> Iterator[Stored]:
+        """See `ArtifactStore.stored`."""
+        return self._store.stored()
 
     def entries(self) -> list[str]:
         """The digests of which a copy is here."""

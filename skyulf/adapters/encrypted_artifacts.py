@@ -9,7 +9,7 @@ from pathlib import Path
 from skyulf.adapters.artifact_keys import ArtifactKeys, Kept
 from skyulf.adapters.cached_artifacts import CachedArtifacts
 from skyulf.adapters.encryption import NotDecrypted, decrypted, encrypt
-from skyulf.artifacts import PATH_SECONDS, ArtifactStore, damaged, digest_of, erased, write_verified
+from skyulf.artifacts import PATH_SECONDS, ArtifactStore, Stored, damaged, digest_of, erased, write_verified
 from skyulf.errors import Damaged, NotFound, SkyulfError
 
 logger = logging.getLogger(__name__)
@@ -50,7 +50,8 @@ class EncryptedArtifacts:
             target = Path(folder) / "file"
             encrypt(source, target, key, digest)
             stored = self.store.put(target)
-        self._keys.add(digest, dataset, stored)
+        if before := self._keys.add(digest, dataset, stored):
+            self.store.remove(before)
         return digest
 
     def path(self, digest: str) -> Path:
@@ -77,16 +78,32 @@ class EncryptedArtifacts:
         for kept in self._keys.find(digest):
             if kept.stored:
                 self.store.remove(kept.stored)
+            self._keys.forget(kept)
         self.store.remove(digest)
-        self._keys.forget(digest)
         self._drop(digest)
+
+    def stored(self) -> Iterator[Stored]:
+        """See `ArtifactStore.stored`; what is encrypted is there once for each dataset that has it."""
+        named = {kept.stored: kept for kept in self._keys.all() if kept.stored}
+        for each in self.store.stored():
+            kept = named.get(each.digest)
+            if kept is None or kept.key is None:  # what no key opens is nothing but a file
+                yield each
+            else:
+                yield each._replace(digest=kept.digest, dataset=kept.dataset)
 
     def digests(self) -> Iterator[str]:
         """See `ArtifactStore.digests`."""
-        known = self._keys.all()
-        stored = set(self.store.digests())
-        readable = {kept.digest for kept in known if kept.key is not None and kept.stored in stored}
-        yield from sorted(readable | (stored - {kept.stored for kept in known}))
+        unreadable = {kept.stored for kept in self._keys.all() if kept.key is None}
+        yield from sorted({each.digest for each in self.stored()} - unreadable)
+
+    def discard(self, file: Stored) -> None:
+        """See `DataStore.discard`."""
+        if file.dataset is not None:
+            self._keys.forget(Kept(file.digest, file.dataset, file.name, None))
+            if not self._keys.find(file.digest):
+                self._drop(file.digest)
+        self.store.remove(file.name)
 
     def erase(self, dataset: str, also: Collection[str] = ()) -> None:
         """See `DataStore.erase`. The key goes first: what follows only makes room."""
@@ -129,11 +146,19 @@ class EncryptedArtifacts:
     def _content(self, kept: Kept) -> Iterator[bytes]:
         assert kept.key is not None
         try:
-            yield from decrypted(self.store.path(kept.stored), kept.key, kept.digest)
+            yield from decrypted(self._file(kept), kept.key, kept.digest)
         except (NotDecrypted, Damaged):
             raise damaged(kept.digest) from None
+
+    def _file(self, kept: Kept) -> Path:
+        """The file of an encrypted artifact; one that was put again a moment ago has another name by now."""
+        try:
+            return self.store.path(kept.stored)
         except NotFound:
-            raise NotFound(f"there is no artifact {kept.digest}") from None
+            again = self._found(kept.digest)
+            if again is None or again.stored == kept.stored:
+                raise NotFound(f"there is no artifact {kept.digest}") from None
+            return self.store.path(again.stored)
 
     # What lies decrypted
 

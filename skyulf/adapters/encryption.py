@@ -1,13 +1,14 @@
 """How an artifact is encrypted: AES-256-GCM, piece by piece, so that none has to fit into memory.
 
-A file is `MAGIC` and pieces of `PIECE` bytes, the last one shorter or empty, each with a tag of 16 bytes. The key of
-the file is derived from the dataset's by the digest of the content (BLAKE2b), and so encrypts nothing else: the nonce
-can be the piece's number, with a last byte that tells the last piece from all others. Pieces that were swapped, left
-out or cut off at the end do not decrypt (the construction is STREAM; Hoang, Reyhanitabar, Rogaway, Vizár 2015). The
-same content under the same key is the same file, to the byte: written twice at once it is still one object.
+A file is `MAGIC`, random bytes, and pieces of `PIECE` bytes, the last one shorter or empty, each with a tag of 16. The
+key of the file is derived from the dataset's by these random bytes and the digest of the content (BLAKE2b), and so
+encrypts nothing else: the nonce can be the piece's number, with a last byte that tells the last piece from all others.
+Pieces that were swapped, left out or cut off at the end do not decrypt (the construction is STREAM; Hoang,
+Reyhanitabar, Rogaway, Vizár 2015). No two files are the same: one can be removed with no look at who writes another.
 """
 
 import hashlib
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -21,6 +22,8 @@ MAGIC = b"skyulf\x001"
 
 TAG_BYTES = 16
 
+SALT_BYTES = 32
+
 PERSON = b"skyulf artifact"
 """What tells this use of BLAKE2b from others."""
 
@@ -33,9 +36,10 @@ class NotDecrypted(Exception):
 
 def encrypt(source: Path, target: Path, key: bytes, digest: str) -> None:
     """Write the encrypted form of a file, whose content has ``digest``, to a new file."""
-    cipher = _cipher(key, digest)
+    salt = secrets.token_bytes(SALT_BYTES)
+    cipher = _cipher(key, salt, digest)
     with source.open("rb") as file, target.open("xb") as out:
-        out.write(MAGIC)
+        out.write(MAGIC + salt)
         for number, (piece, last) in enumerate(_pieces(file, PIECE)):
             out.write(cipher.encrypt(_nonce(number, last), piece, None))
 
@@ -44,10 +48,10 @@ def decrypted(source: Path, key: bytes, digest: str) -> Iterator[bytes]:
     """The content of an encrypted file, piece by piece; raises `NotDecrypted` at the first that is not right."""
     from cryptography.exceptions import InvalidTag
 
-    cipher = _cipher(key, digest)
     with source.open("rb") as file:
         if file.read(len(MAGIC)) != MAGIC:
             raise NotDecrypted
+        cipher = _cipher(key, file.read(SALT_BYTES), digest)
         for number, (piece, last) in enumerate(_pieces(file, PIECE + TAG_BYTES)):
             try:
                 yield cipher.decrypt(_nonce(number, last), piece, None)
@@ -68,7 +72,7 @@ def _nonce(number: int, last: bool) -> bytes:
     return number.to_bytes(11) + (LAST if last else NOT_LAST)
 
 
-def _cipher(key: bytes, digest: str) -> "AESGCM":
+def _cipher(key: bytes, salt: bytes, digest: str) -> "AESGCM":
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # 12 MB of memory, for who needs it
 
-    return AESGCM(hashlib.blake2b(digest.encode(), key=key, digest_size=32, person=PERSON).digest())
+    return AESGCM(hashlib.blake2b(salt + digest.encode(), key=key, digest_size=32, person=PERSON).digest())

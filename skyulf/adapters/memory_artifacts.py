@@ -3,12 +3,13 @@
 import hashlib
 import shutil
 import tempfile
+import time
 import uuid
 import weakref
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from skyulf.artifacts import damaged, digest_of, erased, hexadecimal, write_verified
+from skyulf.artifacts import Stored, damaged, digest_of, erased, hexadecimal, write_verified
 from skyulf.errors import Erased, NotFound
 
 
@@ -20,6 +21,7 @@ class MemoryArtifacts:
         self._datasets: dict[str, set[str]] = {}
         self._erased: dict[str, str] = {}
         self._gone: set[str] = set()
+        self._at: dict[str, float] = {}
         self._files = Path(tempfile.mkdtemp(prefix="skyulf-artifacts-"))
         weakref.finalize(self, shutil.rmtree, self._files, ignore_errors=True)
 
@@ -27,6 +29,7 @@ class MemoryArtifacts:
         """See `ArtifactStore.put`."""
         digest = digest_of(source)
         self._contents[digest] = source.read_bytes()
+        self._at[digest] = time.time()
         return digest
 
     def put_for(self, dataset: str, source: Path) -> str:
@@ -85,3 +88,16 @@ class MemoryArtifacts:
     def digests(self) -> Iterator[str]:
         """See `ArtifactStore.digests`."""
         yield from sorted(self._contents)
+
+    def stored(self) -> Iterator[Stored]:
+        """See `ArtifactStore.stored`."""
+        for digest, content in sorted(self._contents.items()):
+            yield Stored(
+                digest, len(content), self._at[digest], digest, min(self._datasets.get(digest, ()), default=None)
+            )
+
+    def discard(self, file: Stored) -> None:
+        """See `DataStore.discard`."""
+        if self._at.get(file.digest) == file.at:
+            self._datasets.pop(file.digest, None)
+            self.remove(file.digest)

@@ -15,7 +15,10 @@ models = typer.Typer(no_args_is_help=True, help="See models, their versions and 
 keys = typer.Typer(no_args_is_help=True, help="Say who may call a server, and for what.")
 deployments = typer.Typer(no_args_is_help=True, help="See and change what is served.")
 
+artifacts = typer.Typer(no_args_is_help=True, help="Remove files that nothing names.")
+
 GROUPS = {
+    "artifacts": artifacts,
     "datasets": datasets,
     "pipelines": pipelines,
     "jobs": jobs,
@@ -122,6 +125,21 @@ def erase_dataset(
         from skyulf.cli import datasets as of
 
         of.erase(screen, settings, dataset, reason, yes)
+
+
+@artifacts.command("collect")
+def collect_artifacts(
+    older_than: Annotated[int, typer.Option(min=1, metavar="HOURS", help="Only files put so long ago.")] = 24,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be removed.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Remove without asking.")] = False,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Remove files of artifacts that no event names; what one names is never removed, unless it was erased."""
+    with begun(data_dir, as_json) as (screen, settings):
+        from skyulf.cli import artifacts as of
+
+        of.collect(screen, settings, older_than, dry_run, yes)
 
 
 @datasets.command("drift")

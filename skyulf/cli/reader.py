@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from rich.table import Table
 
@@ -66,6 +66,10 @@ class Reader:
         answer = self._client.send(method, _url(path), given or None)
         self._position = max(self._position, answer["position"])
         return answer
+
+    def delete(self, *path: str, **params: str | int) -> dict[str, Any]:
+        """Remove something that no event is about."""
+        return self._client.send("DELETE", f"{_url(path)}?{urlencode(params)}")
 
     def ask(self, *path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """Ask something that takes a body; nothing is changed by it."""

@@ -29,6 +29,7 @@ from skyulf.queries.freshness import Freshness
 from skyulf.queries.job import JobRepository
 from skyulf.queries.projection import ProjectionRepository
 from skyulf.queries.queue import QueueLimit
+from skyulf.reactions.collecting import Collector
 from skyulf.reactions.drift_watch import DriftWatch
 from skyulf.reactions.erasure import Eraser
 from skyulf.reactions.exporting import ExportService
@@ -341,6 +342,11 @@ class Runtime:
         )
         self._stops.append(finisher.stop)
         return finisher
+
+    @cached_property
+    def collector(self) -> Collector:
+        """What removes files that no event names."""
+        return Collector(self.log, self.artifacts, now)
 
     @cached_property
     def eraser(self) -> Eraser:

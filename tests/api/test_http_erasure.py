@@ -5,6 +5,7 @@ A server of its own, with everything in files, as what is in none of them is wha
 
 import sqlite3
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -252,3 +253,27 @@ def test_a_job_that_runs_on_it_fails_and_leaves_nothing(client: Client, server: 
     until(lambda: server.runtime.worker.at_work_on() == ())
     retried = client.post(f"/v1/jobs/{waiting}/retry").raise_for_status().json()
     assert client.ended(retried["id"])["error"]["type"].endswith("dataset-erased")
+
+
+def test_files_that_no_event_names_are_shown_and_removed_once_they_are_old(
+    client: Client, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "left over"
+    file.write_bytes(b"of an upload that was refused")
+    digest = server.runtime.artifacts.put_for("dataset-01900000-0000-7000-8000-000000000009", file)
+    path = "/v1/artifacts/unnamed"
+    now = client.get(path).raise_for_status().json()
+    assert (now["files"], now["older_than"]) == (0, 86_400)
+    assert now["young"] >= 1
+    kept = now["kept"]
+    assert kept["dataset"] >= 1
+    clock = server.runtime.now
+    monkeypatch.setattr(server.runtime.collector, "_now", lambda: clock() + timedelta(hours=3))
+    assert client.delete(path).raise_for_status().json()["files"] == 0
+    found = client.get(path, params={"older_than": 3_600}).raise_for_status().json()
+    assert digest in found["digests"]
+    assert client.delete(path, params={"older_than": 3_600}).raise_for_status().json() == found
+    assert digest not in set(server.runtime.artifacts.digests())
+    assert client.get(path).raise_for_status().json()["kept"] == kept
+    for wrong in ("60", "-1", "soon"):
+        assert_problem(client.delete(path, params={"older_than": wrong}), 422, "invalid")

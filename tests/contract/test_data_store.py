@@ -1,6 +1,7 @@
 """The `DataStore` port, over every adapter: what is kept for a dataset ends with it, and with nothing else."""
 
 import secrets
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ import pytest
 from skyulf.adapters.artifact_keys import ArtifactKeys
 from skyulf.adapters.cached_artifacts import CachedArtifacts
 from skyulf.adapters.encrypted_artifacts import EncryptedArtifacts
-from skyulf.adapters.encryption import MAGIC, NotDecrypted, decrypted, encrypt
+from skyulf.adapters.encryption import MAGIC, SALT_BYTES, NotDecrypted, decrypted, encrypt
 from skyulf.adapters.local_artifacts import LocalArtifacts
 from skyulf.adapters.memory_artifacts import MemoryArtifacts
 from skyulf.adapters.postgres_schema import migrate_database
@@ -21,6 +22,8 @@ from skyulf.errors import Damaged, Erased, Misconfigured, NotFound
 ONE, OTHER = "dataset-1", "dataset-2"
 
 SECRET = b"Ada Lovelace, 10 December 1815"
+
+HEAD = len(MAGIC) + SALT_BYTES
 
 Request = pytest.FixtureRequest
 
@@ -184,6 +187,31 @@ def test_what_is_removed_is_not_there_and_not_erased(store: DataStore, file_of: 
     assert store.read(digest) == SECRET
 
 
+def test_every_file_is_told_with_whose_it_is_and_can_be_discarded(opened: Opened, file_of: FileOf) -> None:
+    before = time.time() - 60
+    plain = opened.store.put(file_of(b"of nobody"))
+    own, others = (opened.store.put_for(each, file_of(each.encode())) for each in (ONE, OTHER))
+    told = {file.digest: file for file in opened.again().stored()}
+    assert {digest: file.dataset for digest, file in told.items()} == {plain: None, own: ONE, others: OTHER}
+    assert all(file.size >= 9 and before < file.at < time.time() + 60 for file in told.values())
+    for digest in (own, plain):
+        opened.store.discard(told[digest])
+        opened.store.discard(told[digest])
+    assert list(opened.again().digests()) == [others]
+    with pytest.raises(NotFound):
+        opened.again().read(own)
+
+
+def test_what_was_put_again_is_not_discarded_with_what_was_there_before(opened: Opened, file_of: FileOf) -> None:
+    digest = opened.store.put_for(ONE, file_of(SECRET))
+    (old,) = opened.store.stored()
+    assert opened.again().put_for(ONE, file_of(SECRET)) == digest
+    opened.store.discard(old)
+    assert opened.again().read(digest) == SECRET
+    (new,) = opened.store.stored()
+    assert new != old
+
+
 def encrypting(tmp_path: Path, content: bytes) -> tuple[Path, bytes, str]:
     source, target, key = tmp_path / "source", tmp_path / "target", secrets.token_bytes(32)
     source.write_bytes(content)
@@ -195,9 +223,9 @@ def encrypting(tmp_path: Path, content: bytes) -> tuple[Path, bytes, str]:
     "change",
     [
         lambda whole: whole[:-1],
-        lambda whole: whole[: len(MAGIC) + PIECE + 16],
+        lambda whole: whole[: HEAD + PIECE + 16],
         lambda whole: whole[:100] + bytes([whole[100] ^ 1]) + whole[101:],
-        lambda whole: whole[: len(MAGIC)] + whole[len(MAGIC) + PIECE + 16 :],
+        lambda whole: whole[:HEAD] + whole[HEAD + PIECE + 16 :],
         lambda whole: whole + b"more",
         lambda _: b"",
         lambda _: MAGIC,

@@ -9,8 +9,8 @@ from pathlib import Path
 from skyulf.adapters.artifact_keys import ArtifactKeys, Kept
 from skyulf.adapters.cached_artifacts import CachedArtifacts
 from skyulf.adapters.encryption import NotDecrypted, decrypted, encrypt
-from skyulf.artifacts import PATH_SECONDS, ArtifactStore, Stored, damaged, digest_of, erased, write_verified
-from skyulf.errors import Damaged, NotFound, SkyulfError
+from skyulf.artifacts import PATH_SECONDS, ArtifactStore, Stored, digest_of, erased, write_verified
+from skyulf.errors import AnotherContent, NotFound, SkyulfError
 
 logger = logging.getLogger(__name__)
 
@@ -55,9 +55,10 @@ class EncryptedArtifacts:
         return digest
 
     def path(self, digest: str) -> Path:
-        """See `ArtifactStore.path`."""
-        if self._found(digest) is None:
+        """See `ArtifactStore.path`; though there is a copy, what became of the store is seen."""
+        if (kept := self._found(digest)) is None:
             return self.store.path(digest)
+        self._file(kept)
         return self._copies().path(digest)
 
     def copy(self, digest: str, target: Path) -> None:
@@ -147,13 +148,15 @@ class EncryptedArtifacts:
         assert kept.key is not None
         try:
             yield from decrypted(self._file(kept), kept.key, kept.digest)
-        except (NotDecrypted, Damaged):
-            raise damaged(kept.digest) from None
+        except NotDecrypted as error:
+            raise AnotherContent(kept.digest, kept.stored) from error
 
     def _file(self, kept: Kept) -> Path:
         """The file of an encrypted artifact; one that was put again a moment ago has another name by now."""
         try:
             return self.store.path(kept.stored)
+        except AnotherContent as error:
+            raise AnotherContent(kept.digest, error.found) from error
         except NotFound:
             again = self._found(kept.digest)
             if again is None or again.stored == kept.stored:

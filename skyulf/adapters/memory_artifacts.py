@@ -9,8 +9,8 @@ import weakref
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from skyulf.artifacts import Stored, damaged, digest_of, erased, hexadecimal, write_verified
-from skyulf.errors import Erased, NotFound
+from skyulf.artifacts import Stored, digest_of, erased, hexadecimal, write_verified
+from skyulf.errors import AnotherContent, Erased, NotFound
 
 
 class MemoryArtifacts:
@@ -76,8 +76,8 @@ class MemoryArtifacts:
             if digest in self._erased:
                 raise erased(digest, self._erased[digest]) from None
             raise NotFound(f"there is no artifact {digest}") from None
-        if hashlib.sha256(content).hexdigest() != digits:
-            raise damaged(digest)
+        if (found := hashlib.sha256(content).hexdigest()) != digits:
+            raise AnotherContent(digest, f"sha256:{found}")
         return content
 
     def remove(self, digest: str) -> None:

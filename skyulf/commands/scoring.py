@@ -98,7 +98,7 @@ def complete_scoring(command: CompleteScoring, streams: Streams) -> Decided:
     if (end := end_of_erased(command, command.attempt, streams)) is not None:
         return end
     if not isinstance(job.created, ScoringCreated):
-        raise NotAllowed(f"{command.id} trains a model, and scores no dataset")
+        raise NotAllowed(f"{command.id} scores no dataset")
     return [(command.id, DatasetScored(**command.model_dump(exclude={"id", "dataset_id"})))]
 
 

@@ -29,13 +29,13 @@ PRODUCED: Mapping[str, tuple[str, ...]] = {
 }
 """The events that tell of new artifacts, and the members that name those; other events name what these told of."""
 
-CREATED = ("JobCreated", "ScoringCreated")
-ENDED = ("ModelTrained", "DatasetScored", "JobFailed", "JobCancelled")
+CREATED = ("JobCreated", "ScoringCreated", "ReproductionCreated")
+ENDED = ("ModelTrained", "DatasetScored", "ModelReproduced", "JobFailed", "JobCancelled")
 SERVED = ("DeploymentRolledOut", "DeploymentRolledBack")
 
 READ = (
     *PRODUCED, *CREATED, *SERVED,
-    "JobCancelled", "JobRetried", "ModelVersionRegistered", "PredictionsForgotten", "DatasetErased",
+    "JobCancelled", "JobRetried", "ModelReproduced", "ModelVersionRegistered", "PredictionsForgotten", "DatasetErased",
 )  # fmt: skip
 """The types of the events that are folded."""
 

@@ -181,6 +181,8 @@ def test_nothing_can_be_made_of_it_any_more(client: Client, erased: dict[str, An
         client.post("/v1/scorings", json={"dataset_id": dataset_id, "deployment": "twin"}),
         client.upload(PATIENTS.encode(), path=f"/v1/datasets/{dataset_id}/versions"),
         client.get(f"/v1/datasets/{dataset_id}/drift", params={"from": 1}),
+        client.post("/v1/reproductions", json={"model": "patients", "model_version": 1}),
+        client.post("/v1/reproductions", json={"job_id": erased["job"]["id"]}),
     ]
     for response in refused:
         assert_problem(response, 410, "erased")

@@ -30,6 +30,7 @@ GOLDEN = Path(__file__).parents[2] / "golden"
 NAMES_ONLY = {
     "JobCreated": {"dataset_digest", "dataset_artifact"},
     "ScoringCreated": {"dataset_digest", "dataset_artifact"},
+    "ReproductionCreated": {"dataset_digest", "dataset_artifact", "model"},
     "DatasetVersionAdded": {"digest"},
     "ModelVersionRegistered": {"model"},
     "PredictionsForgotten": {"artifact"},

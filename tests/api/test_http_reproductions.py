@@ -54,7 +54,8 @@ def file_of(own: tuple[Server, Path], client: Client, stream: str, kind: str, fi
     """An artifact that an event names: its digest, and the file."""
     events = client.get("/v1/events", params={"stream": stream, "type": kind, "limit": 1000}).json()
     digest = events[0]["data"][field]
-    digits = digest.removeprefix("sha256:")
+    files = {each.digest: each.name for each in own[0].runtime.artifacts.stored()}
+    digits = files[digest].removeprefix("sha256:")
     return digest, own[1] / digits[:2] / digits
 
 

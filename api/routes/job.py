@@ -92,9 +92,11 @@ async def create_reproduction(
 
     Its `reproduction.result` is the verdict. 503 with Retry-After when as many jobs wait as may (SKYULF_QUEUE_LENGTH).
     """
-    training = body.job_id or await asyncio.to_thread(_training, runtime, body)
+    training = body.job_id
+    if not training:
+        training = await asyncio.to_thread(_training, runtime, body)
     job = await asyncio.to_thread(runtime.queries.jobs.find, training)
-    if job is not None and job.dataset_id is not None:
+    if job is not None:
         await asyncio.to_thread(runtime.queries.datasets.need_data, job.dataset_id)
     asked = body.model_dump(exclude={"job_id"})
     command = CreateReproduction(**asked, training=training, limits=_limits(runtime))

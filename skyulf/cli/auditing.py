@@ -135,11 +135,13 @@ def report(
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
-    """Write all that the log knows of a version of a model, with proofs, into one file for an auditor."""
+    """Write all that the log knows of a version of a model, with proofs, into one file; ends with 1 if one fails."""
     with begun(data_dir, as_json) as (screen, settings):
         from skyulf.cli.report import run
 
-        run(screen, settings, model, output, printed=as_json and output is None)
+        fine = run(screen, settings, model, output, printed=as_json and output is None)
+    if not fine:
+        raise typer.Exit(1)
 
 
 class Noun(StrEnum):

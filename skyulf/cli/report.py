@@ -22,8 +22,11 @@ if TYPE_CHECKING:
 FORMS = {".html": "text/html", ".json": "application/json"}
 
 
-def run(screen: Screen, settings: Settings, text: str, output: Path | None, *, printed: bool) -> None:
-    """Write the report, or print it as JSON; without a server, the log is sealed before."""
+def run(screen: Screen, settings: Settings, text: str, output: Path | None, *, printed: bool) -> bool:
+    """Write the report, or print it as JSON; without a server, the log is sealed before.
+
+    Whether its events are as they were sealed: one of a log that was changed is made all the same, and says so.
+    """
     name, asked = parse(text)
     _check(output)
     alone = not in_postgres(settings) and owner_of(settings) is None
@@ -43,8 +46,9 @@ def run(screen: Screen, settings: Settings, text: str, output: Path | None, *, p
             version = int(asked) if asked.isdecimal() else resolve(reader, name, asked)
         path = f"/v1/audit/model/{name}/versions/{version}/report"
         if printed:
-            screen.document(client.get(path))
-            return
+            report = client.get(path)
+            screen.document(report)
+            return not report["proofs"]["changed"]
         file = output or Path(f"{name}-{version}-report.html")
         with screen.busy(f"writing {file.name}"):
             client.download(path, file, accept=FORMS[file.suffix.lower()])
@@ -57,6 +61,7 @@ def run(screen: Screen, settings: Settings, text: str, output: Path | None, *, p
     if proofs["changed"]:
         screen.note(f"NOT as they were sealed: the events at {', '.join(map(str, proofs['changed']))}", style="red")
     screen.note(f"{counted(len(report['not_known']), 'gap')} named in it; skyulf audit verify --report checks it")
+    return not proofs["changed"]
 
 
 def _check(output: Path | None) -> None:

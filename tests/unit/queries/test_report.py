@@ -8,6 +8,7 @@ import pytest
 from audited import EVALUATION, EXPLANATION, Life, lived
 from builders import named, target
 
+from api.report_page import page_of
 from skyulf.errors import Damaged, NotFound
 from skyulf.events.deployment import DeploymentRolledOut
 from skyulf.events.ledger import canonical
@@ -167,6 +168,9 @@ def test_an_event_that_was_changed_after_it_was_sealed_is_named(life: Life, plac
     report = life.report()
     assert report["proofs"]["changed"] == [found.position]
     assert "NOT as they were sealed" in point(report, "without trust in the operator")["words"]
+    page = page_of(report, [], None)
+    assert "The log is NOT as it was sealed." in page
+    assert "are proved</strong>" not in page
 
 
 def forge(life: Life, at: int, data: bytes) -> None:

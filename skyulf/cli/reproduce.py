@@ -43,17 +43,17 @@ SHORT = 20
 def run(screen: Screen, settings: Settings, text: str, seed: int | None) -> bool:
     """Reproduce a model or a job's training; whether it is identical or equivalent."""
     with connected(screen, settings, Runtime.start) as client:
-        asked = {**_named(client, text), **({} if seed is None else {"seed": seed})}
+        asked = {**named(client, text), **({} if seed is None else {"seed": seed})}
         job = ended(screen, client, client.send("POST", "/v1/reproductions", asked))
         if job["status"] != "succeeded":
             raise unfinished(job)
         training = client.get(f"/v1/jobs/{job['reproduction']['job_id']}")
     screen.document({"job": job, "recorded": {name: training[name] for name in ("id", "fingerprint", "metrics")}})
-    screen.show(*reproduction(job), "", _compared(job, training))
+    screen.show(*reproduction(job), "", compared(job, training))
     return bool(job["reproduction"]["result"]["verdict"] != "different")
 
 
-def _named(client: Client, text: str) -> dict[str, Any]:
+def named(client: Client, text: str) -> dict[str, Any]:
     """What is meant, as a request has it; a model alone is its newest version."""
     if JOB.fullmatch(text):
         return {"job_id": text}
@@ -80,7 +80,7 @@ def reproduction(job: Mapping[str, Any]) -> list[Any]:
     return lines
 
 
-def _compared(job: Mapping[str, Any], training: Mapping[str, Any]) -> Any:
+def compared(job: Mapping[str, Any], training: Mapping[str, Any]) -> Any:
     """Everything that was compared, as it was recorded and as it is now."""
     made = table("", "compared", "recorded", "now", "")
     result = job["reproduction"]["result"]

@@ -20,7 +20,7 @@ from skyulf.events.ledger_store import LedgerStore
 from skyulf.events.log import EventLog
 from skyulf.ingest.service import IngestService
 from skyulf.metrics import Metrics
-from skyulf.projections import PROJECTIONS
+from skyulf.projections import ALL
 from skyulf.projections.projector import Projector
 from skyulf.projections.store import ReadStore
 from skyulf.queries.access import Keyring
@@ -186,7 +186,7 @@ class Runtime:
     @cached_property
     def projector(self) -> Projector:
         """What keeps the read models up with the log, here or, where it is not started, in another process."""
-        projector = Projector(self.log, self.store, PROJECTIONS)
+        projector = Projector(self.log, self.store, ALL)
         projector.on_advance(self.freshness.moved)
         if (teller := make_progress_teller(self.settings)) is not None:
             projector.on_advance(self._closing(teller).moved)

@@ -20,11 +20,12 @@ from skyulf.events.deployment import (
     PredictionsLogged,
     Target,
 )
-from skyulf.events.job import JobProgressed, ScoringCreated, TrialsFinished
+from skyulf.events.job import JobProgressed, TrialsFinished
 from skyulf.events.log import EventLog
 from skyulf.events.model import ModelAliasRemoved, ModelAliasSet, ModelVersionRegistered, ModelVersionRetired
 from skyulf.events.registry import Undecodable, decode, stored_types
 from skyulf.events.reproduction import ReproductionCreated
+from skyulf.events.scoring import ScoringCreated
 from skyulf.projections.access import KEYS, KeyRow
 from skyulf.projections.base import Projection, Row
 from skyulf.projections.dataset import DATASET_VERSIONS, DATASETS, DatasetRow, DatasetVersionRow, version_key

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from skyulf.cli.options import DataDir, Json, begun
+from skyulf.cli.options import AsOf, DataDir, Json, begun
 
 audit = typer.Typer(no_args_is_help=True, help="Prove what the log holds, and find what was changed in it.")
 
@@ -132,6 +132,7 @@ def report(
             show_default=False,
         ),
     ] = None,
+    as_of: AsOf = None,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
@@ -139,7 +140,7 @@ def report(
     with begun(data_dir, as_json) as (screen, settings):
         from skyulf.cli.report import run
 
-        fine = run(screen, settings, model, output, printed=as_json and output is None)
+        fine = run(screen, settings, model, output, as_of, printed=as_json and output is None)
     if not fine:
         raise typer.Exit(1)
 

@@ -202,6 +202,21 @@ def test_an_event_that_cannot_be_read_is_named_and_proved(life: Life) -> None:
     assert entry["line"] == canonical(unknown).decode()
 
 
+def test_as_of_a_position_it_is_the_report_of_a_log_that_ended_there(life: Life, tmp_path: Path) -> None:
+    (first, *_) = life.report()["promotions"]
+    for position in (first["position"] - 1, first["position"], first["position"] + 4, life.position):
+        shorter = Life(tmp_path, artifacts=life.artifacts)
+        for recorded in life.log.read(0, position).events:
+            shorter.log._keep(recorded)
+        then, there = life.report(as_of=position), shorter.report()
+        for name in ("identity", "data", "design", "evaluation", "promotions", "deployments", "people", "changes"):
+            assert then[name] == there[name]
+        assert then["proofs"]["proved"] == len(then["changes"])
+    assert life.report(as_of=first["position"] - 1)["promotions"] == []
+    with pytest.raises(NotFound, match="has no version 1"):
+        life.report(as_of=4)
+
+
 def test_what_is_not_there_is_not_found(life: Life) -> None:
     with pytest.raises(NotFound, match="the model irises has no version 9"):
         life.report(9)

@@ -2,7 +2,18 @@
 
 from collections.abc import Mapping
 
-from skyulf.commands import access, dataset, deployment, drift, job, model, pipeline, prediction_log, scoring
+from skyulf.commands import (
+    access,
+    dataset,
+    deployment,
+    drift,
+    job,
+    model,
+    pipeline,
+    prediction_log,
+    reproduction,
+    scoring,
+)
 from skyulf.commands.base import Command, Handler
 
 COMMANDS: Mapping[type[Command], Handler] = {
@@ -10,6 +21,7 @@ COMMANDS: Mapping[type[Command], Handler] = {
     **pipeline.HANDLERS,
     **job.HANDLERS,
     **scoring.HANDLERS,
+    **reproduction.HANDLERS,
     **model.HANDLERS,
     **deployment.HANDLERS,
     **prediction_log.HANDLERS,

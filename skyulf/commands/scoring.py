@@ -95,7 +95,7 @@ def complete_scoring(command: CompleteScoring, streams: Streams) -> Decided:
     if job.cancel_requested:
         return [(command.id, JobCancelled())]
     if not isinstance(job.created, ScoringCreated):
-        raise NotAllowed(f"{command.id} trains a model, and scores no dataset")
+        raise NotAllowed(f"{command.id} scores no dataset")
     return [(command.id, DatasetScored(**command.model_dump(exclude={"id"})))]
 
 

@@ -87,7 +87,7 @@ def _raise(value: Any) -> Any:
 
 def _raise_record(name: str, values: list[Any]) -> Any:
     found = _class_of(name)
-    made = object.__new__(found)
+    made: Any = object.__new__(found)
     # Not through __init__: the fields are what it made of its arguments.
     for field, value in zip(_fields_of(found), values, strict=True):
         object.__setattr__(made, field, _raise(value))

@@ -128,7 +128,11 @@ def unpack_plain(payload: bytes) -> Any:
     try:
         return plain.decode(payload)
     except ValueError as error:
-        raise ChildFailed("error", type(error).__name__, str(error), traceback.format_exc()) from error
+        raise _unreadable(error) from error
+
+
+def _unreadable(error: Exception) -> ChildFailed:
+    return ChildFailed("error", type(error).__name__, str(error), "".join(traceback.format_exception(error)))
 
 
 def pack_failure(request: int, error: BaseException) -> bytes:
@@ -153,15 +157,24 @@ def _encodable(text: str) -> str:
 
 
 def unpack_failure(payload: bytes) -> ChildFailed:
-    """Read a failure that a child sent."""
-    described = unpack_plain(payload)
-    error = None
-    if described["kind"] == "domain":
-        known = getattr(errors, described["domain"])
-        # Not through __init__, whose arguments differ from class to class: the fields are what they made.
-        error = known.__new__(known, described["detail"])
-        vars(error).update(described["fields"])
-    return ChildFailed(described["kind"], described["type"], described["detail"], described["traceback"], error)
+    """Read a failure that a child sent; one that cannot be read is a failure, too."""
+    try:
+        described = plain.decode(payload)
+        kind, name, detail = described["kind"], described["type"], described["detail"]
+        error = _domain_error(described, detail) if kind == "domain" else None
+        return ChildFailed(kind, name, detail, described["traceback"], error)
+    except (ValueError, LookupError, TypeError) as error:
+        return _unreadable(error)
+
+
+def _domain_error(described: dict[str, Any], detail: str) -> errors.SkyulfError:
+    known = vars(errors)[described["domain"]]
+    if not (isinstance(known, type) and issubclass(known, errors.SkyulfError)):
+        raise TypeError(f"{described['domain']} is no domain error")
+    # Not through __init__, whose arguments differ from class to class: the fields are what they made.
+    error = known.__new__(known, detail)
+    vars(error).update(described["fields"])
+    return error
 
 
 def _kind_of(error: BaseException) -> str:

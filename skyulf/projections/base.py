@@ -7,6 +7,7 @@ from typing import Any, Generic, Literal, TypeVar
 import msgspec
 
 from skyulf.events.base import DomainEvent, Recorded
+from skyulf.events.registry import stored_types
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,13 +45,13 @@ class Projection(Generic[R]):
     apart: bool = False
     history: bool = False
     types: tuple[str, ...] = field(init=False)
-    """The names of the event types that are folded."""
+    """The types of stored events that are folded."""
     code: str = field(init=False)
     """Name and version, as ``jobs@2``: rows of one code are not those of another, which may run beside it."""
 
     def __post_init__(self) -> None:
         """Note what is asked for at every page."""
-        object.__setattr__(self, "types", tuple(event.__name__ for event in self.folds))
+        object.__setattr__(self, "types", stored_types(*(event.__name__ for event in self.folds)))
         object.__setattr__(self, "code", f"{self.name}@{self.version}")
 
 

@@ -147,11 +147,11 @@ ROLES: Mapping[str, Role] = {
             "all",
             holds=lambda it: (
                 it.sealer, it.queries, it.ingest, it.profiles, it.exports, it.predictions, it.prediction_log,
-                it.projector, it.worker, it.finisher, it.relay,
+                it.projector, it.worker, it.finisher, it.eraser, it.relay,
             ),
             starts=lambda it: (
-                it.keyring, it.sandbox, it.prediction_log, it.projector, it.worker, it.finisher, it.relay, it.progress,
-                it.sealer,
+                it.keyring, it.sandbox, it.prediction_log, it.projector, it.worker, it.finisher, it.eraser, it.relay,
+                it.progress, it.sealer,
             ),
             checks=(reaches_log, is_projected),
             needs=(),
@@ -162,8 +162,9 @@ ROLES: Mapping[str, Role] = {
             "api",
             holds=lambda it: (
                 it.queries, it.bus, it.ingest, it.profiles, it.exports, it.predictions, it.prediction_log, it.projector,
+                it.eraser,
             ),
-            starts=lambda it: (it.keyring, it.sandbox, it.prediction_log, it.progress),
+            starts=lambda it: (it.keyring, it.sandbox, it.prediction_log, it.eraser, it.progress),
             checks=(reaches_log, is_projected_by_others),
             needs=(needs_postgres, needs_shared_artifacts),
             files=True,

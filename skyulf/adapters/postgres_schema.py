@@ -10,7 +10,7 @@ from skyulf.adapters.postgres import SETTING, connect, first_line, refused
 from skyulf.adapters.read_tables import metadata
 from skyulf.errors import Misconfigured
 
-VERSION = 3
+VERSION = 5
 """The schema that this code works with; `migrate` brings a database to it."""
 
 TYPE_OF_TOPIC: LiteralString = "split_part(topic, '@', 1)"
@@ -138,6 +138,13 @@ LEDGER: tuple[LiteralString, ...] = (
 )
 """The tree over the events, and the checkpoints that were signed (`ledger_store`)."""
 
+WEBHOOKS: tuple[LiteralString, ...] = (
+    "CREATE TABLE {schema}.skyulf_deliveries (webhook text PRIMARY KEY, epoch integer NOT NULL, "
+    "position bigint NOT NULL, waiting text NOT NULL) WITH (fillfactor = 50)",
+    "CREATE TABLE {schema}.skyulf_webhook_secrets (hash text PRIMARY KEY, secret text NOT NULL)",
+)
+"""How far each webhook has got, and the secrets that deliveries are signed with (`delivery_store`)."""
+
 GRANTS: tuple[LiteralString, ...] = (
     "GRANT USAGE, CREATE ON SCHEMA {schema} TO {role}",
     "GRANT SELECT, INSERT ON {schema}.{table} TO {role}",
@@ -147,6 +154,7 @@ GRANTS: tuple[LiteralString, ...] = (
     "GRANT SELECT, INSERT, UPDATE, DELETE ON {schema}.skyulf_leases TO {role}",
     "GRANT SELECT, INSERT, UPDATE ON {schema}.skyulf_ledger, {schema}.skyulf_ledger_tiles TO {role}",
     "GRANT SELECT, INSERT ON {schema}.skyulf_checkpoints TO {role}",
+    "GRANT SELECT, INSERT, UPDATE, DELETE ON {schema}.skyulf_deliveries, {schema}.skyulf_webhook_secrets TO {role}",
 )
 """What the role that the application works under needs; it makes the tables of read models itself."""
 
@@ -185,7 +193,16 @@ def _third(connection: Connection[Any], schema: str) -> None:
         connection.execute(sql.SQL(statement).format(schema=sql.Identifier(schema)))
 
 
-STEPS = (_first, _second, _third)
+def _fourth(connection: Connection[Any], schema: str) -> None:
+    """Nothing: the number is taken."""
+
+
+def _fifth(connection: Connection[Any], schema: str) -> None:
+    for statement in WEBHOOKS:
+        connection.execute(sql.SQL(statement).format(schema=sql.Identifier(schema)))
+
+
+STEPS = (_first, _second, _third, _fourth, _fifth)
 """What brings a database from each version to the next."""
 
 

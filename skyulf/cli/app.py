@@ -67,6 +67,7 @@ class RoleName(StrEnum):
     api = "api"
     projector = "projector"
     relay = "relay"
+    webhooks = "webhooks"
     worker = "worker"
 
 

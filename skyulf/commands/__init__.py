@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from skyulf.commands import access, dataset, deployment, drift, job, model, pipeline, prediction_log, scoring
+from skyulf.commands import access, dataset, deployment, drift, job, model, pipeline, prediction_log, scoring, webhook
 from skyulf.commands.base import Command, Handler
 
 COMMANDS: Mapping[type[Command], Handler] = {
@@ -15,5 +15,6 @@ COMMANDS: Mapping[type[Command], Handler] = {
     **prediction_log.HANDLERS,
     **drift.HANDLERS,
     **access.HANDLERS,
+    **webhook.HANDLERS,
 }
 """Each kind of command, and how it is handled."""

@@ -9,6 +9,7 @@ from skyulf.projections.deployment import DEPLOYMENTS, PREDICTION_LOGS
 from skyulf.projections.job import JOB_TRIALS, JOBS
 from skyulf.projections.model import MODEL_VERSIONS, MODELS
 from skyulf.projections.pipeline import PIPELINES
+from skyulf.projections.webhook import WEBHOOKS
 
 PROJECTIONS: tuple[Projection[Any], ...] = (
     DATASETS,
@@ -21,5 +22,6 @@ PROJECTIONS: tuple[Projection[Any], ...] = (
     DEPLOYMENTS,
     PREDICTION_LOGS,
     KEYS,
+    WEBHOOKS,
 )
 """Every projection there is."""

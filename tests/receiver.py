@@ -54,7 +54,7 @@ class Receiver:
             def do_POST(self) -> None:
                 receiver.take(self)
 
-            def log_message(self, format: str, *args: object) -> None:
+            def log_request(self, *_: object) -> None:
                 """Say nothing."""
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
@@ -67,9 +67,9 @@ class Receiver:
     def take(self, request: BaseHTTPRequestHandler) -> None:
         body = request.rfile.read(int(request.headers["Content-Length"]))
         delivery = Delivery(request.path, dict(request.headers.items()), body)
+        status = self.answer(delivery)
         with self.lock:
             self.asked += 1
-            status = self.answer(delivery)
             if 200 <= status < 300:
                 self.taken.append(delivery)
         if status == LEFT_ALONE:

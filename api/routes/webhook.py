@@ -120,12 +120,18 @@ async def change_webhook(
     return await _sent(runtime, command, replace_reason(context, body.reason), response)
 
 
-@routes.delete("/webhooks/{webhook_id}", response_model=CommandAnswer, responses=problems(412))
+@routes.delete("/webhooks/{webhook_id}", response_model=CommandAnswer, responses=problems(412, 415))
 async def remove_webhook(
-    webhook_id: WebhookId, runtime: RuntimeDep, context: ContextDep, response: Response, reason: ReasonQuery = None
+    webhook_id: WebhookId,
+    runtime: RuntimeDep,
+    context: ContextDep,
+    response: Response,
+    body: ReasonIn | None = None,
+    reason: ReasonQuery = None,
 ) -> Any:
     """Deliver nothing to it any more, and forget its secret."""
-    return await _sent(runtime, RemoveWebhook(id=webhook_id), replace_reason(context, reason), response)
+    why = replace_reason(context, reason or (body.reason if body else None))
+    return await _sent(runtime, RemoveWebhook(id=webhook_id), why, response)
 
 
 @routes.post(

@@ -139,9 +139,9 @@ def remove_webhook(command: RemoveWebhook, streams: Streams) -> Decided:
 
 def check(url: str, filter_: Filter) -> None:
     """Raise `Invalid` naming what is wrong with where deliveries would go, and with which there would be."""
-    faults = [*_url_faults(url), *_filter_faults(filter_)]
+    faults = [*_url_faults(url), *_filter_faults(filter_)] or [*_empty(filter_)]
     if faults:
-        raise Invalid(f"no webhook can be so: {faults[0]}", faults)
+        raise Invalid(f"a webhook cannot be so: {faults[0]}", faults)
 
 
 def _url_faults(url: str) -> Iterator[Fault]:
@@ -171,10 +171,13 @@ def _filter_faults(filter_: Filter) -> Iterator[Fault]:
     for place in ("types", "nouns", "streams"):
         if len(getattr(filter_, place)) > MOST_FILTERED:
             yield Fault(place, f"at most {MOST_FILTERED} of them")
-    nouns = {NOUN_OF_TYPE[name] for name in filter_.types if name in NOUN_OF_TYPE} or set(UNIONS)
-    asked = set(filter_.nouns) or set(UNIONS)
+
+
+def _empty(filter_: Filter) -> Iterator[Fault]:
+    """The fault of a filter, right in all else, that no event could ever pass."""
+    of_types = {NOUN_OF_TYPE[name] for name in filter_.types} or set(UNIONS)
     of_streams = {noun_of(stream) for stream in filter_.streams} or set(UNIONS)
-    if not nouns & asked & of_streams:
+    if not of_types & of_streams & (set(filter_.nouns) or set(UNIONS)):
         yield Fault("filter", "nothing is of these types, these nouns and these streams at once")
 
 

@@ -99,7 +99,9 @@ def receiver() -> Iterator[Receiver]:
         yield made
 
 
-def deliverer_of(scene: Scene, leads: Callable[[], bool] = lambda: True, store: DeliveryStore | None = None) -> Deliverer:
+def deliverer_of(
+    scene: Scene, leads: Callable[[], bool] = lambda: True, store: DeliveryStore | None = None
+) -> Deliverer:
     return Deliverer(
         scene.log,
         store or scene.store,
@@ -273,7 +275,7 @@ def test_one_works_and_the_others_stand_by_until_it_is_gone(scene: Scene, receiv
 def test_a_slow_receiver_holds_up_no_other(scene: Scene, receiver: Receiver) -> None:
     held = threading.Event()
     with receiving() as slow:
-        slow.answer = lambda _: held.wait(PATIENCE) and 204 or 500
+        slow.answer = lambda _: 204 if held.wait(PATIENCE) else 500
         scene.hook(slow.url, "slow")
         scene.hook(receiver.url)
         for number in range(20):
@@ -354,9 +356,7 @@ def test_no_answer_is_told_as_such(receiver: Receiver) -> None:
     assert error.startswith("no answer (ConnectError")
 
 
-def test_names_are_checked_by_the_address_that_they_mean(
-    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_names_are_checked_by_the_address_that_they_mean(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
     """A name that means an address of the internet when it is looked at, and this machine when it is connected to."""
     found = [("93.184.216.34", 80), ("127.0.0.1", 80)]
     real = socket.getaddrinfo

@@ -59,7 +59,8 @@ class AddressRules:
         host = urlsplit(url).hostname or ""
         address = literal(host)
         if address is not None and not self.allows(host, address):
-            raise Invalid("nothing may be delivered there", [Fault("url", not_allowed(host, address))])
+            fault = Fault("url", not_allowed(host, address))
+            raise Invalid(f"nothing may be delivered there: {fault.message}", [fault])
 
 
 def literal(host: str) -> Address | None:

@@ -118,6 +118,7 @@ class Courier:
         self._under_way: set[asyncio.Task[None]] = set()
         self._lanes: Lanes | None = None
         self._saved: Progress | None = None
+        self._unsaved = True
         self._read_at = self._note_at = self._save_at = 0.0
 
     def wake(self) -> None:
@@ -178,11 +179,11 @@ class Courier:
                 self._read_at = clock() + (0 if self._news else PACE)
             self._send_out(lanes, sender)
             if clock() >= self._note_at:
-                self._note(lanes)
-                if clock() >= self._save_at:
-                    await self._save()
-                    self._save_at = clock() + IDLE_SAVE
                 self._note_at = clock() + SAVE
+                self._note(lanes)
+                if self._unsaved or clock() >= self._save_at:
+                    self._save_at = clock() + IDLE_SAVE
+                    await self._save()
             self._recovered()
             await within(self._patience(lanes) - clock(), self._stir)
 
@@ -192,7 +193,7 @@ class Courier:
         times = [max(clock(), self._read_at) + LOOK]
         if self._news and lanes.room:
             times.append(self._read_at)
-        if self.status.progress != self._saved or self._under_way:
+        if self._unsaved:
             times.append(self._note_at)
         if (due := lanes.due()) is not None and len(self._under_way) < AT_ONCE:
             times.append(clock() + (due - self._tools.now()).total_seconds())
@@ -241,7 +242,7 @@ class Courier:
         if outcome is None:
             lanes.untried(lane)
             return
-        self._save_at = 0.0
+        self._unsaved = True
         self._tools.attempts[self.subscription.id, "failed" if outcome.error else "delivered"] += 1
         if outcome.error is None:
             lanes.delivered(lane)
@@ -272,8 +273,13 @@ class Courier:
             return
         self._note(self._lanes)
         progress = self.status.progress
+        self._unsaved = False
         if progress is not None and progress != self._saved:
-            await self._tools.call(lambda: self._tools.store.save(self.subscription.id, progress))
+            try:
+                await self._tools.call(lambda: self._tools.store.save(self.subscription.id, progress))
+            except BaseException:
+                self._unsaved = True
+                raise
             self._saved = progress
 
     def _tell(self, error: Exception) -> None:

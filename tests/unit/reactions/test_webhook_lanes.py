@@ -45,9 +45,9 @@ class Receiver:
         return self.events[-1].position if self.events else 0
 
     def read(self, after: int, limit: int, stream: str | None = None, until: int = 10**9) -> tuple[list[Recorded], int]:
-        found = [
-            event for event in self.events if after < event.position <= until and stream in (None, event.stream)
-        ][:limit]
+        found = [event for event in self.events if after < event.position <= until and stream in (None, event.stream)][
+            :limit
+        ]
         return found, found[-1].position if len(found) == limit else max(after, min(until, self.head))
 
     def read_on(self) -> None:

@@ -1,7 +1,7 @@
 """A receiver that fails at random and a server that is killed at random, for as long as one likes.
 
-``python tests/acceptance/hooked.py --seconds 600`` does it for ten minutes and prints what came of it; it ends with 1 when
-an event did not come, or came before one that precedes it in its stream.
+``python tests/acceptance/hooked.py --seconds 600`` does it for ten minutes and prints what came of it; it ends with 1
+when an event did not come, or came before one that precedes it in its stream.
 """
 
 import argparse

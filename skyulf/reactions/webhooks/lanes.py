@@ -122,7 +122,7 @@ class Lanes:
         while self._due and self._due[0][0] <= now:
             due, stream = heapq.heappop(self._due)
             lane = self._lanes.get(stream)
-            if lane is not None and not lane.busy and lane.trouble is not None and lane.trouble.due == due:
+            if lane is not None and lane.trouble is not None and lane.trouble.due == due:
                 self._ready.append(lane)
         while self._ready:
             lane = self._ready.popleft()

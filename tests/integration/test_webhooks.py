@@ -6,17 +6,21 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TypeVar
 
 import pytest
-from builders import named, renamed, written
+from builders import named, renamed, sequential_ids, written
 from httpx import create_ssl_context
 from receiver import LEFT_ALONE, Receiver, receiving
+from services.postgres import Databases
 
 from skyulf.adapters.memory_deliveries import MemoryDeliveryStore
 from skyulf.adapters.memory_log import MemoryEventLog
+from skyulf.adapters.postgres_log import PostgresEventLog
+from skyulf.adapters.postgres_schema import migrate_database
 from skyulf.adapters.webhook_sender import HttpSender
 from skyulf.errors import Unavailable
 from skyulf.events.base import DomainEvent
@@ -37,6 +41,8 @@ from skyulf.reactions.webhooks import courier, lanes
 from skyulf.reactions.webhooks.addresses import AddressRules
 from skyulf.reactions.webhooks.deliverer import UNSIGNED, Deliverer
 from skyulf.reactions.webhooks.signing import hash_of, secret_of
+from skyulf.runtime import ROLES, Runtime
+from skyulf.settings import Settings
 
 T = TypeVar("T")
 
@@ -376,3 +382,30 @@ def test_names_are_checked_by_the_address_that_they_mean(receiver: Receiver, mon
     assert receiver.asked == 0
     assert sent(f"http://rebound.example:{port}/", AddressRules.of(["rebound.example"])) == (None, None)
     assert receiver.taken[0].headers["host"] == f"rebound.example:{port}"
+
+
+def test_on_postgres_one_process_delivers_and_another_takes_over(
+    postgres: Databases, receiver: Receiver, tmp_path: Path
+) -> None:
+    url = postgres.schema()
+    migrate_database(url)
+    settings = Settings(
+        data_dir=tmp_path, database_url=url, artifacts_url=(tmp_path / "artifacts").as_uri(), webhook_hosts="127.0.0.1"
+    )
+    with closing(PostgresEventLog(url, sequential_ids())) as log, ExitStack() as stack:
+        written(log, "webhook-1", 0, WebhookCreated(url=receiver.url, filter=PIPELINES, secret_hash=hash_of(SECRET)))
+        first, second = (Runtime(settings, ROLES["webhooks"]) for _ in range(2))
+        stack.callback(second.close)
+        with closing(first):
+            first.deliveries.keep_secret(hash_of(SECRET), SECRET)
+            first.start()
+            until(lambda: first.deliverer.working)
+            second.start()
+            written(log, "pipeline-1", 0, named())
+            until(lambda: len(receiver.taken) == 1)
+            until(lambda: second.ready() == {"status": "ready", "role": "webhooks", "webhooks": "standing by"})
+        written(log, "pipeline-1", 1, renamed())
+        until(lambda: len(receiver.taken) == 2)
+        assert second.ready()["webhooks"] == "working"
+    assert receiver.first_times() == {"pipeline-1": [1, 2]}
+    assert all(delivery.signed_with(SECRET) for delivery in receiver.taken)

@@ -14,6 +14,7 @@ from typing import TypeVar
 import pytest
 from builders import named, renamed, sequential_ids, written
 from httpx import create_ssl_context
+from loops import CountingLoop
 from receiver import LEFT_ALONE, Receiver, receiving
 from services.postgres import Databases
 
@@ -292,6 +293,26 @@ def test_a_slow_receiver_holds_up_no_other(scene: Scene, receiver: Receiver) -> 
             held.set()
             until(lambda: scene.caught_up("slow"))
     assert len(receiver.taken) == 20
+
+
+def test_many_appends_are_few_wake_ups(scene: Scene) -> None:
+    loop = CountingLoop()
+    deliverer = deliverer_of(scene)
+    deliverer._loop.close()
+    deliverer._loop = loop
+    deliverer.start()
+    try:
+        until(lambda: deliverer.working)
+        before = loop.woken
+        scene.add("pipeline-1", named(), *[renamed()] * 3)
+        begun = time.monotonic()
+        for _ in range(5_000):
+            deliverer._hear()
+        seconds = time.monotonic() - begun
+    finally:
+        deliverer.close()
+    # Each look at which webhooks there are, in a thread, wakes the loop as well, twice in a tenth of a second.
+    assert loop.woken - before < 20 + 50 * seconds
 
 
 class Failing(MemoryDeliveryStore):

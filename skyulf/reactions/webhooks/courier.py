@@ -24,7 +24,7 @@ PAGE = 100
 LOOK = 1.0
 """Seconds after which the log is looked at without a wake-up."""
 
-PACE = 0.05
+PACE = 0.02
 """Seconds from one look at the log to the next, unless more is waiting there."""
 
 SAVE = 0.5

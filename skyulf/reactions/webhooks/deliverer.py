@@ -24,6 +24,9 @@ from skyulf.reactions.webhooks.subscriptions import Subscription, Subscriptions
 PACE = 0.1
 """Seconds from one look at which webhooks there are to the next."""
 
+SPACING = 0.05
+"""Seconds from being woken by an append to being woken by the next."""
+
 THREADS = 4
 """So many reads and writes of the log and the store at once."""
 
@@ -79,7 +82,7 @@ class Deliverer:
         self._problem: str | None = None
         self._loop = asyncio.new_event_loop()
         self._stopping, self._news = asyncio.Event(), asyncio.Event()
-        self._woken = False
+        self._woken = self._heard = False
         self._unsubscribe: Callable[[], None] = lambda: None
         self._thread = threading.Thread(target=self._run, name="webhooks", daemon=True)
 
@@ -112,7 +115,8 @@ class Deliverer:
         return DelivererStatus(self._status.working, couriers + unsigned)
 
     def _hear(self) -> None:
-        # Many appends before the loop comes to it are one piece of news.
+        # Many appends within `SPACING` are one piece of news: each wake-up costs them more than they do themselves.
+        self._heard = True
         if not self._woken:
             self._woken = True
             with suppress(RuntimeError):  # it has ended
@@ -123,10 +127,16 @@ class Deliverer:
         self._news.set()
 
     def _wake(self) -> None:
-        self._woken = False
+        self._heard = False
+        self._loop.call_later(SPACING, self._listen)
         self._news.set()
         for courier, _ in self._couriers.values():
             courier.wake()
+
+    def _listen(self) -> None:
+        self._woken = False
+        if self._heard:
+            self._hear()
 
     def _call(self, function: Callable[[], T]) -> Awaitable[T]:
         return asyncio.get_running_loop().run_in_executor(self._threads, function)

@@ -22,7 +22,8 @@ from httpcore import AsyncNetworkBackend, AsyncNetworkStream
 from skyulf.adapters.system import now
 from skyulf.errors import SkyulfError
 from skyulf.reactions.webhooks.addresses import AddressRules, literal, not_allowed
-from skyulf.reactions.webhooks.courier import AT_ONCE, Outcome
+from skyulf.reactions.webhooks.courier import AT_ONCE
+from skyulf.reactions.webhooks.sending import Outcome
 from skyulf.reactions.webhooks.signing import Headers
 
 CONNECTING = 5.0

@@ -12,8 +12,8 @@ from skyulf.errors import Damaged, Misconfigured
 from skyulf.events.delivery_store import DeliveryStore
 from skyulf.events.log import EventLog
 from skyulf.reactions.webhooks.addresses import SETTING, AddressRules
-from skyulf.reactions.webhooks.courier import Sender
 from skyulf.reactions.webhooks.deliverer import Deliverer
+from skyulf.reactions.webhooks.sending import Sender
 from skyulf.runtime.making import in_postgres
 from skyulf.settings import Settings
 

@@ -41,7 +41,8 @@ from skyulf.events.webhook import (
 from skyulf.reactions.webhooks import courier, lanes
 from skyulf.reactions.webhooks.addresses import AddressRules
 from skyulf.reactions.webhooks.deliverer import UNSIGNED, Deliverer
-from skyulf.reactions.webhooks.signing import hash_of, secret_of
+from skyulf.reactions.webhooks.sending import Outcome
+from skyulf.reactions.webhooks.signing import Headers, hash_of, secret_of
 from skyulf.runtime import ROLES, Runtime
 from skyulf.settings import Settings
 
@@ -343,6 +344,28 @@ def test_a_store_that_is_away_is_waited_for(
         "nothing is delivered to webhook-1 for now: the store is away",
         "events are delivered to webhook-1 again",
     ]
+
+
+class Faulty(HttpSender):
+    """Has a fault that shows with one event."""
+
+    async def send(self, url: str, headers: Headers, body: bytes) -> Outcome:
+        if b'"streamversion":2' in body:
+            raise KeyError("nobody thought of it")
+        return await super().send(url, headers, body)
+
+
+def test_a_fault_of_ours_is_tried_again_parked_and_told(
+    scene: Scene, receiver: Receiver, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.hook(receiver.url)
+    scene.add("pipeline-1", named(), renamed())
+    monkeypatch.setattr("test_webhooks.HttpSender", Faulty)
+    with delivering(scene):
+        until(lambda: (kept := scene.kept()) and kept.waiting and kept.waiting[0].parked)
+    (waiting,) = (scene.kept() or Progress(0, 0)).waiting
+    assert (waiting.position, waiting.error) == (3, "a fault of the server: KeyError")
+    assert "could not be sent" in caplog.text
 
 
 def sent(url: str, rules: AddressRules = HERE, seconds: float = 5.0) -> tuple[str | None, float | None]:

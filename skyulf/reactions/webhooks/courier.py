@@ -9,10 +9,12 @@ from datetime import datetime
 from typing import Protocol, TypeVar
 
 from skyulf.errors import SkyulfError
+from skyulf.events.base import Recorded
 from skyulf.events.delivery_store import DeliveryStore, Progress
 from skyulf.events.log import EventLog
 from skyulf.reactions.webhooks.lanes import IN_HAND, Lane, Lanes
-from skyulf.reactions.webhooks.signing import Headers, delivery, key_of
+from skyulf.reactions.webhooks.sending import Outcome, Sender
+from skyulf.reactions.webhooks.signing import delivery, key_of
 from skyulf.reactions.webhooks.subscriptions import Subscription
 
 AT_ONCE = 8
@@ -42,29 +44,6 @@ FAREWELL = 2.0
 T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What came of an attempt: ``error`` is None where the receiver has taken the event.
-
-    ``wish`` is for how many seconds it asked to be left alone, if it did.
-    """
-
-    error: str | None = None
-    wish: float | None = None
-
-
-class Sender(Protocol):
-    """Sends deliveries; belongs to the event loop that it is used in."""
-
-    async def send(self, url: str, headers: Headers, body: bytes) -> Outcome:
-        """Send one, and wait for the answer for a bounded time; raises nothing that a receiver could cause."""
-        ...
-
-    async def close(self) -> None:
-        """Let go of connections."""
-        ...
 
 
 class CallInThread(Protocol):
@@ -227,27 +206,33 @@ class Courier:
 
     async def _deliver(self, lanes: Lanes, lane: Lane, sender: Sender) -> None:
         """One attempt for a lane, after the log was read where it has nothing in hand."""
-        outcome: Outcome | None = None
-        try:
-            event = lanes.head(lane)
-            if event is None and lane.gap:
+        event = lanes.head(lane)
+        if event is None and lane.gap:
+            try:
                 await self._refill(lanes, lane)
-                event = lanes.head(lane)
-            if event is not None:
-                headers, body = delivery(event, self._key, self._tools.now())
-                outcome = await sender.send(self.subscription.state.url, headers, body)
-        except Exception as error:  # noqa: BLE001 - told, and tried again
-            self._tell(error)
-            await asyncio.sleep(AGAIN)
-        if outcome is None:
+            except Exception as error:  # noqa: BLE001 - told, and read again
+                self._tell(error)
+                await within(AGAIN, self._stopped)
+            event = lanes.head(lane)
+        if event is None:
             lanes.untried(lane)
             return
+        outcome = await self._attempt(sender, event)
         self._unsaved = True
         self._tools.attempts[self.subscription.id, "failed" if outcome.error else "delivered"] += 1
         if outcome.error is None:
             lanes.delivered(lane)
         else:
             self._note_failure(lanes, lane, outcome.error, outcome.wish)
+
+    async def _attempt(self, sender: Sender, event: Recorded) -> Outcome:
+        headers, body = delivery(event, self._key, self._tools.now())
+        try:
+            return await sender.send(self.subscription.state.url, headers, body)
+        except Exception as error:
+            # A fault of ours must not keep the stream from being parked, and people from being told.
+            logger.exception("position %d could not be sent to %s", event.position, self.subscription.id)
+            return Outcome(f"a fault of the server: {type(error).__name__}")
 
     async def _refill(self, lanes: Lanes, lane: Lane) -> None:
         wanted, log = self.subscription.state.filter, self._tools.log
@@ -258,7 +243,7 @@ class Courier:
     def _note_failure(self, lanes: Lanes, lane: Lane, error: str, wish: float | None) -> None:
         was_parked = lane.trouble is not None and lane.trouble.parked
         trouble = lanes.failed(lane, error, self._tools.now(), wish)
-        if trouble.parked and not was_parked:
+        if trouble is not None and trouble.parked and not was_parked:
             logger.warning(
                 "%s is parked for %s: position %d was not delivered in %d attempts: %s",
                 trouble.stream, self.subscription.id, trouble.position, trouble.attempts, error,

@@ -18,7 +18,8 @@ from typing import TypeVar
 from skyulf.errors import SkyulfError
 from skyulf.events.delivery_store import DeliveryStore
 from skyulf.events.log import EventLog
-from skyulf.reactions.webhooks.courier import AGAIN, LOOK, Courier, CourierStatus, Sender, Tools, within
+from skyulf.reactions.webhooks.courier import AGAIN, LOOK, Courier, CourierStatus, Tools, within
+from skyulf.reactions.webhooks.sending import Sender
 from skyulf.reactions.webhooks.subscriptions import Subscription, Subscriptions
 
 PACE = 0.1

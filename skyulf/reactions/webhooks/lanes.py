@@ -150,9 +150,15 @@ class Lanes:
         elif lane.done <= self.position:
             del self._lanes[lane.stream]
 
-    def failed(self, lane: Lane, error: str, now: datetime, wish: float | None = None) -> Waiting:
-        """The lane's first event could not be delivered; ``wish`` is how long the receiver asks to be left alone."""
+    def failed(self, lane: Lane, error: str, now: datetime, wish: float | None = None) -> Waiting | None:
+        """The lane's first event could not be delivered; ``wish`` is how long the receiver asks to be left alone.
+
+        What is known of it from now on; None where it was skipped meanwhile.
+        """
         first, before = lane.queue[0], lane.trouble
+        if first.position in self._skipped:
+            self.delivered(lane)
+            return None
         attempts = 1 + (before.attempts if before else 0)
         parked = attempts >= PARKED_AFTER or (before is not None and before.parked)
         pause = pause_after(attempts, self._share()) if not parked else PARKED_PAUSE * (1 + self._share()) / 2

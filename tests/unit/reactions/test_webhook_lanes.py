@@ -63,11 +63,10 @@ class Receiver:
         return lane
 
     def settle(self, lane: Lane, fails: bool) -> None:
-        event = self.lanes.head(lane)
-        if event is None:
-            self.lanes.untried(lane)
-        elif fails:
+        if fails and lane.queue:
             self.lanes.failed(lane, "answered 500", self.now)
+        elif (event := self.lanes.head(lane)) is None:
+            self.lanes.untried(lane)
         else:
             self.got.append(event)
             self.lanes.delivered(lane)
@@ -216,6 +215,18 @@ def test_what_is_skipped_lets_those_behind_it_through() -> None:
     receiver.lanes.skip(frozenset({2}))
     receiver.finish()
     assert [event.position for event in receiver.got] == [5, 8]
+
+
+def test_what_is_skipped_while_it_is_under_way_does_not_wait() -> None:
+    receiver = Receiver(history([1, 1]))
+    receiver.read_on()
+    lane = receiver.turn()
+    assert lane is not None
+    receiver.lanes.skip(frozenset({2}))
+    receiver.settle(lane, fails=True)
+    assert receiver.lanes.due() is None
+    receiver.finish()
+    assert [event.position for event in receiver.got] == [5]
 
 
 def test_a_receiver_may_ask_to_be_left_alone_for_a_while() -> None:

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import json
+import ssl
 import threading
 import time
 from collections import defaultdict
@@ -96,9 +97,11 @@ class Receiver:
 
 
 @contextmanager
-def receiving() -> Iterator[Receiver]:
-    """A receiver that answers until the end of the block."""
+def receiving(context: ssl.SSLContext | None = None) -> Iterator[Receiver]:
+    """A receiver that answers until the end of the block; by TLS where there is a context."""
     receiver = Receiver()
+    if context is not None:
+        receiver.server.socket = context.wrap_socket(receiver.server.socket, server_side=True)
     thread = threading.Thread(target=receiver.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
     try:

@@ -9,6 +9,7 @@ import asyncio
 import socket
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from importlib.metadata import version
 from ipaddress import ip_address
@@ -31,6 +32,9 @@ CONNECTING = 5.0
 
 READ_AT_MOST = 64 << 10
 """Bytes of an answer that are read, so that the connection can be used again; a longer one ends it."""
+
+DRAINING = 1.0
+"""Seconds for that."""
 
 IDLE = 30.0
 """Seconds for which a connection is kept that nothing is sent on."""
@@ -121,11 +125,7 @@ class HttpSender:
             content=body,
             extensions={"timeout": seconds},
         ) as response:
-            size = 0
-            async for chunk in response.aiter_stream():
-                size += len(chunk)
-                if size > READ_AT_MOST:
-                    break
+            await _drain(response)
             if 200 <= response.status < 300:
                 return Outcome()
             return Outcome(f"answered {response.status}", _wish(response.headers))
@@ -134,6 +134,17 @@ class HttpSender:
         """See `Sender.close`."""
         await self._pool.aclose()
         self._threads.shutdown(wait=False)
+
+
+async def _drain(response: httpcore.Response) -> None:
+    """Read the rest of an answer, if it is short and comes soon; the answer is what its status says in any case."""
+    size = 0
+    with suppress(TimeoutError, httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError):
+        async with asyncio.timeout(DRAINING):
+            async for chunk in response.aiter_stream():
+                size += len(chunk)
+                if size > READ_AT_MOST:
+                    return
 
 
 def _look_up(host: str, port: int) -> list[Any]:

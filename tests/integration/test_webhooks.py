@@ -1,8 +1,6 @@
 """Deliveries to a real receiver, from a log in memory: what is sent, what follows from events, and what is refused."""
 
-import asyncio
 import logging
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,7 +13,7 @@ import pytest
 from builders import named, renamed, sequential_ids, written
 from httpx import create_ssl_context
 from loops import CountingLoop
-from receiver import LEFT_ALONE, Receiver, receiving
+from receiver import Receiver, receiving
 from services.postgres import Databases
 
 from skyulf.adapters.memory_deliveries import MemoryDeliveryStore
@@ -366,66 +364,6 @@ def test_a_fault_of_ours_is_tried_again_parked_and_told(
     (waiting,) = (scene.kept() or Progress(0, 0)).waiting
     assert (waiting.position, waiting.error) == (3, "a fault of the server: KeyError")
     assert "could not be sent" in caplog.text
-
-
-def sent(url: str, rules: AddressRules = HERE, seconds: float = 5.0) -> tuple[str | None, float | None]:
-    """What comes of one attempt."""
-
-    async def send() -> tuple[str | None, float | None]:
-        sender = HttpSender(rules, seconds, create_ssl_context())
-        try:
-            outcome = await sender.send(url, (("webhook-id", "1"),), b"{}")
-        finally:
-            await sender.close()
-        return outcome.error, outcome.wish
-
-    return asyncio.run(send())
-
-
-def test_only_a_success_is_one_and_redirects_are_not_followed(receiver: Receiver) -> None:
-    receiver.headers = {"Location": receiver.url, "Retry-After": "7"}
-    for status in (301, 307, 400, 404, 410, 500, 503):
-        receiver.answer = lambda _, status=status: status  # type: ignore[misc]
-        assert sent(receiver.url) == (f"answered {status}", 7.0)
-    assert receiver.asked == 7
-    for status in (200, 202, 204):
-        receiver.answer = lambda _, status=status: status  # type: ignore[misc]
-        assert sent(receiver.url) == (None, None)
-
-
-def test_no_answer_is_told_as_such(receiver: Receiver) -> None:
-    receiver.answer = lambda _: LEFT_ALONE
-    error, _ = sent(receiver.url)
-    assert error is not None
-    assert error.startswith("no answer (")
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
-        assert sent(url, seconds=0.2) == ("no answer within 0.2 s", None)
-    error, _ = sent(url)  # where nobody listens any more
-    assert error is not None
-    assert error.startswith("no answer (ConnectError")
-
-
-def test_names_are_checked_by_the_address_that_they_mean(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A name that means an address of the internet when it is looked at, and this machine when it is connected to."""
-    found = [("93.184.216.34", 80), ("127.0.0.1", 80)]
-    real = socket.getaddrinfo
-    port = receiver.server.server_address[1]
-
-    def look_up(host: object, *args: object, **more: object) -> object:
-        if host != "rebound.example":
-            return real(host, *args, **more)  # type: ignore[arg-type]
-        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", found.pop(0) if len(found) > 1 else found[0])]
-
-    monkeypatch.setattr(socket, "getaddrinfo", look_up)
-    assert AddressRules.of(["public"]).check("http://rebound.example/") is None
-    look_up("rebound.example")
-    error, _ = sent(f"http://rebound.example:{port}/", AddressRules.of(["public"]))
-    assert error is not None
-    assert "rebound.example (127.0.0.1) is not an address that deliveries may go to" in error
-    assert receiver.asked == 0
-    assert sent(f"http://rebound.example:{port}/", AddressRules.of(["rebound.example"])) == (None, None)
-    assert receiver.taken[0].headers["host"] == f"rebound.example:{port}"
 
 
 def test_on_postgres_one_process_delivers_and_another_takes_over(

@@ -5,6 +5,7 @@ from typing import Any
 
 from rich.text import Text
 
+from skyulf.cli.client import connected
 from skyulf.cli.reader import Part, Reader, looking, moment, show_page, shown_id, shown_moment
 from skyulf.cli.screen import Screen, number, table
 from skyulf.cli.train_view import labelled
@@ -68,8 +69,8 @@ def show_one(screen: Screen, settings: Settings, text: str, limit: int) -> None:
 
 def add(screen: Screen, settings: Settings, body: Mapping[str, Any]) -> None:
     """Make a webhook, and show its secret."""
-    with looking(screen, settings) as reader:
-        answer = reader.send("POST", "webhooks", body=body)
+    with connected(screen, settings, lambda runtime: runtime.projector.start()) as client:
+        answer = Reader(client, 0).send("POST", "webhooks", body=body)
     _show_secret(screen, answer)
 
 

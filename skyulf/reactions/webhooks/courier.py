@@ -154,7 +154,8 @@ class Courier:
             self._stir.clear()
             if lanes.room and clock() >= self._read_at + (0 if self._news else LOOK):
                 self._news = False
-                self._news |= await self._read_on(lanes)
+                if await self._read_on(lanes):  # else it stays what a wake-up has made it meanwhile
+                    self._news = True
                 self._read_at = clock() + (0 if self._news else PACE)
             self._send_out(lanes, sender)
             if clock() >= self._note_at:

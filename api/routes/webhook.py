@@ -1,6 +1,7 @@
 """Webhooks: other systems that are told of events, how far each has got, and what waits."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import msgspec
@@ -9,11 +10,14 @@ from fastapi import Path, Query, Request, Response
 from api.dependencies import (
     ContextDep,
     Limit,
+    ListQueriesDep,
     MinPositionDep,
     NumberCursor,
     PageDep,
+    QueriesDep,
     RuntimeDep,
     read,
+    read_history,
     read_one,
     replace_reason,
     send,
@@ -49,7 +53,7 @@ from skyulf.events.webhook import Filter, WebhookCreated, WebhookSecretReplaced
 from skyulf.projections.webhook import WebhookRow
 from skyulf.queries.webhook import Delivered
 from skyulf.reactions.webhooks.signing import hash_of, secret_of
-from skyulf.runtime import Runtime
+from skyulf.runtime import Queries, Runtime
 
 routes = router("webhook")
 
@@ -163,43 +167,49 @@ async def replay_webhook(
 async def list_webhooks(
     runtime: RuntimeDep,
     page: PageDep,
+    queries: ListQueriesDep,
     min_position: MinPositionDep,
     removed: Annotated[bool | None, Query(description="Only removed ones, or only the others.")] = None,
 ) -> Any:
     """List webhooks, the newest first, and how far each has got."""
-    repository = runtime.queries.webhooks
+    repository = queries.webhooks
+    await read_history(runtime, repository)
 
     def found() -> dict[str, Any]:
         rows = repository.page(page, {"removed": removed})
-        states = runtime.queries.deliveries.of(rows.items)
-        return {"items": list(map(_shown, rows.items, states)), "next_cursor": rows.next_cursor}
+        return {"items": _shown(queries, rows.items), "next_cursor": rows.next_cursor}
 
     return await read(runtime, repository, min_position, found)
 
 
 @routes.get("/webhooks/{webhook_id}", response_model=WebhookOut, responses=NOT_MODIFIED)
 async def show_webhook(
-    webhook_id: WebhookId, runtime: RuntimeDep, min_position: MinPositionDep, request: Request, response: Response
+    webhook_id: WebhookId,
+    runtime: RuntimeDep,
+    queries: QueriesDep,
+    min_position: MinPositionDep,
+    request: Request,
+    response: Response,
 ) -> Any:
     """Show a webhook, and how far it has got; its secret is shown nowhere. Its ETag is of what it is, not how far."""
-    row = await _row(runtime, webhook_id, min_position)
+    repository = queries.webhooks
+    row = await read_one(runtime, repository, min_position, webhook_id, lambda: repository.get(webhook_id))
     if not_modified(request, response, row.version):
         return Response(status_code=304, headers=dict(response.headers))
-    (state,) = await asyncio.to_thread(runtime.queries.deliveries.of, [row])
-    return _shown(row, state)
+    (shown,) = await asyncio.to_thread(_shown, queries, [row])
+    return shown
 
 
 @routes.get("/webhooks/{webhook_id}/waiting", response_model=Page[WaitingOut])
 async def list_waiting(
     webhook_id: WebhookId,
     runtime: RuntimeDep,
-    min_position: MinPositionDep,
     limit: Limit = 100,
     cursor: NumberCursor = None,
     parked: Annotated[bool | None, Query(description="Only what has kept failing, or only the rest.")] = None,
 ) -> Any:
     """List the streams that a webhook is behind with, in order of position, and what came of the last attempt."""
-    row = await _row(runtime, webhook_id, min_position)
+    row = await _row(runtime, webhook_id)
     (state,) = await asyncio.to_thread(runtime.queries.deliveries.of, [row])
     after = int(cursor) if cursor else 0
     wanted = [each for each in state.waiting if each.position > after and parked in (None, each.parked)]
@@ -242,9 +252,9 @@ async def skip_delivery(
     return await _sent(runtime, command, replace_reason(context, body.reason), response)
 
 
-async def _row(runtime: Runtime, webhook_id: str, min_position: int | None = None) -> WebhookRow:
+async def _row(runtime: Runtime, webhook_id: str) -> WebhookRow:
     repository = runtime.queries.webhooks
-    return await read_one(runtime, repository, min_position, webhook_id, lambda: repository.get(webhook_id))
+    return await read_one(runtime, repository, None, webhook_id, lambda: repository.get(webhook_id))
 
 
 async def _need_waiting(runtime: Runtime, webhook_id: str, stream: str, position: int | None = None) -> None:
@@ -256,10 +266,21 @@ async def _need_waiting(runtime: Runtime, webhook_id: str, stream: str, position
         raise Invalid(f"another event waits: expected {message}", [Fault("position", message)])
 
 
-def _shown(row: WebhookRow, state: Delivered) -> dict[str, Any]:
-    own = {name: getattr(row, name) for name in WebhookOut.model_fields if hasattr(row, name)}
+def _shown(queries: Queries, rows: Sequence[WebhookRow]) -> list[dict[str, Any]]:
+    """Webhooks as they are shown: how far each has got is known of now alone."""
+    now = queries.as_of is None
+    states = queries.deliveries.of(rows) if now else [None] * len(rows)
+    return [{**_own(row), **_how_far(state)} for row, state in zip(rows, states, strict=True)]
+
+
+def _own(row: WebhookRow) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in WebhookOut.model_fields if hasattr(row, name)}
+
+
+def _how_far(state: Delivered | None) -> dict[str, Any]:
+    if state is None:
+        return dict.fromkeys(("has_secret", "position", "lag", "waiting", "parked"))
     return {
-        **own,
         "has_secret": state.has_secret,
         "position": state.position,
         "lag": state.lag,

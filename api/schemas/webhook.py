@@ -62,7 +62,7 @@ class WebhookOut(Response):
 
     Everything at or below ``position`` is delivered, save the streams that wait; ``lag`` is how many positions the
     log's head is further. Without its secret nothing is delivered: ``has_secret`` is false on a log that was replayed
-    elsewhere.
+    elsewhere. Of a webhook as it was, how far it had got is not known: from ``has_secret`` on all is null.
     """
 
     id: str
@@ -77,11 +77,11 @@ class WebhookOut(Response):
     skipped: int
     created_at: datetime
     secret_at: datetime
-    has_secret: bool
-    position: int
-    lag: int
-    waiting: int
-    parked: int
+    has_secret: bool | None
+    position: int | None
+    lag: int | None
+    waiting: int | None
+    parked: int | None
 
 
 class WaitingOut(Response):

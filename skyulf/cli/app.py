@@ -10,7 +10,7 @@ import typer
 from skyulf.cli.auditing import NounArg, ThingArg, audit
 from skyulf.cli.exporting import export_model
 from skyulf.cli.nouns import GROUPS, DatasetArg, JobArg
-from skyulf.cli.options import DataDir, Json, begun
+from skyulf.cli.options import AsOf, DataDir, Json, begun
 from skyulf.cli.webhooking import webhooks
 
 app = typer.Typer(
@@ -228,6 +228,27 @@ def score(
 
 
 @app.command()
+def reproduce(
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL[:VERSION]", help="A model, MODEL:VERSION, MODEL:ALIAS, or a job's id.")
+    ],
+    seed: Annotated[
+        int | None,
+        typer.Option(min=0, max=2**32 - 1, help="Train with another seed than the recorded.", show_default=False),
+    ] = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Train a model again from the log, and say whether it is the same; ends with 1 if it is not."""
+    with begun(data_dir, as_json) as (screen, settings):
+        from skyulf.cli.reproduce import run
+
+        same = run(screen, settings, model, seed)
+    if not same:
+        raise typer.Exit(1)
+
+
+@app.command()
 def plot(
     job: JobArg,
     output: Annotated[
@@ -258,6 +279,7 @@ def lineage(
         int | None,
         typer.Option(min=1, metavar="N", help="Only this version of a dataset or a model.", show_default=False),
     ] = None,
+    as_of: AsOf = None,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
@@ -265,7 +287,7 @@ def lineage(
     with begun(data_dir, as_json) as (screen, settings):
         from skyulf.cli.history import show_lineage
 
-        show_lineage(screen, settings, noun.value, name, version)
+        show_lineage(screen, settings, noun.value, name, version, as_of)
 
 
 @events.command("tail")

@@ -10,7 +10,7 @@ from skyulf.settings import Settings
 
 def show_all(screen: Screen, settings: Settings, part: Part, name: str | None) -> None:
     """List datasets."""
-    with looking(screen, settings) as reader:
+    with looking(screen, settings, part.as_of) as reader:
         page = reader.get("datasets", **part.params(), name=name)
     made = table("name", "id", "version", "rows", "columns", "created (UTC)", right=("version", "rows", "columns"))
     for item in page["items"]:
@@ -25,9 +25,9 @@ def show_all(screen: Screen, settings: Settings, part: Part, name: str | None) -
     show_page(screen, page, made, "There are no such datasets; skyulf train FILE --target COLUMN takes one in.")
 
 
-def show_one(screen: Screen, settings: Settings, text: str) -> None:
+def show_one(screen: Screen, settings: Settings, text: str, as_of: str | None) -> None:
     """Show a dataset and the columns of its newest version."""
-    with looking(screen, settings) as reader:
+    with looking(screen, settings, as_of) as reader:
         dataset = reader.get("datasets", reader.id_of("datasets", text))
     screen.document(dataset)
     rows = dataset["rows"]

@@ -8,7 +8,7 @@ from skyulf.settings import Settings
 
 def show_all(screen: Screen, settings: Settings, part: Part) -> None:
     """List models."""
-    with looking(screen, settings) as reader:
+    with looking(screen, settings, part.as_of) as reader:
         page = reader.get("models", **part.params())
     made = table("model", "newest version", "aliases", "retired", "created (UTC)", right=("newest version",))
     for item in page["items"]:
@@ -25,7 +25,7 @@ def show_all(screen: Screen, settings: Settings, part: Part) -> None:
 def show_one(screen: Screen, settings: Settings, text: str, part: Part) -> None:
     """Show a model and its versions, or one version of it."""
     name, version = parse(text)
-    with looking(screen, settings) as reader:
+    with looking(screen, settings, part.as_of) as reader:
         if version is not None:
             _version(screen, reader, name, version)
             return

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from skyulf.cli.options import Cursor, DataDir, Json, Limit, Order, Reason, begun
+from skyulf.cli.options import AsOf, Cursor, DataDir, Json, Limit, Order, Reason, begun
 
 webhooks = typer.Typer(no_args_is_help=True, help="Tell other systems of events, over HTTP, and see what they took.")
 
@@ -21,6 +21,7 @@ def list_webhooks(
     limit: Limit = 50,
     cursor: Cursor = None,
     order: Order = None,
+    as_of: AsOf = None,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
@@ -29,7 +30,7 @@ def list_webhooks(
         from skyulf.cli import webhooks as of
         from skyulf.cli.reader import Part
 
-        of.show_all(screen, settings, Part(limit, cursor, order), removed)
+        of.show_all(screen, settings, Part(limit, cursor, order, as_of), removed)
 
 
 @webhooks.command("add")
@@ -64,12 +65,14 @@ def add_webhook(
 
 
 @webhooks.command("show")
-def show_webhook(webhook: WebhookArg, limit: Limit = 50, data_dir: DataDir = None, as_json: Json = False) -> None:
+def show_webhook(
+    webhook: WebhookArg, limit: Limit = 50, as_of: AsOf = None, data_dir: DataDir = None, as_json: Json = False
+) -> None:
     """Show a webhook, how far it has got, and what waits, and why."""
     with begun(data_dir, as_json) as (screen, settings):
         from skyulf.cli import webhooks as of
 
-        of.show_one(screen, settings, webhook, limit)
+        of.show_one(screen, settings, webhook, limit, as_of)
 
 
 @webhooks.command("remove")

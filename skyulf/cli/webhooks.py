@@ -16,7 +16,7 @@ Webhook = Mapping[str, Any]
 
 def show_all(screen: Screen, settings: Settings, part: Part, removed: bool | None) -> None:
     """List webhooks."""
-    with looking(screen, settings) as reader:
+    with looking(screen, settings, part.as_of) as reader:
         asked = None if removed is None else str(removed).lower()
         page = reader.get("webhooks", **part.params(), removed=asked)
     made = table("webhook", "URL", "gets", "state", "lag", "waiting", right=("lag", "waiting"))
@@ -28,16 +28,18 @@ def show_all(screen: Screen, settings: Settings, part: Part, removed: bool | Non
             _state(item),
             number(None if item["removed"] else item["lag"]),
             number(item["waiting"]),
-            style="dim" if item["removed"] else "yellow" if item["parked"] or not item["has_secret"] else "",
+            style="dim" if item["removed"] else "yellow" if item["parked"] or item["has_secret"] is False else "",
         )
     show_page(screen, page, made, "There are no webhooks; skyulf webhooks add URL makes one.")
 
 
-def show_one(screen: Screen, settings: Settings, text: str, limit: int) -> None:
-    """Show a webhook, and what waits."""
-    with looking(screen, settings) as reader:
-        webhook = reader.get("webhooks", reader.id_of("webhooks", text))
-        waiting = reader.get("webhooks", webhook["id"], "waiting", limit=limit)
+def show_one(screen: Screen, settings: Settings, text: str, limit: int, as_of: str | None) -> None:
+    """Show a webhook, and what waits, which is known of now alone."""
+    with looking(screen, settings, as_of) as reader:
+        webhook = reader.get(*_path(reader, text))
+        waiting: dict[str, Any] = {"items": [], "next_cursor": None}
+        if as_of is None:
+            waiting = reader.ask_log("webhooks", webhook["id"], "waiting", limit=limit)
     screen.document({**webhook, "streams_waiting": waiting["items"]})
     screen.show(
         labelled("webhook", (webhook["id"], "bold")),
@@ -45,8 +47,9 @@ def show_one(screen: Screen, settings: Settings, text: str, limit: int) -> None:
         labelled("gets", _wanted(webhook)),
         labelled("state", _state(webhook)),
         labelled("since", f"{moment(webhook['created_at'])} UTC, events above {webhook['after']:,}"),
-        labelled("is at", f"{webhook['position']:,}, {webhook['lag']:,} behind the log"),
     )
+    if webhook["position"] is not None:
+        screen.show(labelled("is at", f"{webhook['position']:,}, {webhook['lag']:,} behind the log"))
     if not waiting["items"]:
         return
     made = table("stream", "position", "failed", "since (UTC)", "again (UTC)", "why", right=("position", "failed"))
@@ -145,6 +148,6 @@ def _state(webhook: Webhook) -> str:
         return "removed"
     if webhook["paused"]:
         return "paused"
-    if not webhook["has_secret"]:
+    if webhook["has_secret"] is False:
         return "without its secret: skyulf webhooks secret makes another"
     return f"{webhook['parked']} streams parked" if webhook["parked"] else "active"

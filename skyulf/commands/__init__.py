@@ -2,7 +2,19 @@
 
 from collections.abc import Mapping
 
-from skyulf.commands import access, dataset, deployment, drift, job, model, pipeline, prediction_log, scoring, webhook
+from skyulf.commands import (
+    access,
+    dataset,
+    deployment,
+    drift,
+    job,
+    model,
+    pipeline,
+    prediction_log,
+    reproduction,
+    scoring,
+    webhook,
+)
 from skyulf.commands.base import Command, Handler
 
 COMMANDS: Mapping[type[Command], Handler] = {
@@ -10,6 +22,7 @@ COMMANDS: Mapping[type[Command], Handler] = {
     **pipeline.HANDLERS,
     **job.HANDLERS,
     **scoring.HANDLERS,
+    **reproduction.HANDLERS,
     **model.HANDLERS,
     **deployment.HANDLERS,
     **prediction_log.HANDLERS,

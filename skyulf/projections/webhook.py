@@ -92,6 +92,6 @@ WEBHOOKS = Projection(
     folds=get_args(WebhookEvent),
     key=by_stream,
     fold=fold_webhook,
-    columns={"created_position": "integer", "removed": "boolean"},
+    columns={"created_position": "position", "removed": "boolean"},
     indexes=(("created_position",), ("removed", "created_position")),
 )

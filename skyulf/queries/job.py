@@ -10,6 +10,7 @@ from skyulf.events.job import JobStatus
 from skyulf.projections.job import JOBS, JobRow
 from skyulf.projections.store import ReadStore
 from skyulf.queries.base import PageRequest, Repository
+from skyulf.queries.past import Past
 
 
 class JobRepository(Repository[JobRow]):
@@ -31,6 +32,10 @@ class EvaluationService:
     def __init__(self, jobs: JobRepository, artifacts: ArtifactStore) -> None:
         self._jobs = jobs
         self._artifacts = artifacts
+
+    def at(self, past: Past) -> "EvaluationService":
+        """The same of jobs as they were."""
+        return EvaluationService(self._jobs.at(past), self._artifacts)
 
     def get(self, job_id: str) -> dict[str, Any]:
         """Metrics and what is shown beside them, but for slices; raises `NotFound` while there is no model."""

@@ -17,6 +17,7 @@ from skyulf.queries.deployment import DeploymentRepository
 from skyulf.queries.history import Noun
 from skyulf.queries.job import JobRepository
 from skyulf.queries.model import ModelRepository, ModelVersionRepository
+from skyulf.queries.past import Past
 from skyulf.queries.pipeline import PipelineRepository
 
 MOST_JOBS = 10_000
@@ -25,7 +26,7 @@ MOST_JOBS = 10_000
 R = TypeVar("R", bound=Row)
 
 Kind = Literal["dataset_version", "pipeline", "job", "model_version", "deployment"]
-Relation = Literal["data of", "pipeline of", "trained", "scored by", "served by", "was served by"]
+Relation = Literal["data of", "pipeline of", "trained", "scored by", "reproduced by", "served by", "was served by"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,17 @@ class LineageService:
         self._models = models
         self._model_versions = model_versions
         self._deployments = deployments
+
+    def at(self, past: Past) -> "LineageService":
+        """The same of things as they were."""
+        return LineageService(
+            self._datasets.at(past),
+            self._pipelines.at(past),
+            self._jobs.at(past),
+            self._models.at(past),
+            self._model_versions.at(past),
+            self._deployments.at(past),
+        )
 
     def of(self, noun: Noun, name: str, number: int | None = None) -> Lineage:
         """Everything that went into a thing, and that it went into; ``number`` is a dataset's or a model's version.
@@ -174,6 +186,8 @@ class LineageService:
             if job.scoring is not None:
                 version = f"{job.scoring['model']}:{job.scoring['model_version']}"
                 found.link(Node("model_version", version, version), node, "scored by")
+            if (of := job.reproduction) is not None:
+                found.link(_reproduced(of), node, "reproduced by")
             if job.model_name is not None and job.model_version is not None:
                 version = f"{job.model_name}:{job.model_version}"
                 made = Node("model_version", version, version)
@@ -187,6 +201,14 @@ class LineageService:
     def _pipeline(self, pipeline_id: str) -> Node:
         row = self._pipelines.get(pipeline_id)
         return Node("pipeline", pipeline_id, row.name, "archived" if row.archived else None)
+
+
+def _reproduced(of: Mapping[str, Any]) -> Node:
+    """What a job trained again: a version of a model, or what a training came to that named none."""
+    if of["model"] is None:
+        return Node("job", of["job_id"], of["job_id"], "succeeded")
+    version = f"{of['model']}:{of['model_version']}"
+    return Node("model_version", version, version)
 
 
 def everything(repository: Repository[R], filters: Mapping[str, Any]) -> Iterator[R]:

@@ -56,6 +56,10 @@ def test_it_is_listed_and_changed_and_removed(client: Client, webhook: str) -> N
     assert found["version"] == changed["version"] == 3
     stale = client.delete(f"/v1/webhooks/{webhook}", headers={"If-Match": '"1"'})
     assert stale.status_code == 412
+    then = client.get(f"/v1/webhooks/{webhook}", params={"as_of": changed["position"] - 2}).json()
+    assert (then["url"], then["paused"], then["position"]) == (NOWHERE, False, None)
+    listed = client.get("/v1/webhooks", params={"as_of": changed["position"] - 2, "limit": 1}).json()["items"]
+    assert [item["id"] for item in listed] == [webhook]
     gone = client.delete(f"/v1/webhooks/{webhook}", params={"reason": "it is over"}).raise_for_status().json()
     found = client.get(f"/v1/webhooks/{webhook}", params={"min_position": gone["position"]}).json()
     assert found["removed"]

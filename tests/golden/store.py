@@ -7,7 +7,6 @@ import hashlib
 import json
 import sys
 from pathlib import Path
-from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -19,10 +18,12 @@ from builders import (
     dataset_scored,
     full_metadata,
     job_created,
+    model_reproduced,
     model_trained,
     predictions_logged,
     record,
     registered,
+    reproduction_created,
     scoring_created,
     target,
 )
@@ -59,6 +60,7 @@ from skyulf.events.job import (
 from skyulf.events.model import ModelAliasRemoved, ModelAliasSet, ModelVersionRetired
 from skyulf.events.pipeline import PipelineArchived, PipelineCreated, PipelineRevised
 from skyulf.events.registry import EVENTS
+from skyulf.events.schemas import without_prose
 from skyulf.events.webhook import (
     DeliveryRetried,
     DeliverySkipped,
@@ -130,7 +132,11 @@ EXAMPLES: dict[str, list[DomainEvent]] = {
         ),
         JobStarted(worker="worker-1", attempt=1),
         JobProgressed(attempt=1, stage="fit", fraction=0.5, metrics={"accuracy": 0.5, "roc_auc": None}),
-        model_trained(model_name="irises", model_version=1),
+        model_trained(
+            model_name="irises",
+            model_version=1,
+            environment={"skyulf": "0.1.0", "code": "ff", "python": "3.11", "threads": 2},
+        ),
         JobFailed(attempt=1, problem=PROBLEM, traceback="sha256:cc"),
         JobCancelRequested(),
         JobCancelled(),
@@ -160,6 +166,10 @@ EXAMPLES: dict[str, list[DomainEvent]] = {
     "job-2": [
         scoring_created(deployment="shop", format="csv", keep=("x",)),
         dataset_scored(),
+    ],
+    "job-3": [
+        reproduction_created(seed=8),
+        model_reproduced(not_compared="the recorded model's file is missing"),
     ],
     "model-irises": [
         registered(1),
@@ -198,21 +208,6 @@ def shape(cls: type[DomainEvent]) -> str:
     """SHA-256 over the event's JSON schema, prose left out."""
     text = json.dumps(without_prose(cls.model_json_schema()), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def without_prose(schema: Any) -> Any:
-    """The schema without titles and descriptions; fields that are called so are kept."""
-    if isinstance(schema, list):
-        return [without_prose(part) for part in schema]
-    if not isinstance(schema, dict):
-        return schema
-    kept = {}
-    for key, part in schema.items():
-        if key in ("properties", "$defs"):
-            kept[key] = {name: without_prose(field) for name, field in part.items()}
-        elif key not in ("title", "description"):
-            kept[key] = without_prose(part)
-    return kept
 
 
 def main() -> None:

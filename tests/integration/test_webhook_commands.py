@@ -57,6 +57,7 @@ def test_from_the_first_to_the_last(data: Path) -> None:
     assert answered("secret", end)["secret"] != secret
     assert answered("remove", end, "--reason", "it is over")["version"] == 8
     assert "removed" in run("show", end).stdout
+    assert "active" in run("show", end, "--as-of", 1).stdout
 
 
 def with_progress(data: Path, webhook: str) -> None:

@@ -12,6 +12,7 @@ from skyulf.errors import SkyulfError
 from skyulf.events.base import Recorded
 from skyulf.events.delivery_store import DeliveryStore, Progress
 from skyulf.events.log import EventLog
+from skyulf.events.registry import stored_types
 from skyulf.reactions.webhooks.lanes import IN_HAND, Lane, Lanes
 from skyulf.reactions.webhooks.sending import Outcome, Sender
 from skyulf.reactions.webhooks.signing import delivery, key_of
@@ -90,6 +91,7 @@ class Courier:
         self.subscription = subscription
         self.status = CourierStatus(subscription.id)
         self._key = key_of(secret)
+        self._types = stored_types(*subscription.state.filter.types)
         self._tools = tools
         self._stir = asyncio.Event()
         self._stopped = asyncio.Event()
@@ -191,7 +193,7 @@ class Courier:
         wanted, log, after = self.subscription.state.filter, self._tools.log, lanes.position
         alone = wanted.streams[0] if len(wanted.streams) == 1 else None
         # Nouns are told apart here: a type that only newer code knows is of its noun all the same.
-        page = await self._tools.call(lambda: log.read(after, PAGE, wanted.types, alone))
+        page = await self._tools.call(lambda: log.read(after, PAGE, self._types, alone))
         lanes.take(filter(wanted.takes, page.events), page.position)
         return len(page.events) == PAGE
 
@@ -238,7 +240,7 @@ class Courier:
     async def _refill(self, lanes: Lanes, lane: Lane) -> None:
         wanted, log = self.subscription.state.filter, self._tools.log
         after, until = lane.done, lane.newest
-        page = await self._tools.call(lambda: log.read(after, IN_HAND, wanted.types, lane.stream, until))
+        page = await self._tools.call(lambda: log.read(after, IN_HAND, self._types, lane.stream, until))
         lanes.refill(lane, filter(wanted.takes, page.events), page.position, until)
 
     def _note_failure(self, lanes: Lanes, lane: Lane, error: str, wish: float | None) -> None:

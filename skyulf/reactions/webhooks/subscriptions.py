@@ -7,7 +7,7 @@ from typing import get_args
 
 from skyulf.events.base import Recorded
 from skyulf.events.log import EventLog
-from skyulf.events.registry import Undecodable, decode
+from skyulf.events.registry import Undecodable, decode, stored_types
 from skyulf.events.webhook import (
     DeliveryRetried,
     WebhookCreated,
@@ -17,7 +17,7 @@ from skyulf.events.webhook import (
     evolve,
 )
 
-TYPES = tuple(cls.__name__ for cls in get_args(WebhookEvent))
+TYPES = stored_types(*(cls.__name__ for cls in get_args(WebhookEvent)))
 
 PAGE = 500
 

@@ -123,7 +123,7 @@ class TestCatchingUp:
             "datasets": 3,
             "dataset_versions": 4,
             "pipelines": 3,
-            "jobs": 4,
+            "jobs": 5,
             "job_trials": 1,
             "models": 2,
             "model_versions": 2,
@@ -305,10 +305,10 @@ class TestFollowing:
         store = MemoryReadStore()
         transaction, faults = store.transaction, iter([OSError("disk full"), OSError("disk full")])
 
-        def failing() -> Any:
+        def failing(**options: bool) -> Any:
             for fault in faults:
                 raise fault
-            return transaction()
+            return transaction(**options)
 
         monkeypatch.setattr(store, "transaction", failing)
         made = Projector(memory_log, store, [tallies])

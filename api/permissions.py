@@ -22,6 +22,7 @@ EVERYONE: Roles = READERS | {"worker"}
 PERMISSIONS: Mapping[str, Roles] = {
     "POST /v1/datasets": AUTHORS,
     "POST /v1/datasets/{dataset_id}/versions": AUTHORS,
+    "DELETE /v1/datasets/{dataset_id}": ADMIN,
     "GET /v1/datasets": READERS,
     "GET /v1/datasets/{dataset_id}": READERS,
     "GET /v1/datasets/{dataset_id}/versions": READERS,
@@ -29,6 +30,8 @@ PERMISSIONS: Mapping[str, Roles] = {
     "GET /v1/datasets/{dataset_id}/rows": AUTHORS,
     "GET /v1/datasets/{dataset_id}/profile": AUTHORS,
     "GET /v1/datasets/{dataset_id}/drift": READERS,
+    "GET /v1/artifacts/unnamed": OPERATORS,
+    "DELETE /v1/artifacts/unnamed": ADMIN,
     "POST /v1/pipelines": AUTHORS,
     "POST /v1/pipelines/check": READERS,
     "PUT /v1/pipelines/{pipeline_id}": AUTHORS,

@@ -99,10 +99,10 @@ class Life:
         """Sign a checkpoint over all there is."""
         sealer_of(self.log, self.ledger).seal(sign=True)
 
-    def report(self, number: int = 1, name: str = "irises") -> dict[str, Any]:
+    def report(self, number: int = 1, name: str = "irises", as_of: int | None = None) -> dict[str, Any]:
         """The report, as it is answered."""
         facts = FactsOfModels(self.log, self.artifacts, HistoryService(self.log))
-        return ReportService(facts, AuditService(self.log, self.ledger), "0.0").report(name, number, NOW)
+        return ReportService(facts, AuditService(self.log, self.ledger), "0.0").report(name, number, NOW, as_of)
 
     def trained(self, number: int = 1, **changes: Any) -> None:
         """A version of the model, from its job's creation to its registration."""

@@ -1,5 +1,6 @@
 """How much each column moves what a job's model says: found out when it is asked for."""
 
+import asyncio
 from typing import Any
 
 import msgspec
@@ -17,7 +18,7 @@ PATIENCE = 3.0
 """Seconds that who asks is kept waiting: the library alone takes longer to load where much else is done."""
 
 
-@routes.get("/jobs/{job_id}/shap", response_model=ShapOut, responses={**NOT_MODIFIED, **problems(409)})
+@routes.get("/jobs/{job_id}/shap", response_model=ShapOut, responses={**NOT_MODIFIED, **problems(409, 410)})
 async def show_shap(
     job_id: str,
     runtime: RuntimeDep,
@@ -35,6 +36,7 @@ async def show_shap(
     model, dataset = job.model, job.dataset_id
     if model is None:
         raise NotFound(f"{job_id} is {job.status} and has no model; a succeeded job has one")
+    await asyncio.to_thread(runtime.queries.datasets.need_data, dataset)
     if not_modified(request, response, model):
         return Response(status_code=304, headers=dict(response.headers))
     assert job.seed is not None  # what has a model was trained

@@ -18,11 +18,14 @@ from api.dependencies import (
     RuntimeDep,
     read_one,
     read_page,
+    replace_reason,
+    send,
 )
 from api.routes.base import NOT_MODIFIED, not_modified, problems, router
-from api.schemas.base import Page, Whole, answered
+from api.schemas.base import Page, ReasonIn, ReasonQuery, Whole, answered, needed
 from api.schemas.dataset import (
     DatasetAnswer,
+    DatasetErasedAnswer,
     DatasetFromUri,
     DatasetListed,
     DatasetOut,
@@ -32,12 +35,13 @@ from api.schemas.dataset import (
 )
 from api.uploads import check, documented, ingest, name_of, sent_as
 from skyulf.commands.answers import Answer
-from skyulf.commands.dataset import AddDatasetVersion, CreateDataset
+from skyulf.commands.dataset import AddDatasetVersion, CreateDataset, EraseDataset
 from skyulf.errors import NotFound
-from skyulf.events.dataset import Column, DatasetVersionAdded
+from skyulf.events.dataset import Column, DatasetErased, DatasetVersionAdded
+from skyulf.events.holdings import holdings
 from skyulf.events.registry import decode
 from skyulf.ingest.remarks import warnings
-from skyulf.projections.dataset import DatasetVersionRow
+from skyulf.projections.dataset import DatasetVersionRow, erasure_shown
 from skyulf.queries.base import LARGEST_PAGE
 from skyulf.runtime import Queries, Runtime
 
@@ -60,7 +64,8 @@ VersionFormOrUri = Annotated[FormData | VersionFromUri, Depends(sent_as(VersionF
 async def create_dataset(sent: FormOrUri, runtime: RuntimeDep, context: ContextDep, response: Response) -> Any:
     """Make a dataset of an uploaded file, or of one that the server fetches. Its name decides how it is read."""
     check(sent)
-    answer = await ingest(runtime, sent, context, partial(CreateDataset, name=name_of(sent)))
+    dataset_id = f"dataset-{runtime.new_id()}"
+    answer = await ingest(runtime, sent, context, dataset_id, partial(CreateDataset, name=name_of(sent)))
     response.headers["Location"] = f"/v1/datasets/{answer.id}"
     return _shown(answer, response)
 
@@ -70,7 +75,7 @@ async def create_dataset(sent: FormOrUri, runtime: RuntimeDep, context: ContextD
     status_code=201,
     response_model=DatasetAnswer,
     openapi_extra=documented(VersionFromUri),
-    responses=problems(412, 415),
+    responses=problems(410, 412, 415),
 )
 async def add_dataset_version(
     dataset_id: str, sent: VersionFormOrUri, runtime: RuntimeDep, context: ContextDep, response: Response
@@ -79,7 +84,7 @@ async def add_dataset_version(
     check(sent)
     if not (await asyncio.to_thread(runtime.log.load, {dataset_id: 0}))[dataset_id]:
         raise NotFound(f"there is no dataset {dataset_id}")
-    answer = await ingest(runtime, sent, context, partial(AddDatasetVersion, id=dataset_id))
+    answer = await ingest(runtime, sent, context, dataset_id, AddDatasetVersion)
     response.headers["Location"] = f"/v1/datasets/{answer.id}"
     return _shown(answer, response)
 
@@ -96,6 +101,34 @@ def _shown(answer: Answer, response: Response) -> dict[str, Any]:
         "columns": [column.model_dump() for column in added.columns],
         "warnings": warnings(added.columns, added.rows, added.source.types),
     }
+
+
+@routes.delete(
+    "/datasets/{dataset_id}", response_model=DatasetErasedAnswer, responses=problems(412, 415), status_code=200
+)
+async def erase_dataset(
+    dataset_id: str,
+    runtime: RuntimeDep,
+    context: ContextDep,
+    response: Response,
+    body: ReasonIn | None = None,
+    reason: ReasonQuery = None,
+) -> Any:
+    """Erase the data of a dataset for good, and of all that was made of it; what happened stays known.
+
+    A reason is required. From the answer on nothing reads it; within seconds its key and files are destroyed, jobs that
+    run on it have failed, and models that were trained on it are retired with the deployments that serve them. `GET
+    /v1/lineage/dataset/{id}` tells all that before. One that is erased already stays so.
+    """
+    why = needed(reason or (body.reason if body else None), "erasing a dataset")
+    held = await asyncio.to_thread(lambda: holdings(runtime.log).of(dataset_id))
+    command = EraseDataset(id=dataset_id, artifacts=held.artifacts, models=held.models, deployments=held.deployments)
+    answer = await send(runtime, command, replace_reason(context, why))
+    runtime.eraser.wake()
+    response.headers["ETag"] = f'"{answer.version}"'
+    event = decode(answer.events[0]) if answer.events else command
+    assert isinstance(event, DatasetErased | EraseDataset)
+    return {**answered(answer), **erasure_shown(event.artifacts, event.models, event.deployments)}
 
 
 @routes.get("/datasets", response_model=Page[DatasetListed])
@@ -154,7 +187,7 @@ async def show_dataset_version(
     return row
 
 
-@routes.get("/datasets/{dataset_id}/rows", response_model=DatasetRows, responses=NOT_MODIFIED)
+@routes.get("/datasets/{dataset_id}/rows", response_model=DatasetRows, responses={**NOT_MODIFIED, **problems(410)})
 async def show_dataset_rows(
     dataset_id: str,
     runtime: RuntimeDep,
@@ -168,6 +201,7 @@ async def show_dataset_rows(
     """Show the first rows of a dataset as they were read."""
     datasets = queries.datasets
     row = await read_one(runtime, datasets, min_position, dataset_id, lambda: datasets.get(dataset_id))
+    await asyncio.to_thread(runtime.queries.datasets.need_data, dataset_id)
     version = await _version(runtime, queries, min_position, dataset_id, dataset_version or row.dataset_version)
     if not_modified(request, response, f"{version.artifact}-{limit}"):
         return Response(status_code=304, headers=dict(response.headers))

@@ -19,8 +19,7 @@ from api.dependencies import (
     send,
 )
 from api.routes.base import NOT_MODIFIED, PARQUET, WholeFile, not_modified, problems, router, whole_file
-from api.routes.model import ReasonQuery
-from api.schemas.base import CommandAnswer, Page, answered
+from api.schemas.base import CommandAnswer, Page, ReasonIn, ReasonQuery, answered
 from api.schemas.deployment import (
     DeployIn,
     DeploymentAnswer,
@@ -30,7 +29,6 @@ from api.schemas.deployment import (
     PredictIn,
     PredictOut,
 )
-from api.schemas.model import ReasonIn
 from skyulf.commands.base import Command, Context, Name
 from skyulf.commands.deployment import Deploy, RetireDeployment, RollBackDeployment
 from skyulf.commands.prediction_log import SetPredictionLog
@@ -153,7 +151,11 @@ async def list_log(
 @routes.get(
     "/deployments/{name}/log/{artifact}",
     response_class=WholeFile,
-    responses={200: {"content": {PARQUET: {}}, "description": "A table of rows and predictions."}, **NOT_MODIFIED},
+    responses={
+        200: {"content": {PARQUET: {}}, "description": "A table of rows and predictions."},
+        **NOT_MODIFIED,
+        **problems(410),
+    },
 )
 async def download_log(
     name: Name,
@@ -189,7 +191,7 @@ async def download_log(
                 "Skyulf-Model-Version": {"description": "Its version.", "schema": {"type": "integer"}},
             },
         },
-        **problems(406, 409, 415),
+        **problems(406, 409, 410, 415),
     },
     openapi_extra={
         "requestBody": {

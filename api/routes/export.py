@@ -35,7 +35,7 @@ def file_of(media_type: str, kind: str = "string") -> dict[int | str, dict[str, 
     responses={
         200: {"content": {"application/octet-stream": {}}, "description": "The ONNX copy."},
         **NOT_MODIFIED,
-        **problems(409),
+        **problems(409, 410),
     },
 )
 async def download_onnx(
@@ -59,6 +59,7 @@ async def download_onnx(
     digest = job.onnx["digest"]
     if digest is None:
         raise NotAllowed(f"version {number} of {name} has no ONNX copy: {job.onnx['reason']}")
+    await asyncio.to_thread(runtime.queries.datasets.need_data, job.dataset_id)
     if not_modified(request, response, digest):
         return Response(status_code=304, headers=dict(response.headers))
     path = await asyncio.to_thread(runtime.artifacts.path, digest)
@@ -69,7 +70,7 @@ async def download_onnx(
 @routes.get(
     "/models/{name}/versions/{number}/script",
     response_class=Response,
-    responses={**file_of(SCRIPT), **problems(409)},
+    responses={**file_of(SCRIPT), **problems(409, 410)},
 )
 async def download_script(
     name: Name,
@@ -91,7 +92,7 @@ async def download_script(
 @routes.get(
     "/models/{name}/versions/{number}/notebook",
     response_class=Response,
-    responses={**file_of(NOTEBOOK, "object"), **problems(409)},
+    responses={**file_of(NOTEBOOK, "object"), **problems(409, 410)},
 )
 async def download_notebook(
     name: Name,
@@ -107,7 +108,9 @@ async def download_notebook(
     return _sent(request, response, Response(text, media_type=NOTEBOOK), text, f"{name}-{number}.ipynb")
 
 
-@routes.get("/models/{name}/versions/{number}/card", response_class=Response, responses=file_of(CARD))
+@routes.get(
+    "/models/{name}/versions/{number}/card", response_class=Response, responses={**file_of(CARD), **problems(410)}
+)
 async def show_card(
     name: Name,
     number: Number,

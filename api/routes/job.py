@@ -63,7 +63,7 @@ async def _queued(runtime: Runtime, command: Command, context: Context, response
         raise
 
 
-@routes.post("/jobs", status_code=202, response_model=CommandAnswer, responses=problems(409, 412, 415))
+@routes.post("/jobs", status_code=202, response_model=CommandAnswer, responses=problems(409, 410, 412, 415))
 async def create_job(body: JobIn, runtime: RuntimeDep, context: ContextDep, response: Response) -> Any:
     """Ask for a training. The spec is checked against the dataset's columns before anything is queued.
 
@@ -76,7 +76,7 @@ def _limits(runtime: Runtime) -> Limits:
     return Limits(seconds=runtime.settings.job_seconds, memory_bytes=runtime.settings.job_memory_bytes)
 
 
-@routes.post("/scorings", status_code=202, response_model=CommandAnswer, responses=problems(409, 412, 415))
+@routes.post("/scorings", status_code=202, response_model=CommandAnswer, responses=problems(409, 410, 412, 415))
 async def create_scoring(body: ScoringIn, runtime: RuntimeDep, context: ContextDep, response: Response) -> Any:
     """Ask for a prediction of every row of a dataset, as a job: it is watched, cancelled and retried as any other.
 
@@ -87,7 +87,7 @@ async def create_scoring(body: ScoringIn, runtime: RuntimeDep, context: ContextD
     return await _queued(runtime, command, context, response)
 
 
-@routes.post("/reproductions", status_code=202, response_model=CommandAnswer, responses=problems(409, 412, 415))
+@routes.post("/reproductions", status_code=202, response_model=CommandAnswer, responses=problems(409, 410, 412, 415))
 async def create_reproduction(
     body: ReproductionIn, runtime: RuntimeDep, context: ContextDep, response: Response
 ) -> Any:
@@ -95,7 +95,12 @@ async def create_reproduction(
 
     Its `reproduction.result` is the verdict. 503 with Retry-After when as many jobs wait as may (SKYULF_QUEUE_LENGTH).
     """
-    training = body.job_id or await asyncio.to_thread(_training, runtime, body)
+    training = body.job_id
+    if not training:
+        training = await asyncio.to_thread(_training, runtime, body)
+    job = await asyncio.to_thread(runtime.queries.jobs.find, training)
+    if job is not None:
+        await asyncio.to_thread(runtime.queries.datasets.need_data, job.dataset_id)
     asked = body.model_dump(exclude={"job_id"})
     command = CreateReproduction(**asked, training=training, limits=_limits(runtime))
     return await _queued(runtime, command, context, response)
@@ -171,7 +176,7 @@ async def list_job_events(
     return await page_of_events(runtime, 0, None, (), job_id, queries.as_of)
 
 
-@routes.get("/jobs/{job_id}/evaluation", response_model=EvaluationOut, responses=NOT_MODIFIED)
+@routes.get("/jobs/{job_id}/evaluation", response_model=EvaluationOut, responses={**NOT_MODIFIED, **problems(410)})
 async def show_evaluation(
     job_id: str,
     runtime: RuntimeDep,
@@ -189,7 +194,7 @@ async def show_evaluation(
     return evaluation
 
 
-@routes.get("/jobs/{job_id}/slices", response_model=SlicesOut, responses=NOT_MODIFIED)
+@routes.get("/jobs/{job_id}/slices", response_model=SlicesOut, responses={**NOT_MODIFIED, **problems(410)})
 async def show_slices(
     job_id: str,
     runtime: RuntimeDep,
@@ -219,6 +224,7 @@ async def show_slices(
             },
         },
         **NOT_MODIFIED,
+        **problems(410),
     },
 )
 async def download_output(
@@ -238,6 +244,7 @@ async def download_output(
     row = await read_one(runtime, jobs, min_position, job_id, lambda: with_output(jobs.get(job_id)))
     scoring = row.scoring or {}
     digest, form = scoring["output"]["digest"], scoring["format"]
+    await asyncio.to_thread(runtime.queries.datasets.need_data, row.dataset_id)
     if not_modified(request, response, digest):
         return Response(status_code=304, headers=dict(response.headers))
     path = await asyncio.to_thread(runtime.artifacts.path, digest)

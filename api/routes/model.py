@@ -3,7 +3,7 @@
 import asyncio
 from typing import Annotated, Any
 
-from fastapi import Path, Query, Request, Response
+from fastapi import Path, Request, Response
 
 from api.dependencies import (
     ContextDep,
@@ -18,18 +18,16 @@ from api.dependencies import (
     send,
 )
 from api.routes.base import NOT_MODIFIED, WholeFile, not_modified, problems, router, whole_file
-from api.schemas.base import CommandAnswer, Page, Reason, Whole, answered
-from api.schemas.model import AliasAnswer, AliasIn, ModelOut, ModelVersionOut, ReasonIn
+from api.schemas.base import CommandAnswer, Page, ReasonIn, ReasonQuery, Whole, answered, needed
+from api.schemas.model import AliasAnswer, AliasIn, ModelOut, ModelVersionOut
 from skyulf.commands.base import Name
 from skyulf.commands.model import RemoveModelAlias, RetireModelVersion, SetModelAlias
-from skyulf.errors import Fault, Invalid
 from skyulf.events.model import ModelAliasSet
 from skyulf.events.registry import decode
 
 routes = router("model")
 
 Number = Annotated[Whole, Path(ge=1, lt=2**31)]
-ReasonQuery = Annotated[Reason | None, Query(description="Why; it may stand in the body instead.")]
 
 
 @routes.put(
@@ -79,9 +77,7 @@ async def retire_version(
     reason: ReasonQuery = None,
 ) -> Any:
     """Retire a version: it may no longer be deployed or given an alias. A reason is required."""
-    why = reason or (body.reason if body else None)
-    if why is None:
-        raise Invalid("retiring a version needs a reason", [Fault("reason", "a sentence, in the query or the body")])
+    why = needed(reason or (body.reason if body else None), "retiring a version")
     command = RetireModelVersion(id=f"model-{name}", model_version=number)
     answer = await send(runtime, command, replace_reason(context, why))
     response.headers["ETag"] = f'"{answer.version}"'
@@ -149,6 +145,7 @@ async def show_version(
     responses={
         200: {"content": {"application/octet-stream": {}}, "description": "The model's file (skops)."},
         **NOT_MODIFIED,
+        **problems(410),
     },
 )
 async def download_version(
@@ -163,6 +160,8 @@ async def download_version(
     """Download the file of a version; its SHA-256 is the version's ``artifact``, and its ETag."""
     versions = queries.model_versions
     row = await read_one(runtime, versions, min_position, f"model-{name}", lambda: versions.get_version(name, number))
+    job = await asyncio.to_thread(runtime.queries.jobs.get, row.job_id)
+    await asyncio.to_thread(runtime.queries.datasets.need_data, job.dataset_id)
     if not_modified(request, response, row.artifact):
         return Response(status_code=304, headers=dict(response.headers))
     path = await asyncio.to_thread(runtime.artifacts.path, row.artifact)

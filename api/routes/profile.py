@@ -24,7 +24,7 @@ Target = Annotated[str | None, Query(max_length=1000, description="The column to
 
 
 @routes.get(
-    "/datasets/{dataset_id}/profile", response_model=DatasetProfile, responses={**NOT_MODIFIED, **problems(409)}
+    "/datasets/{dataset_id}/profile", response_model=DatasetProfile, responses={**NOT_MODIFIED, **problems(409, 410)}
 )
 async def show_profile(
     dataset_id: str,
@@ -41,6 +41,7 @@ async def show_profile(
     409 where it cannot be made within its limits of time and memory.
     """
     row = await _version(runtime, queries, min_position, dataset_id, dataset_version)
+    await asyncio.to_thread(runtime.queries.datasets.need_data, dataset_id)
     digest = row.profile
     if digest is None and queries.as_of is not None:
         raise NotFound(
@@ -62,7 +63,9 @@ def _shown(runtime: Runtime, row: DatasetVersionRow, digest: str, target: str | 
     return msgspec.json.encode({**head, **profile, "warnings": told})
 
 
-@routes.get("/datasets/{dataset_id}/drift", response_model=DatasetDrift, responses={**NOT_MODIFIED, **problems(409)})
+@routes.get(
+    "/datasets/{dataset_id}/drift", response_model=DatasetDrift, responses={**NOT_MODIFIED, **problems(409, 410)}
+)
 async def show_drift(
     dataset_id: str,
     runtime: RuntimeDep,
@@ -75,6 +78,7 @@ async def show_drift(
 ) -> Any:
     """Show how far each column of a version has moved from another version's; 503 and 409 as for a profile."""
     before = await _version(runtime, queries, min_position, dataset_id, reference)
+    await asyncio.to_thread(runtime.queries.datasets.need_data, dataset_id)
     after = await _version(runtime, queries, min_position, dataset_id, current)
     if not_modified(request, response, f"{before.artifact}-{after.artifact}"):
         return Response(status_code=304, headers=dict(response.headers))

@@ -7,7 +7,7 @@ import msgspec
 from fastapi import Request, Response
 from starlette.responses import HTMLResponse
 
-from api.dependencies import RuntimeDep, made
+from api.dependencies import AsOf, RuntimeDep, made, position_of
 from api.report_page import POLICY, page_of
 from api.routes.base import router
 from api.routes.model import Number
@@ -26,12 +26,15 @@ PAGE: dict[int | str, dict[str, Any]] = {
 
 
 @routes.get("/audit/model/{name}/versions/{number}/report", response_class=Response, responses=PAGE)
-async def show_report(name: Name, number: Number, runtime: RuntimeDep, request: Request) -> Response:
+async def show_report(
+    name: Name, number: Number, runtime: RuntimeDep, request: Request, as_of: AsOf = None
+) -> Response:
     """Report all that the log knows of a version: data, training, evaluation, uses, changes, people, and the proofs.
 
     JSON, or with ``Accept: text/html`` one page with pictures that fetches nothing (docs/report.md).
     """
-    report = await asyncio.to_thread(runtime.reports.report, name, number, runtime.now())
+    position = None if as_of is None else await position_of(runtime, as_of)
+    report = await asyncio.to_thread(runtime.reports.report, name, number, runtime.now(), position)
     if not request.headers.get("accept", "").startswith("text/html"):
         return Response(await asyncio.to_thread(msgspec.json.encode, report), media_type="application/json")
     pictures: list[str] = []

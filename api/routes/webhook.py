@@ -23,9 +23,7 @@ from api.dependencies import (
     send,
 )
 from api.routes.base import NOT_MODIFIED, not_modified, problems, router
-from api.routes.model import ReasonQuery
-from api.schemas.base import CommandAnswer, Page, answered
-from api.schemas.model import ReasonIn
+from api.schemas.base import CommandAnswer, Page, ReasonIn, ReasonQuery, answered
 from api.schemas.webhook import (
     ReplayIn,
     SecretAnswer,

@@ -11,7 +11,7 @@ from skyulf.adapters.postgres import SETTING, connect, first_line, refused
 from skyulf.adapters.read_tables import metadata
 from skyulf.errors import Misconfigured
 
-VERSION = 5
+VERSION = 6
 """The schema that this code works with; `migrate` brings a database to it."""
 
 TYPE_OF_TOPIC: LiteralString = "split_part(topic, '@', 1)"
@@ -175,6 +175,14 @@ LEDGER: tuple[LiteralString, ...] = (
 )
 """The tree over the events, and the checkpoints that were signed (`ledger_store`)."""
 
+ARTIFACT_KEYS: tuple[LiteralString, ...] = (
+    "CREATE TABLE {schema}.skyulf_dataset_keys (dataset text PRIMARY KEY, key bytea)",
+    "CREATE TABLE {schema}.skyulf_encrypted (digest text, dataset text, stored text NOT NULL, "
+    "PRIMARY KEY (digest, dataset))",
+    "CREATE INDEX skyulf_encrypted_dataset ON {schema}.skyulf_encrypted (dataset)",
+)
+"""The keys that artifacts are encrypted with (`artifact_keys`): they can be destroyed, as events cannot."""
+
 WEBHOOKS: tuple[LiteralString, ...] = (
     "CREATE TABLE {schema}.skyulf_deliveries (webhook text PRIMARY KEY, epoch integer NOT NULL, "
     "position bigint NOT NULL, waiting text NOT NULL) WITH (fillfactor = 50)",
@@ -191,6 +199,8 @@ GRANTS: tuple[LiteralString, ...] = (
     "GRANT SELECT, INSERT, UPDATE, DELETE ON {schema}.skyulf_leases TO {role}",
     "GRANT SELECT, INSERT, UPDATE ON {schema}.skyulf_ledger, {schema}.skyulf_ledger_tiles TO {role}",
     "GRANT SELECT, INSERT ON {schema}.skyulf_checkpoints TO {role}",
+    "GRANT SELECT, INSERT, UPDATE ON {schema}.skyulf_dataset_keys TO {role}",
+    "GRANT SELECT, INSERT, UPDATE, DELETE ON {schema}.skyulf_encrypted TO {role}",
     "GRANT SELECT, INSERT, UPDATE, DELETE ON {schema}.skyulf_deliveries, {schema}.skyulf_webhook_secrets TO {role}",
 )
 """What the role that the application works under needs; it makes the tables of read models itself."""
@@ -227,8 +237,7 @@ def _second(connection: Connection[Any], schema: str) -> None:
 
 
 def _third(connection: Connection[Any], schema: str) -> None:
-    for statement in LEDGER:
-        connection.execute(sql.SQL(statement).format(schema=sql.Identifier(schema)))
+    _execute(connection, schema, LEDGER)
 
 
 def _fourth(connection: Connection[Any], schema: str) -> None:
@@ -236,11 +245,19 @@ def _fourth(connection: Connection[Any], schema: str) -> None:
 
 
 def _fifth(connection: Connection[Any], schema: str) -> None:
-    for statement in WEBHOOKS:
+    _execute(connection, schema, ARTIFACT_KEYS)
+
+
+def _sixth(connection: Connection[Any], schema: str) -> None:
+    _execute(connection, schema, WEBHOOKS)
+
+
+def _execute(connection: Connection[Any], schema: str, statements: tuple[LiteralString, ...]) -> None:
+    for statement in statements:
         connection.execute(sql.SQL(statement).format(schema=sql.Identifier(schema)))
 
 
-STEPS = (_first, _second, _third, _fourth, _fifth)
+STEPS = (_first, _second, _third, _fourth, _fifth, _sixth)
 """What brings a database from each version to the next."""
 
 

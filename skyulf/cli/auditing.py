@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from skyulf.cli.options import DataDir, Json, begun
+from skyulf.cli.options import AsOf, DataDir, Json, begun
 
 audit = typer.Typer(no_args_is_help=True, help="Prove what the log holds, and find what was changed in it.")
 
@@ -132,14 +132,17 @@ def report(
             show_default=False,
         ),
     ] = None,
+    as_of: AsOf = None,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
-    """Write all that the log knows of a version of a model, with proofs, into one file for an auditor."""
+    """Write all that the log knows of a version of a model, with proofs, into one file; ends with 1 if one fails."""
     with begun(data_dir, as_json) as (screen, settings):
         from skyulf.cli.report import run
 
-        run(screen, settings, model, output, printed=as_json and output is None)
+        fine = run(screen, settings, model, output, as_of, printed=as_json and output is None)
+    if not fine:
+        raise typer.Exit(1)
 
 
 class Noun(StrEnum):

@@ -8,7 +8,7 @@ import typer
 
 from skyulf.cli.options import AsOf, Cursor, DataDir, Json, Limit, Order, Reason, begun
 
-datasets = typer.Typer(no_args_is_help=True, help="See what was taken in.")
+datasets = typer.Typer(no_args_is_help=True, help="See what was taken in, and erase it.")
 pipelines = typer.Typer(no_args_is_help=True, help="See the specs that were kept, and check others.")
 jobs = typer.Typer(
     no_args_is_help=True, help="See jobs that train, score or reproduce; compare, cancel and retry them."
@@ -17,7 +17,10 @@ models = typer.Typer(no_args_is_help=True, help="See models, their versions and 
 keys = typer.Typer(no_args_is_help=True, help="Say who may call a server, and for what.")
 deployments = typer.Typer(no_args_is_help=True, help="See and change what is served.")
 
+artifacts = typer.Typer(no_args_is_help=True, help="Remove files that nothing names.")
+
 GROUPS = {
+    "artifacts": artifacts,
     "datasets": datasets,
     "pipelines": pipelines,
     "jobs": jobs,
@@ -111,6 +114,36 @@ def profile_dataset(
         from skyulf.cli import profiles as of
 
         of.show_profile(screen, settings, dataset, version, target)
+
+
+@datasets.command("erase")
+def erase_dataset(
+    dataset: DatasetArg,
+    reason: Annotated[str, typer.Option(help="Why; it stands in the audit trail for ever.", show_default=False)],
+    yes: Annotated[bool, typer.Option("--yes", help="Erase it without asking.")] = False,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Erase a dataset's data for good: its files, and all that was trained or predicted with it."""
+    with begun(data_dir, as_json) as (screen, settings):
+        from skyulf.cli import datasets as of
+
+        of.erase(screen, settings, dataset, reason, yes)
+
+
+@artifacts.command("collect")
+def collect_artifacts(
+    older_than: Annotated[int, typer.Option(min=1, metavar="HOURS", help="Only files put so long ago.")] = 24,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be removed.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Remove without asking.")] = False,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Remove files of artifacts that no event names; what one names is never removed, unless it was erased."""
+    with begun(data_dir, as_json) as (screen, settings):
+        from skyulf.cli import artifacts as of
+
+        of.collect(screen, settings, older_than, dry_run, yes)
 
 
 @datasets.command("drift")

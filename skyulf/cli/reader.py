@@ -1,12 +1,12 @@
 """Looking at things: answers that hold all that is recorded, ids cut short, times and pages as people read them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from rich.table import Table
 
@@ -14,7 +14,7 @@ from skyulf.cli.client import Client, connected
 from skyulf.cli.screen import Screen
 from skyulf.cli.summaries import short_id
 from skyulf.errors import Fault, Invalid
-from skyulf.runtime import reading
+from skyulf.runtime import Runtime, reading
 from skyulf.settings import Settings
 
 WIDE = 150
@@ -72,6 +72,10 @@ class Reader:
         self._position = max(self._position, answer["position"])
         return answer
 
+    def delete(self, *path: str, **params: str | int) -> dict[str, Any]:
+        """Remove something that no event is about."""
+        return self._client.send("DELETE", f"{_url(path)}?{urlencode(params)}")
+
     def ask(self, *path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """Ask something that takes a body; nothing is changed by it."""
         return self._client.send("POST", f"{_url(path)}?min_position={self._position}", body)
@@ -100,12 +104,22 @@ def _url(path: tuple[str, ...]) -> str:
     return "/".join(["/v1", *(quote(part, safe="") for part in path)])
 
 
+def projecting(runtime: Runtime) -> None:
+    """Begin what a system in this process needs to be asked."""
+    runtime.projector.start()
+
+
 @contextmanager
-def looking(screen: Screen, settings: Settings, as_of: str | None = None) -> Iterator[Reader]:
+def looking(
+    screen: Screen,
+    settings: Settings,
+    as_of: str | None = None,
+    begin: Callable[[Runtime], None] = projecting,
+) -> Iterator[Reader]:
     """A reader of all that is recorded by now, or was then; a directory without a log is refused, and not made."""
     with reading(settings) as (log, _):
         head = log.head()
-    with connected(screen, settings, lambda runtime: runtime.projector.start()) as client:
+    with connected(screen, settings, begin) as client:
         yield Reader(client, head, as_of)
 
 

@@ -22,10 +22,16 @@ if TYPE_CHECKING:
 FORMS = {".html": "text/html", ".json": "application/json"}
 
 
-def run(screen: Screen, settings: Settings, text: str, output: Path | None, *, printed: bool) -> None:
-    """Write the report, or print it as JSON; without a server, the log is sealed before."""
+def run(
+    screen: Screen, settings: Settings, text: str, output: Path | None, as_of: str | None, *, printed: bool
+) -> bool:
+    """Write the report, or print it as JSON; without a server, the log is sealed before.
+
+    Whether its events are as they were sealed: one of a log that was changed is made all the same, and says so.
+    """
     name, asked = parse(text)
     _check(output)
+    when: dict[str, str | int] = {} if as_of is None else {"as_of": as_of}
     alone = not in_postgres(settings) and owner_of(settings) is None
 
     def begin(runtime: "Runtime") -> None:
@@ -36,18 +42,19 @@ def run(screen: Screen, settings: Settings, text: str, output: Path | None, *, p
     with auditing(settings) as (log, _, _):
         head = log.head()
     with connected(screen, settings, begin) as client:
-        reader = Reader(client, head)
+        reader = Reader(client, head, as_of)
         if asked is None:
             version = int(reader.get("models", name)["model_version"])
         else:
             version = int(asked) if asked.isdecimal() else resolve(reader, name, asked)
         path = f"/v1/audit/model/{name}/versions/{version}/report"
         if printed:
-            screen.document(client.get(path))
-            return
+            report = client.get(path, **when)
+            screen.document(report)
+            return not report["proofs"]["changed"]
         file = output or Path(f"{name}-{version}-report.html")
         with screen.busy(f"writing {file.name}"):
-            client.download(path, file, accept=FORMS[file.suffix.lower()])
+            client.download(path, file, accept=FORMS[file.suffix.lower()], **when)
     report = report_verifier.read_report(file)
     proofs = report["proofs"]
     told = {"model": name, "model_version": version, "file": str(file), "events": len(proofs["events"])}
@@ -57,6 +64,7 @@ def run(screen: Screen, settings: Settings, text: str, output: Path | None, *, p
     if proofs["changed"]:
         screen.note(f"NOT as they were sealed: the events at {', '.join(map(str, proofs['changed']))}", style="red")
     screen.note(f"{counted(len(report['not_known']), 'gap')} named in it; skyulf audit verify --report checks it")
+    return not proofs["changed"]
 
 
 def _check(output: Path | None) -> None:

@@ -136,7 +136,7 @@ def lines(release: Release, changes: tuple[Change, ...]) -> Iterator[str]:
     yield f"{len(release.events)} stored names of release {release.release}: {breaking} breaking changes"
 
 
-def read_release(path: Path = RELEASED) -> Release:
+def read_release(path: Path) -> Release:
     """What was released."""
     return msgspec.json.decode(path.read_bytes(), type=Release)
 
@@ -146,7 +146,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--release", metavar="VERSION", help="describe today's events as those of this release")
     release: str | None = parser.parse_args(arguments).release
-    before = read_release() if RELEASED.exists() else Release("none", {})
+    before = read_release(RELEASED) if RELEASED.exists() else Release("none", {})
     changes = compared(before)
     breaking = any(change.breaking for change in changes)
     if release is not None and not breaking:

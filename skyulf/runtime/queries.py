@@ -88,7 +88,7 @@ def make_queries(
         profiles=ProfileReader(artifacts),
         pipelines=pipelines,
         jobs=jobs,
-        evaluations=EvaluationService(jobs, artifacts),
+        evaluations=EvaluationService(jobs, datasets, artifacts),
         trials=TrialRepository(store),
         models=models,
         model_versions=versions,

@@ -164,11 +164,11 @@ ROLES: Mapping[str, Role] = {
             "all",
             holds=lambda it: (
                 it.sealer, it.queries, it.ingest, it.profiles, it.exports, it.predictions, it.prediction_log,
-                it.projector, it.worker, it.finisher, it.relay, it.deliverer,
+                it.projector, it.worker, it.finisher, it.eraser, it.relay, it.deliverer,
             ),
             starts=lambda it: (
-                it.keyring, it.sandbox, it.prediction_log, it.projector, it.worker, it.finisher, it.relay, it.progress,
-                it.sealer, it.deliverer,
+                it.keyring, it.sandbox, it.prediction_log, it.projector, it.worker, it.finisher, it.eraser, it.relay,
+                it.progress, it.sealer, it.deliverer,
             ),
             checks=(reaches_log, is_projected, parked_of),
             needs=(),
@@ -179,9 +179,9 @@ ROLES: Mapping[str, Role] = {
             "api",
             holds=lambda it: (
                 it.queries, it.bus, it.ingest, it.profiles, it.exports, it.predictions, it.prediction_log, it.projector,
-                it.address_rules,
+                it.eraser, it.address_rules,
             ),
-            starts=lambda it: (it.keyring, it.sandbox, it.prediction_log, it.progress),
+            starts=lambda it: (it.keyring, it.sandbox, it.prediction_log, it.eraser, it.progress),
             checks=(reaches_log, is_projected_by_others, parked_of),
             needs=(needs_postgres, needs_shared_artifacts),
             files=True,

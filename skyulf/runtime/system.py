@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from skyulf.adapters.job_queue import RowsJobQueue
 from skyulf.adapters.system import new_id, new_secret, new_seed, now
 from skyulf.adapters.unfinished_jobs import RowsUnfinishedJobs
-from skyulf.artifacts import ArtifactStore
+from skyulf.artifacts import DataStore
 from skyulf.commands import COMMANDS
 from skyulf.commands.bus import CommandBus
 from skyulf.errors import Misconfigured, Unavailable
@@ -32,7 +32,9 @@ from skyulf.queries.projection import ProjectionRepository
 from skyulf.queries.queue import QueueLimit
 from skyulf.queries.report.facts import FactsOfModels
 from skyulf.queries.report.service import ReportService
+from skyulf.reactions.collecting import Collector
 from skyulf.reactions.drift_watch import DriftWatch
+from skyulf.reactions.erasure import Eraser
 from skyulf.reactions.exporting import ExportService
 from skyulf.reactions.finishing import Finisher
 from skyulf.reactions.leases import Leases
@@ -204,9 +206,9 @@ class Runtime:
         return listener and self._closing(listener)
 
     @cached_property
-    def artifacts(self) -> ArtifactStore:
+    def artifacts(self) -> DataStore:
         """Tables, models and evaluations."""
-        return make_artifacts(self.settings, self.directory)
+        return self._closing(make_artifacts(self.settings, self.directory))
 
     @cached_property
     def ledger(self) -> LedgerStore:
@@ -353,6 +355,26 @@ class Runtime:
         )
         self._stops.append(finisher.stop)
         return finisher
+
+    @cached_property
+    def collector(self) -> Collector:
+        """What removes files that no event names."""
+        return Collector(self.log, self.artifacts, now)
+
+    @cached_property
+    def eraser(self) -> Eraser:
+        """What makes an end of data that was erased."""
+        bus, artifacts, leases, predictions = self.bus, self.artifacts, self.leases, self.predictions
+        return self._closing(
+            Eraser(
+                name=f"eraser-{new_id()}",
+                log=self.log,
+                bus=bus,
+                leases=leases,
+                artifacts=artifacts,
+                let_go=predictions.let_go,
+            )
+        )
 
     @cached_property
     def relay(self) -> Relay | None:

@@ -124,6 +124,15 @@ def test_the_page_holds_the_report_that_programs_get(page: Page, client: Client,
     assert report["data"]["name"] == EVIL
 
 
+def test_a_report_of_the_past_ends_where_it_is_asked_for(client: Client, reported: str) -> None:
+    now = client.get(PATH.format(reported)).json()
+    (alias,) = now["promotions"]
+    then = client.get(PATH.format(reported), params={"as_of": alias["position"] - 1}).json()
+    assert (then["promotions"], then["deployments"], then["position"]) == ([], [], alias["position"] - 1)
+    assert_problem(client.get(PATH.format(reported), params={"as_of": 2**40}), 422, "invalid")
+    assert_problem(client.get(PATH.format(reported), params={"as_of": 1}), 404, "not-found")
+
+
 def test_whoever_may_see_keys_may_have_a_report(client: Client) -> None:
     operation = "GET /v1/audit/model/{name}/versions/{number}/report"
     assert PERMISSIONS[operation] == PERMISSIONS["GET /v1/keys"]

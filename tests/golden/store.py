@@ -31,7 +31,15 @@ from builders import (
 from skyulf.events import cloudevents
 from skyulf.events.access import CommandsDenied, Denial, KeyIssued, KeyRevoked, RoleGranted, RoleRevoked
 from skyulf.events.base import DomainEvent
-from skyulf.events.dataset import DatasetCreated, DatasetProfiled, DatasetVersionAdded, Source, Suspicion
+from skyulf.events.dataset import (
+    DatasetCreated,
+    DatasetErased,
+    DatasetErasureFinished,
+    DatasetProfiled,
+    DatasetVersionAdded,
+    Source,
+    Suspicion,
+)
 from skyulf.events.deployment import (
     ColumnDrift,
     DeploymentCreated,
@@ -117,6 +125,8 @@ EXAMPLES: dict[str, list[DomainEvent]] = {
             sampled=100,
             warnings=(Suspicion(rule="duplicate", columns=("x", "z")),),
         ),
+        DatasetErased(artifacts=("sha256:bb", "sha256:cc"), models=(target(1),), deployments=("shop",)),
+        DatasetErasureFinished(artifacts=("sha256:bb",), shared=("sha256:cc",)),
     ],
     "pipeline-1": [
         PipelineCreated(name="flowers", spec=SPEC),

@@ -106,9 +106,9 @@ class FactsOfModels:
         self._artifacts = artifacts
         self._history = history
 
-    def gather(self, name: str, number: int) -> Facts:
-        """The facts as of now; raises `NotFound`."""
-        head = self._log.head()
+    def gather(self, name: str, number: int, as_of: int | None = None) -> Facts:
+        """The facts as of a position, or as of now; raises `NotFound`."""
+        head = self._log.head() if as_of is None else as_of
         stream = f"model-{name}"
         of_model = self._course("model", name, head)
         version = find_row(MODEL_VERSIONS, of_model, version_key(stream, number))

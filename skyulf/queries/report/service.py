@@ -23,9 +23,12 @@ class ReportService:
         self._audit = audit
         self._skyulf = skyulf
 
-    def report(self, name: str, number: int, now: datetime) -> dict[str, Any]:
-        """Everything that is known of a version, as JSON (docs/report.md); raises `NotFound`."""
-        facts = self._facts.gather(name, number)
+    def report(self, name: str, number: int, now: datetime, as_of: int | None = None) -> dict[str, Any]:
+        """Everything that is known of a version, or was at a position, as JSON (docs/report.md); raises `NotFound`.
+
+        Proofs are those of ``now`` in any case.
+        """
+        facts = self._facts.gather(name, number, as_of)
         document: dict[str, Any] = {
             "format": FORMAT,
             "model": name,
@@ -33,6 +36,7 @@ class ReportService:
             "made_at": moment(now),
             "made_by": f"Skyulf {self._skyulf}",
             "position": facts.position,
+            "as_of": as_of,
             "identity": identity(facts),
             "data": data(facts),
             "design": design(facts),

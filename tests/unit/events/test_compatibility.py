@@ -1,11 +1,12 @@
 """The check of today's events against a release: what it calls breaking, where, and what it says to do."""
 
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import pytest
 from pydantic import Field
 
-from skyulf.events import registry
+from skyulf.events import compatibility, registry
 from skyulf.events.base import DomainEvent, Value
 from skyulf.events.compatibility import Release, compared, described, lines, main, read_release
 from skyulf.events.registry import Succession
@@ -233,8 +234,21 @@ def test_a_release_keeps_the_schemas_of_names_that_are_written_no_longer(
 
 def test_todays_events_break_nothing_that_was_released(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([]) == 0
-    released = read_release()
+    released = read_release(compatibility.RELEASED)
     assert capsys.readouterr().out.endswith(f"release {released.release}: 0 breaking changes\n")
+
+
+def test_a_release_is_described_unless_something_breaks(
+    events: dict[str, type[DomainEvent]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "released.json"
+    monkeypatch.setattr(compatibility, "RELEASED", file)
+    events["Came"] = Came
+    assert main(["--release", "1.0"]) == 0
+    assert read_release(file) == Release("1.0", RELEASED)
+    events["Came"] = changed(nights=None)
+    assert main(["--release", "1.1"]) == 1
+    assert read_release(file).release == "1.0"
 
 
 def test_what_a_person_reads_names_what_breaks_first(events: dict[str, type[DomainEvent]]) -> None:

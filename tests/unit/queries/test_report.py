@@ -8,6 +8,7 @@ import pytest
 from audited import EVALUATION, EXPLANATION, Life, lived
 from builders import named, target
 
+from api.report_page import page_of
 from skyulf.errors import Damaged, NotFound
 from skyulf.events.deployment import DeploymentRolledOut
 from skyulf.events.ledger import canonical
@@ -167,6 +168,9 @@ def test_an_event_that_was_changed_after_it_was_sealed_is_named(life: Life, plac
     report = life.report()
     assert report["proofs"]["changed"] == [found.position]
     assert "NOT as they were sealed" in point(report, "without trust in the operator")["words"]
+    page = page_of(report, [], None)
+    assert "The log is NOT as it was sealed." in page
+    assert "are proved</strong>" not in page
 
 
 def forge(life: Life, at: int, data: bytes) -> None:
@@ -196,6 +200,21 @@ def test_an_event_that_cannot_be_read_is_named_and_proved(life: Life) -> None:
     assert f"cannot read the events at {unknown.position}" in gaps(report, "changes")
     (entry,) = [each for each in report["proofs"]["events"] if each["position"] == unknown.position]
     assert entry["line"] == canonical(unknown).decode()
+
+
+def test_as_of_a_position_it_is_the_report_of_a_log_that_ended_there(life: Life, tmp_path: Path) -> None:
+    (first, *_) = life.report()["promotions"]
+    for position in (first["position"] - 1, first["position"], first["position"] + 4, life.position):
+        shorter = Life(tmp_path, artifacts=life.artifacts)
+        for recorded in life.log.read(0, position).events:
+            shorter.log._keep(recorded)
+        then, there = life.report(as_of=position), shorter.report()
+        for name in ("identity", "data", "design", "evaluation", "promotions", "deployments", "people", "changes"):
+            assert then[name] == there[name]
+        assert then["proofs"]["proved"] == len(then["changes"])
+    assert life.report(as_of=first["position"] - 1)["promotions"] == []
+    with pytest.raises(NotFound, match="has no version 1"):
+        life.report(as_of=4)
 
 
 def test_what_is_not_there_is_not_found(life: Life) -> None:

@@ -84,6 +84,7 @@ PERMISSIONS: Mapping[str, Roles] = {
     "GET /v1/audit/tile/{path:path}": AUDITORS,
     "GET /v1/audit/{noun}/{id}": READERS,
     "GET /v1/audit/{noun}/{id}/diff": READERS,
+    "GET /v1/audit/model/{name}/versions/{number}/report": ADMIN | {"auditor"},
     "GET /v1/lineage/{noun}/{id}": READERS,
     "GET /v1/projections": READERS,
     "GET /v1/projections/{name}": READERS,

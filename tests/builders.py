@@ -12,20 +12,12 @@ from skyulf.commands.base import Context
 from skyulf.events.base import Actor, DomainEvent, Metadata, Recorded
 from skyulf.events.dataset import Column, DatasetCreated, DatasetVersionAdded, Source
 from skyulf.events.deployment import PredictionsLogged, Target
-from skyulf.events.job import (
-    CandidateScore,
-    DatasetScored,
-    JobCreated,
-    Limits,
-    ModelTrained,
-    Problem,
-    ScoringCreated,
-    Trial,
-)
+from skyulf.events.job import CandidateScore, JobCreated, Limits, ModelTrained, Problem, Trial
 from skyulf.events.log import Append, EventLog, Write
 from skyulf.events.model import ModelVersionRegistered
 from skyulf.events.pipeline import PipelineCreated, PipelineRevised
 from skyulf.events.reproduction import Comparison, Fact, ModelReproduced, ReproductionCreated
+from skyulf.events.scoring import DatasetScored, ScoringCreated
 from skyulf.projections.base import Projection, Row
 from skyulf.projections.store import ReadStore, Selection
 

@@ -9,7 +9,18 @@ from fastapi import Depends, Query, Request, Response
 from fastapi import Path as InPath
 from starlette.datastructures import FormData
 
-from api.dependencies import ContextDep, MinPositionDep, PageDep, RuntimeDep, read_one, read_page, replace_reason, send
+from api.dependencies import (
+    ContextDep,
+    ListQueriesDep,
+    MinPositionDep,
+    PageDep,
+    QueriesDep,
+    RuntimeDep,
+    read_one,
+    read_page,
+    replace_reason,
+    send,
+)
 from api.routes.base import NOT_MODIFIED, not_modified, problems, router
 from api.schemas.base import Page, ReasonIn, ReasonQuery, Whole, answered, needed
 from api.schemas.dataset import (
@@ -32,7 +43,7 @@ from skyulf.events.registry import decode
 from skyulf.ingest.remarks import warnings
 from skyulf.projections.dataset import DatasetVersionRow, erasure_shown
 from skyulf.queries.base import LARGEST_PAGE
-from skyulf.runtime import Runtime
+from skyulf.runtime import Queries, Runtime
 
 routes = router("dataset")
 
@@ -122,23 +133,27 @@ async def erase_dataset(
 
 @routes.get("/datasets", response_model=Page[DatasetListed])
 async def list_datasets(
-    runtime: RuntimeDep, page: PageDep, min_position: MinPositionDep, name: str | None = None
+    runtime: RuntimeDep, page: PageDep, queries: ListQueriesDep, min_position: MinPositionDep, name: str | None = None
 ) -> Any:
     """List datasets, the newest first."""
-    repository = runtime.queries.datasets
+    repository = queries.datasets
     return await read_page(runtime, repository, DatasetListed, min_position, page, {"name": name})
 
 
 @routes.get("/datasets/{dataset_id}", response_model=DatasetOut, responses=NOT_MODIFIED)
 async def show_dataset(
-    dataset_id: str, runtime: RuntimeDep, min_position: MinPositionDep, request: Request, response: Response
+    dataset_id: str,
+    runtime: RuntimeDep,
+    queries: QueriesDep,
+    min_position: MinPositionDep,
+    request: Request,
+    response: Response,
 ) -> Any:
     """Show a dataset with the columns of its newest version."""
-    queries = runtime.queries
     row = await read_one(runtime, queries.datasets, min_position, dataset_id, lambda: queries.datasets.get(dataset_id))
     if not_modified(request, response, row.version):
         return Response(status_code=304, headers=dict(response.headers))
-    newest = await _version(runtime, min_position, dataset_id, row.dataset_version)
+    newest = await _version(runtime, queries, min_position, dataset_id, row.dataset_version)
     listed = DatasetListed.model_validate(row).model_dump()
     columns = [Column.model_validate(column) for column in newest.columns]
     told = warnings(columns, newest.rows, newest.source["types"])
@@ -147,10 +162,10 @@ async def show_dataset(
 
 @routes.get("/datasets/{dataset_id}/versions", response_model=Page[DatasetVersionOut])
 async def list_dataset_versions(
-    dataset_id: str, runtime: RuntimeDep, page: PageDep, min_position: MinPositionDep
+    dataset_id: str, runtime: RuntimeDep, page: PageDep, queries: ListQueriesDep, min_position: MinPositionDep
 ) -> Any:
     """List the versions of a dataset, the first one first."""
-    datasets, versions = runtime.queries.datasets, runtime.queries.dataset_versions
+    datasets, versions = queries.datasets, queries.dataset_versions
     await read_one(runtime, datasets, min_position, dataset_id, lambda: datasets.get(dataset_id))
     return await read_page(runtime, versions, DatasetVersionOut, min_position, page, {"dataset_id": dataset_id})
 
@@ -160,12 +175,13 @@ async def show_dataset_version(
     dataset_id: str,
     number: Number,
     runtime: RuntimeDep,
+    queries: QueriesDep,
     min_position: MinPositionDep,
     request: Request,
     response: Response,
 ) -> Any:
     """Show a version of a dataset; it never changes."""
-    row = await _version(runtime, min_position, dataset_id, number)
+    row = await _version(runtime, queries, min_position, dataset_id, number)
     if not_modified(request, response, row.artifact):
         return Response(status_code=304, headers=dict(response.headers))
     return row
@@ -175,6 +191,7 @@ async def show_dataset_version(
 async def show_dataset_rows(
     dataset_id: str,
     runtime: RuntimeDep,
+    queries: QueriesDep,
     min_position: MinPositionDep,
     request: Request,
     response: Response,
@@ -182,10 +199,10 @@ async def show_dataset_rows(
     dataset_version: Annotated[Whole | None, Query(ge=1, lt=2**31, description="The newest, if left out.")] = None,
 ) -> Any:
     """Show the first rows of a dataset as they were read."""
-    datasets = runtime.queries.datasets
+    datasets = queries.datasets
     row = await read_one(runtime, datasets, min_position, dataset_id, lambda: datasets.get(dataset_id))
     await asyncio.to_thread(runtime.queries.datasets.need_data, dataset_id)
-    version = await _version(runtime, min_position, dataset_id, dataset_version or row.dataset_version)
+    version = await _version(runtime, queries, min_position, dataset_id, dataset_version or row.dataset_version)
     if not_modified(request, response, f"{version.artifact}-{limit}"):
         return Response(status_code=304, headers=dict(response.headers))
     items = await asyncio.to_thread(runtime.ingest.first_rows, version.artifact, limit)
@@ -194,6 +211,8 @@ async def show_dataset_rows(
     return Response(content, media_type="application/json", headers=dict(response.headers))
 
 
-async def _version(runtime: Runtime, min_position: int | None, dataset_id: str, number: int) -> DatasetVersionRow:
-    versions = runtime.queries.dataset_versions
+async def _version(
+    runtime: Runtime, queries: Queries, min_position: int | None, dataset_id: str, number: int
+) -> DatasetVersionRow:
+    versions = queries.dataset_versions
     return await read_one(runtime, versions, min_position, dataset_id, lambda: versions.get_version(dataset_id, number))

@@ -8,7 +8,8 @@ from pydantic import Field, model_validator
 from api.schemas.base import Derived, Reason, Request, Response, see_one_version
 from api.schemas.reproduction import ReproductionOut
 from skyulf.commands.base import Name
-from skyulf.events.job import JobStatus, ScoreFormat, TrialState
+from skyulf.events.job import JobStatus, TrialState
+from skyulf.events.scoring import ScoreFormat
 from skyulf.projections.job import JobKind, JobRow
 
 

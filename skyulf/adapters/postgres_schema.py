@@ -6,6 +6,7 @@ from typing import Any, LiteralString
 import psycopg
 from psycopg import Connection, errors, sql
 
+from skyulf.adapters.history_tables import table_names
 from skyulf.adapters.postgres import SETTING, connect, first_line, refused
 from skyulf.adapters.read_tables import metadata
 from skyulf.errors import Misconfigured
@@ -299,8 +300,8 @@ def _make_way(connection: Connection[Any], schema: str, role: str) -> None:
     """
     if connection.execute("SELECT to_regclass('skyulf_builds')").fetchone() == (None,):
         return
-    builds = [f"{name}_{number}" for name, number in connection.execute("SELECT projection, number FROM skyulf_builds")]
-    names = [*metadata.tables, *builds]
+    builds = connection.execute("SELECT projection, number FROM skyulf_builds").fetchall()
+    names = [*metadata.tables, *(table for build in builds for table in table_names(*build))]
     for (name,) in connection.execute(READ_MODELS, [schema, role, names]).fetchall():
         connection.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(schema, name)))
 

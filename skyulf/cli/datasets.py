@@ -19,7 +19,7 @@ LOOK_AGAIN = 0.2
 
 def show_all(screen: Screen, settings: Settings, part: Part, name: str | None) -> None:
     """List datasets."""
-    with looking(screen, settings) as reader:
+    with looking(screen, settings, part.as_of) as reader:
         page = reader.get("datasets", **part.params(), name=name)
     made = table("name", "id", "version", "rows", "columns", "created (UTC)", right=("version", "rows", "columns"))
     for item in page["items"]:
@@ -35,9 +35,9 @@ def show_all(screen: Screen, settings: Settings, part: Part, name: str | None) -
     show_page(screen, page, made, "There are no such datasets; skyulf train FILE --target COLUMN takes one in.")
 
 
-def show_one(screen: Screen, settings: Settings, text: str) -> None:
+def show_one(screen: Screen, settings: Settings, text: str, as_of: str | None) -> None:
     """Show a dataset and the columns of its newest version."""
-    with looking(screen, settings) as reader:
+    with looking(screen, settings, as_of) as reader:
         dataset = reader.get("datasets", reader.id_of("datasets", text))
     screen.document(dataset)
     rows = dataset["rows"]
@@ -59,7 +59,7 @@ def show_one(screen: Screen, settings: Settings, text: str) -> None:
 
 def erase(screen: Screen, settings: Settings, text: str, reason: str, yes: bool) -> None:
     """Erase a dataset, once it is said what goes with it and that this is meant."""
-    with looking(screen, settings, _erasing) as reader:
+    with looking(screen, settings, begin=_erasing) as reader:
         dataset_id = reader.id_of("datasets", text)
         if not yes:
             _ask(screen, reader.get("datasets", dataset_id), reader.get("lineage", "dataset", dataset_id)["impact"])

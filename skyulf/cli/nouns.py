@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from skyulf.cli.options import Cursor, DataDir, Json, Limit, Order, Reason, begun
+from skyulf.cli.options import AsOf, Cursor, DataDir, Json, Limit, Order, Reason, begun
 
 datasets = typer.Typer(no_args_is_help=True, help="See what was taken in, and erase it.")
 pipelines = typer.Typer(no_args_is_help=True, help="See the specs that were kept, and check others.")
@@ -75,6 +75,7 @@ def list_datasets(
     limit: Limit = 50,
     cursor: Cursor = None,
     order: Order = None,
+    as_of: AsOf = None,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
@@ -83,16 +84,16 @@ def list_datasets(
         from skyulf.cli import datasets as of
         from skyulf.cli.reader import Part
 
-        of.show_all(screen, settings, Part(limit, cursor, order), name)
+        of.show_all(screen, settings, Part(limit, cursor, order, as_of), name)
 
 
 @datasets.command("show")
-def show_dataset(dataset: DatasetArg, data_dir: DataDir = None, as_json: Json = False) -> None:
+def show_dataset(dataset: DatasetArg, as_of: AsOf = None, data_dir: DataDir = None, as_json: Json = False) -> None:
     """Show a dataset and the columns of its newest version."""
     with begun(data_dir, as_json) as (screen, settings):
         from skyulf.cli import datasets as of
 
-        of.show_one(screen, settings, dataset)
+        of.show_one(screen, settings, dataset, as_of)
 
 
 @datasets.command("profile")
@@ -172,6 +173,7 @@ def list_pipelines(
     limit: Limit = 50,
     cursor: Cursor = None,
     order: Order = None,
+    as_of: AsOf = None,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
@@ -180,16 +182,16 @@ def list_pipelines(
         from skyulf.cli import pipelines as of
         from skyulf.cli.reader import Part
 
-        of.show_all(screen, settings, Part(limit, cursor, order), name, archived)
+        of.show_all(screen, settings, Part(limit, cursor, order, as_of), name, archived)
 
 
 @pipelines.command("show")
-def show_pipeline(pipeline: PipelineArg, data_dir: DataDir = None, as_json: Json = False) -> None:
+def show_pipeline(pipeline: PipelineArg, as_of: AsOf = None, data_dir: DataDir = None, as_json: Json = False) -> None:
     """Show a pipeline and its steps."""
     with begun(data_dir, as_json) as (screen, settings):
         from skyulf.cli import pipelines as of
 
-        of.show_one(screen, settings, pipeline)
+        of.show_one(screen, settings, pipeline, as_of)
 
 
 @pipelines.command("check")
@@ -221,6 +223,7 @@ def list_jobs(
     limit: Limit = 50,
     cursor: Cursor = None,
     order: Order = None,
+    as_of: AsOf = None,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
@@ -229,18 +232,18 @@ def list_jobs(
         from skyulf.cli import jobs as of
         from skyulf.cli.reader import Part
 
-        part = Part(limit, cursor, order)
+        part = Part(limit, cursor, order, as_of)
         doing, standing = kind.value if kind else None, status.value if status else None
         of.show_all(screen, settings, part, doing, standing, model, dataset, pipeline)
 
 
 @jobs.command("show")
-def show_job(job: JobArg, data_dir: DataDir = None, as_json: Json = False) -> None:
+def show_job(job: JobArg, as_of: AsOf = None, data_dir: DataDir = None, as_json: Json = False) -> None:
     """Show a job: what was asked, how far it is, and what came of it."""
     with begun(data_dir, as_json) as (screen, settings):
         from skyulf.cli import jobs as of
 
-        of.show_one(screen, settings, job)
+        of.show_one(screen, settings, job, as_of)
 
 
 @jobs.command("trials")
@@ -251,6 +254,7 @@ def list_trials(
     order: Annotated[
         str | None, typer.Option(metavar="ORDER", help="best (the default), number or -number.", show_default=False)
     ] = None,
+    as_of: AsOf = None,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
@@ -259,7 +263,7 @@ def list_trials(
         from skyulf.cli import jobs as of
         from skyulf.cli.reader import Part
 
-        of.trials(screen, settings, job, Part(limit, cursor, order))
+        of.trials(screen, settings, job, Part(limit, cursor, order, as_of))
 
 
 @jobs.command("cancel")
@@ -304,14 +308,19 @@ def compare_jobs(
 
 @models.command("list")
 def list_models(
-    limit: Limit = 50, cursor: Cursor = None, order: Order = None, data_dir: DataDir = None, as_json: Json = False
+    limit: Limit = 50,
+    cursor: Cursor = None,
+    order: Order = None,
+    as_of: AsOf = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
 ) -> None:
     """List models, by name."""
     with begun(data_dir, as_json) as (screen, settings):
         from skyulf.cli import models as of
         from skyulf.cli.reader import Part
 
-        of.show_all(screen, settings, Part(limit, cursor, order))
+        of.show_all(screen, settings, Part(limit, cursor, order, as_of))
 
 
 @models.command("show")
@@ -319,6 +328,7 @@ def show_model(
     model: Annotated[str, typer.Argument(metavar="MODEL[:VERSION]", help="A model, or a version (or alias) of it.")],
     limit: Limit = 50,
     cursor: Cursor = None,
+    as_of: AsOf = None,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
@@ -327,7 +337,7 @@ def show_model(
         from skyulf.cli import models as of
         from skyulf.cli.reader import Part
 
-        of.show_one(screen, settings, model, Part(limit, cursor))
+        of.show_one(screen, settings, model, Part(limit, cursor, None, as_of))
 
 
 @deployments.command("list")
@@ -341,6 +351,7 @@ def list_deployments(
     limit: Limit = 50,
     cursor: Cursor = None,
     order: Order = None,
+    as_of: AsOf = None,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
@@ -349,16 +360,16 @@ def list_deployments(
         from skyulf.cli import deployments as of
         from skyulf.cli.reader import Part
 
-        of.show_all(screen, settings, Part(limit, cursor, order), status.value if status else None, model)
+        of.show_all(screen, settings, Part(limit, cursor, order, as_of), status.value if status else None, model)
 
 
 @deployments.command("show")
-def show_deployment(name: DeploymentArg, data_dir: DataDir = None, as_json: Json = False) -> None:
+def show_deployment(name: DeploymentArg, as_of: AsOf = None, data_dir: DataDir = None, as_json: Json = False) -> None:
     """Show what a deployment serves, and its history."""
     with begun(data_dir, as_json) as (screen, settings):
         from skyulf.cli import deployments as of
 
-        of.show_one(screen, settings, name)
+        of.show_one(screen, settings, name, as_of)
 
 
 @deployments.command("deploy")
@@ -402,6 +413,7 @@ def log_of_deployment(
     limit: Limit = 50,
     cursor: Cursor = None,
     order: Order = None,
+    as_of: AsOf = None,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
@@ -409,9 +421,12 @@ def log_of_deployment(
     with begun(data_dir, as_json) as (screen, settings):
         from skyulf.cli import deployments as of
         from skyulf.cli.reader import Part
+        from skyulf.cli.screen import UsageError
 
+        if share is not None and as_of is not None:
+            raise UsageError("--as-of shows what was logged by then; what is to be logged (--share) begins now")
         if share is None:
-            of.show_log(screen, settings, name, Part(limit, cursor, order or "-position"))
+            of.show_log(screen, settings, name, Part(limit, cursor, order or "-position", as_of))
         else:
             body = {"share": share, "keep_rows": keep_rows, "alert": alert.value}
             of.set_log(screen, settings, name, {**body, "reason": reason or "skyulf deployments log"})
@@ -508,6 +523,7 @@ def list_keys(
     limit: Limit = 50,
     cursor: Cursor = None,
     order: Order = None,
+    as_of: AsOf = None,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
@@ -516,4 +532,4 @@ def list_keys(
         from skyulf.cli import keys as of
         from skyulf.cli.reader import Part
 
-        of.show_all(screen, settings, Part(limit, cursor, order))
+        of.show_all(screen, settings, Part(limit, cursor, order, as_of))

@@ -34,6 +34,7 @@ class Part:
     limit: int
     cursor: str | None = None
     order: str | None = None
+    as_of: str | None = None
 
     def params(self) -> dict[str, str | int | None]:
         """The part as a query has it."""
@@ -41,16 +42,20 @@ class Part:
 
 
 class Reader:
-    """Asks the system; answers hold everything up to a position, and what was sent through it."""
+    """Asks the system; answers hold everything up to a position, and what was sent through it.
 
-    def __init__(self, client: Client, position: int) -> None:
+    With ``as_of``, a position or a time, they show what was shown then.
+    """
+
+    def __init__(self, client: Client, position: int, as_of: str | None = None) -> None:
         self._client = client
         self._position = position
+        self._when = {} if as_of is None else {"as_of": as_of}
 
     def get(self, *path: str, **params: str | int | None) -> dict[str, Any]:
         """Read something; what is None is left out."""
         given = {name: value for name, value in params.items() if value is not None}
-        return self._client.get(_url(path), min_position=self._position, **given)
+        return self._client.get(_url(path), min_position=self._position, **self._when, **given)
 
     def download(self, target: Path, *path: str) -> None:
         """Write what stands there into a file."""
@@ -105,12 +110,17 @@ def projecting(runtime: Runtime) -> None:
 
 
 @contextmanager
-def looking(screen: Screen, settings: Settings, begin: Callable[[Runtime], None] = projecting) -> Iterator[Reader]:
-    """A reader of all that is recorded by now; a directory without a log is refused, and not made."""
+def looking(
+    screen: Screen,
+    settings: Settings,
+    as_of: str | None = None,
+    begin: Callable[[Runtime], None] = projecting,
+) -> Iterator[Reader]:
+    """A reader of all that is recorded by now, or was then; a directory without a log is refused, and not made."""
     with reading(settings) as (log, _):
         head = log.head()
     with connected(screen, settings, begin) as client:
-        yield Reader(client, head)
+        yield Reader(client, head, as_of)
 
 
 def shown_id(screen: Screen, text: str) -> str:

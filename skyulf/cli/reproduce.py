@@ -7,7 +7,7 @@ from typing import Any
 from rich.text import Text
 
 from skyulf.cli.client import Client, connected
-from skyulf.cli.models import parse
+from skyulf.cli.models import as_asked, parse
 from skyulf.cli.reader import version_of
 from skyulf.cli.screen import Screen, counted, number, table
 from skyulf.cli.train import ended, unfinished
@@ -43,24 +43,24 @@ SHORT = 20
 def run(screen: Screen, settings: Settings, text: str, seed: int | None) -> bool:
     """Reproduce a model or a job's training; whether it is identical or equivalent."""
     with connected(screen, settings, Runtime.start) as client:
-        asked = {**_named(client, text), **({} if seed is None else {"seed": seed})}
+        asked = {**named(client, text), **({} if seed is None else {"seed": seed})}
         job = ended(screen, client, client.send("POST", "/v1/reproductions", asked))
         if job["status"] != "succeeded":
             raise unfinished(job)
         training = client.get(f"/v1/jobs/{job['reproduction']['job_id']}")
     screen.document({"job": job, "recorded": {name: training[name] for name in ("id", "fingerprint", "metrics")}})
-    screen.show(*reproduction(job), "", _compared(job, training))
+    screen.show(*reproduction(job), "", compared(job, training))
     return bool(job["reproduction"]["result"]["verdict"] != "different")
 
 
-def _named(client: Client, text: str) -> dict[str, Any]:
+def named(client: Client, text: str) -> dict[str, Any]:
     """What is meant, as a request has it; a model alone is its newest version."""
     if JOB.fullmatch(text):
         return {"job_id": text}
     name, version = parse(text)
     if version is None:
-        return {"model": name, "model_version": client.get(f"/v1/models/{name}")["model_version"]}
-    return {"model": name, **({"model_version": int(version)} if version.isdecimal() else {"alias": version})}
+        version = str(client.get(f"/v1/models/{name}")["model_version"])
+    return as_asked(name, version)
 
 
 def reproduction(job: Mapping[str, Any]) -> list[Any]:
@@ -70,17 +70,18 @@ def reproduction(job: Mapping[str, Any]) -> list[Any]:
     if (result := of["result"]) is None:
         return lines
     verdict = result["verdict"]
-    lines.append(labelled("verdict", (verdict, STYLES[verdict]), f"  {VERDICTS[verdict]}"))
+    words = "it cannot be trained as it was" if result["fingerprint"] is None else VERDICTS[verdict]
+    lines.append(labelled("verdict", (verdict, STYLES[verdict]), f"  {words}"))
     lines += [labelled("why", CAUSES[cause]) for cause in result["causes"]]
     if (said := result["comparison"]) is not None:
-        words = f"{counted(said['otherwise'], 'row')} of {said['rows']:,} with another class, "
-        lines.append(labelled("predicts", f"{words}numbers apart by {number(said['largest_difference'])} at most"))
+        words = f"{counted(said['otherwise'], 'row')} of {said['rows']:,} with another class, and all else at most "
+        lines.append(labelled("predicts", f"{words}{number(said['largest_difference'])} apart"))
     if result["not_compared"]:
-        lines.append(labelled("predicts", result["not_compared"]))
+        lines.append(labelled("note", result["not_compared"]))
     return lines
 
 
-def _compared(job: Mapping[str, Any], training: Mapping[str, Any]) -> Any:
+def compared(job: Mapping[str, Any], training: Mapping[str, Any]) -> Any:
     """Everything that was compared, as it was recorded and as it is now."""
     made = table("", "compared", "recorded", "now", "")
     result = job["reproduction"]["result"]

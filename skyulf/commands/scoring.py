@@ -12,7 +12,8 @@ from skyulf.commands.model import target_of
 from skyulf.errors import Fault, Invalid, NotAllowed
 from skyulf.events.dataset import DatasetVersionAdded
 from skyulf.events.deployment import Target
-from skyulf.events.job import DatasetScored, JobCancelled, Limits, ScoreFormat, ScoringCreated
+from skyulf.events.job import JobCancelled, Limits
+from skyulf.events.scoring import DatasetScored, ScoreFormat, ScoringCreated
 
 
 class CreateScoring(Command):

@@ -5,14 +5,13 @@ from typing import Any, ClassVar, Literal
 
 from skyulf.errors import NotAllowed
 from skyulf.events.base import DomainEvent, Value
-from skyulf.events.deployment import Target
 from skyulf.events.limits import Limits as Limits
 from skyulf.events.reproduction import ModelReproduced, ReproductionCreated
+from skyulf.events.scoring import DatasetScored, ScoringCreated
 
 JobStatus = Literal["created", "running", "succeeded", "failed", "cancelled"]
 ReclaimCause = Literal["worker_lost", "sandbox_died", "handed_back"]
 TrialState = Literal["finished", "failed", "pruned"]
-ScoreFormat = Literal["parquet", "csv"]
 Stage = str
 
 
@@ -57,24 +56,6 @@ class JobCreated(DomainEvent):
     seed: int
     limits: Limits
     sample: Sample | None = None
-
-
-class ScoringCreated(DomainEvent):
-    """A version of a dataset is to be scored: a job of another kind, which trains nothing.
-
-    ``target`` is what predicts, resolved when it was asked for; ``deployment`` is the name by which the caller meant
-    it, if any. ``keep`` names columns of the dataset that stand beside the predictions.
-    """
-
-    dataset_id: str
-    dataset_version: int
-    dataset_digest: str
-    dataset_artifact: str
-    target: Target
-    deployment: str | None
-    format: ScoreFormat
-    keep: tuple[str, ...]
-    limits: Limits
 
 
 class JobStarted(DomainEvent):
@@ -188,21 +169,6 @@ class ModelExplained(DomainEvent):
     metric: str | None = None
     rows: int = 0
     repeats: int = 0
-
-
-class DatasetScored(DomainEvent):
-    """An attempt ended with a prediction for every row of the dataset, in its order.
-
-    ``output`` is the digest of the file, of ``size`` bytes; ``missing`` counts rows whose prediction is no finite
-    number. ``timings`` are in seconds.
-    """
-
-    attempt: int
-    output: str
-    size: int
-    rows: int
-    missing: int
-    timings: dict[str, float]
 
 
 class JobFailed(DomainEvent):

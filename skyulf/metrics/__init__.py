@@ -18,9 +18,9 @@ from prometheus_client.registry import Collector
 
 from skyulf.commands.settled import Settled
 from skyulf.events.base import Recorded
-from skyulf.events.job import DatasetScored
 from skyulf.events.registry import decode
 from skyulf.events.reproduction import ModelReproduced
+from skyulf.events.scoring import DatasetScored
 from skyulf.metrics.counted import COMMAND_SECONDS, PREDICTION_SECONDS, REQUEST_SECONDS, Counts, Durations
 from skyulf.metrics.measured import Measured, Measures
 

@@ -138,7 +138,7 @@ DATASETS = Projection(
     folds=get_args(DatasetEvent),
     key=by_stream,
     fold=fold_dataset,
-    columns={"created_position": "integer", "name": "text"},
+    columns={"created_position": "position", "name": "text"},
     indexes=(("created_position",), ("name", "created_position")),
 )
 

@@ -7,7 +7,6 @@ import msgspec
 
 from skyulf.events.base import Recorded
 from skyulf.events.job import (
-    DatasetScored,
     JobCancelled,
     JobCancelRequested,
     JobCreated,
@@ -21,10 +20,10 @@ from skyulf.events.job import (
     ModelExplained,
     ModelPackaged,
     ModelTrained,
-    ScoringCreated,
     TrialsFinished,
 )
 from skyulf.events.reproduction import ModelReproduced, ReproductionCreated
+from skyulf.events.scoring import DatasetScored, ScoringCreated
 from skyulf.projections.base import Projection, Row, by_stream
 
 JobKind = Literal["training", "scoring", "reproduction"]
@@ -285,7 +284,7 @@ JOBS = Projection(
     key=by_stream,
     fold=fold_job,
     columns={
-        "created_position": "integer",
+        "created_position": "position",
         "status": "text",
         "kind": "text",
         "model_name": "text",

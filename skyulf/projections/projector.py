@@ -17,11 +17,18 @@ from skyulf.events.log import EventLog
 from skyulf.events.registry import decode
 from skyulf.projections.ahead import Ahead
 from skyulf.projections.base import Projection, Row
+from skyulf.projections.builds import outlived
 from skyulf.projections.folding import describe, fold_page
-from skyulf.projections.store import Build, BuildBatch, CheckpointMoved, Parked, ReadStore
+from skyulf.projections.store import Build, BuildBatch, Change, CheckpointMoved, Parked, ReadStore
 
 PAGE = 2_000
 """Events read, folded and written at once."""
+
+PAGE_APART = 500
+"""The same where rows are kept apart: on SQLite those that are shown wait so long for the file at most."""
+
+REST = 0.25
+"""Seconds between two looks for what is kept apart: what came meanwhile is written at once, and costs less."""
 
 POLL = 0.5
 """Seconds after which the log is looked at even if no wake-up came."""
@@ -46,18 +53,23 @@ class Projector:
         self._projections = {projection.name: projection for projection in projections}
         self._advanced: list[Callable[[str, int], None]] = []
         self._wake = threading.Event()
+        self._wake_apart = threading.Event()
+        self._up = threading.Event()
         self._rebuild = threading.Event()
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
         self._unsubscribe: Callable[[], None] = lambda: None
         self._leading: frozenset[str] = frozenset()
+        self._apart = frozenset(name for name, projection in self._projections.items() if projection.apart)
+        self._prepared = False
 
     def start(self) -> None:
-        """Prepare the builds, then follow the log until `close`."""
-        self.prepare()
-        self._unsubscribe = self._log.subscribe(self._wake.set)
+        """Prepare the builds, then follow the log until `close`; nobody waits here for what is kept apart."""
+        self.prepare(apart=False)
+        self._unsubscribe = self._log.subscribe(self._woken)
         self._threads = [
             threading.Thread(target=self._follow, name="projector", daemon=True),
+            threading.Thread(target=self._follow_apart, name="histories", daemon=True),
             threading.Thread(target=self._follow_rebuilds, name="rebuilds", daemon=True),
         ]
         for thread in self._threads:
@@ -67,8 +79,8 @@ class Projector:
         """Stop following; what is under way is finished to the end of its page."""
         self._unsubscribe()
         self._stopping.set()
-        self._wake.set()
-        self._rebuild.set()
+        for event in (self._wake, self._wake_apart, self._up, self._rebuild):
+            event.set()
         for thread in self._threads:
             thread.join()
         self._store.resign()
@@ -90,22 +102,16 @@ class Projector:
         """
         self._advanced.append(call)
 
-    def prepare(self) -> None:
+    def prepare(self, apart: bool | None = None) -> None:
         """See that each projection has a live build of this code, and begin one where there is none.
 
-        Processes of older and newer code may work on the same store. Builds of newer code are left alone. Of older
-        code the newest live one stays: processes that were not upgraded yet read it and keep it up, and whoever goes
-        back to that code finds it. A build that is further than the log belongs to another log; it is made anew.
+        Each of all, or of those that are kept ``apart``, or of the others. What has outlived its use goes.
         """
         for projection in self._projections.values():
-            builds = [build for build in self._store.builds(projection.name) if build.version <= projection.version]
-            older = [build.version for build in builds if build.live and build.version < projection.version]
-            kept = {projection.version, max(older, default=0)}
-            head = self._log.head()  # looked at last: another projector may be taking the builds further meanwhile
-            for build in builds:
-                given_up = not build.live and build.version < projection.version
-                if build.position > head or given_up or build.version not in kept:
-                    self._store.drop_build(projection, build.number)
+            if apart is not None and projection.apart is not apart:
+                continue
+            for build in outlived(self._store, projection, self._log.head):
+                self._store.drop_build(projection, build.number)
             if self._live(projection) is None:
                 self.request_rebuild(projection.name)
 
@@ -136,13 +142,13 @@ class Projector:
 
     def _advance_all(self, ahead: Ahead, names: Collection[str] | None) -> bool:
         """Take every live build a page further; whether there may be more."""
-        at: dict[int, list[Build]] = defaultdict(list)
+        at: dict[tuple[int, bool], list[Build]] = defaultdict(list)
         for build in self._store.live():
             projection = self._projections.get(build.projection)
             if projection is None or projection.version != build.version:
                 continue
             if names is None or build.projection in names:
-                at[build.position].append(build)
+                at[build.position, projection.apart].append(build)
         steps = [self._advance(ahead, group) for group in at.values()]
         return any(step.full for step in steps)
 
@@ -150,7 +156,7 @@ class Projector:
         """Fill the build that was requested and put it in the live one's place; it can be stopped and resumed."""
         projection = self.projection(name)
         build = self.request_rebuild(name)
-        with Ahead(self._log, PAGE) as ahead:
+        with Ahead(self._log, PAGE_APART if projection.apart else PAGE) as ahead:
             while not build.live and not self._stopping.is_set():
                 step = self._advance(ahead, [build])
                 build = replace(build, position=step.position)
@@ -166,7 +172,7 @@ class Projector:
         projection = self.projection(name)
         live = self._live(projection)
         assert live is not None
-        with self._store.transaction() as transaction:
+        with self._store.transaction(apart=projection.apart) as transaction:
             batch = transaction.batch(projection, live.number)
             waiting = [parked for parked in batch.parked() if parked.key == key]
             if not waiting:
@@ -179,6 +185,7 @@ class Projector:
     def _release(self, projection: Projection[Any], batch: BuildBatch, waiting: Sequence[Parked]) -> int:
         released: list[int] = []
         rows: dict[str, Row | None] = {}
+        changes: list[Change] = []
         for parked in waiting:
             page = self._log.read(parked.position - 1, 1, until=parked.position)
             try:
@@ -188,26 +195,53 @@ class Projector:
                 if key not in rows:
                     rows[key] = batch.rows([key]).get(key)
                 rows[key] = projection.fold(rows[key], event, recorded)
+                changes.append(Change(key, recorded.position, rows[key]))
             except Exception as error:  # noqa: BLE001 - a fold may fail in any way; the event stays parked
                 batch.park([replace(parked, error=describe(error), attempts=parked.attempts + 1)])
                 break
             released.append(parked.position)
-        batch.save(rows)
+        batch.save(rows, changes)
         batch.unpark(released)
         return len(released)
+
+    def _woken(self) -> None:
+        self._wake.set()
+        self._wake_apart.set()
 
     def _follow(self) -> None:
         while not self._stopping.is_set():
             self._wake.clear()
+            self._up.clear()
             self._guarded(self._catch_up_if_leading)
+            self._up.set()
             self._wake.wait(POLL)
 
     def _catch_up_if_leading(self) -> None:
         before, self._leading = self._leading, self._store.leads(tuple(self._projections.values()))
         if self._leading:
-            self.catch_up(self._leading)
-        for name in self._leading - before:
+            self.catch_up(self._leading - self._apart)
+        for name in self._leading - before - self._apart:
             self._guarded(lambda name=name: self._try_parked(name))  # type: ignore[misc]
+
+    def _follow_apart(self) -> None:
+        while not self._stopping.is_set():
+            self._wake_apart.clear()
+            self._guarded(self._catch_up_apart)
+            self._wake_apart.wait(POLL)
+            self._stopping.wait(REST)
+
+    def _catch_up_apart(self) -> None:
+        """Take what is kept apart to the head, a short page at a time while the others are up with the log."""
+        self._up.wait()
+        if not self._prepared:
+            self.prepare(apart=True)
+            for name in self._apart:
+                self._try_parked(name)
+            self._prepared = True
+        names = self._leading & self._apart
+        with Ahead(self._log, PAGE_APART) as ahead:
+            while names and self._up.wait() and not self._stopping.is_set() and self._advance_all(ahead, names):
+                pass
 
     def _try_parked(self, name: str) -> None:
         """Fold once more what older code may have parked: events in a schema that this one knows."""
@@ -227,7 +261,7 @@ class Projector:
 
     def _rebuild_if_leading(self) -> None:
         leading = self._store.leads(tuple(self._projections.values()))
-        for name in leading:
+        for name in sorted(leading, key=lambda name: name in self._apart):  # what is shown now does not wait for others
             version = self._projections[name].version
             if any(not build.live and build.version == version for build in self._store.builds(name)):
                 self._guarded(lambda name=name: self.rebuild(name))  # type: ignore[misc]
@@ -256,7 +290,7 @@ class Projector:
         page = ahead.page(position, types)
         if page.position <= position:
             return Step(position, moved=False, full=False)
-        with self._store.transaction() as transaction:
+        with self._store.transaction(apart=projections[0].apart) as transaction:
             for projection, build in zip(projections, builds, strict=True):
                 batch = transaction.batch(projection, build.number)
                 if batch.position != position:

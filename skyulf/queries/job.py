@@ -11,6 +11,7 @@ from skyulf.projections.job import JOBS, JobRow
 from skyulf.projections.store import ReadStore
 from skyulf.queries.base import PageRequest, Repository
 from skyulf.queries.dataset import DatasetRepository
+from skyulf.queries.past import Past
 
 
 class JobRepository(Repository[JobRow]):
@@ -33,6 +34,10 @@ class EvaluationService:
         self._jobs = jobs
         self._datasets = datasets
         self._artifacts = artifacts
+
+    def at(self, past: Past) -> "EvaluationService":
+        """The same of jobs as they were."""
+        return EvaluationService(self._jobs.at(past), self._datasets, self._artifacts)
 
     def get(self, job_id: str) -> dict[str, Any]:
         """Metrics and what is shown beside them, but for slices; raises `NotFound` while there is no model."""

@@ -12,10 +12,11 @@ from skyulf.commands.reproduction import CompleteReproduction
 from skyulf.commands.scoring import CompleteScoring
 from skyulf.errors import AnotherContent, Damaged, Erased, NotFound
 from skyulf.events.dataset import DatasetState, DatasetVersionAdded
-from skyulf.events.job import Asked, CandidateScore, JobCreated, JobState, ModelTrained, ScoringCreated
+from skyulf.events.job import Asked, CandidateScore, JobCreated, JobState, ModelTrained
 from skyulf.events.log import EventLog
 from skyulf.events.registry import decode, replay
 from skyulf.events.reproduction import Comparison, Fact, ReproductionCreated
+from skyulf.events.scoring import ScoringCreated
 from skyulf.reactions.attempt import Attempt, Kind, events_of
 from skyulf.reactions.reproducer import Reproduced, ReproductionTask, reproduce
 from skyulf.reactions.scorer import OUTPUT, ScoringResult, ScoringTask, score
@@ -167,6 +168,7 @@ class Reproduction:
             recorded=hexadecimal(created.dataset_artifact),
             found=hexadecimal(found),
             model=model,
+            seconds=asked.limits.seconds,
             no_model=no_model,
         )
 
@@ -194,6 +196,7 @@ class Reproduction:
         """See `Kind.completed`."""
         return CompleteReproduction(
             id=attempt.job_id,
+            dataset_id=attempt.job.created.dataset_id,
             attempt=attempt.number,
             verdict=result.verdict,
             causes=result.causes,

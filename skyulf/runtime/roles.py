@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
 from skyulf.errors import Misconfigured, Unavailable
-from skyulf.projections import PROJECTIONS
+from skyulf.projections import ALL, PROJECTIONS
 from skyulf.runtime.making import in_postgres
 from skyulf.settings import Settings
 
@@ -118,7 +118,7 @@ def is_projected_by_others(it: "Runtime") -> Mapping[str, str]:
 def projects(it: "Runtime") -> Mapping[str, str]:
     """Tell whether this process projects, or another does, and what has no rows for this version's code yet."""
     building = ", ".join(it.projector.building())
-    told = {"projector": "working" if it.store.leads(PROJECTIONS) else "standing by"}
+    told = {"projector": "working" if it.store.leads(ALL) else "standing by"}
     return told | ({"building": building} if building else {})
 
 

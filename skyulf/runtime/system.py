@@ -20,7 +20,7 @@ from skyulf.events.ledger_store import LedgerStore
 from skyulf.events.log import EventLog
 from skyulf.ingest.service import IngestService
 from skyulf.metrics import Metrics
-from skyulf.projections import PROJECTIONS
+from skyulf.projections import ALL
 from skyulf.projections.projector import Projector
 from skyulf.projections.store import ReadStore
 from skyulf.queries.access import Keyring
@@ -29,6 +29,8 @@ from skyulf.queries.freshness import Freshness
 from skyulf.queries.job import JobRepository
 from skyulf.queries.projection import ProjectionRepository
 from skyulf.queries.queue import QueueLimit
+from skyulf.queries.report.facts import FactsOfModels
+from skyulf.queries.report.service import ReportService
 from skyulf.reactions.collecting import Collector
 from skyulf.reactions.drift_watch import DriftWatch
 from skyulf.reactions.erasure import Eraser
@@ -186,7 +188,7 @@ class Runtime:
     @cached_property
     def projector(self) -> Projector:
         """What keeps the read models up with the log, here or, where it is not started, in another process."""
-        projector = Projector(self.log, self.store, PROJECTIONS)
+        projector = Projector(self.log, self.store, ALL)
         projector.on_advance(self.freshness.moved)
         if (teller := make_progress_teller(self.settings)) is not None:
             projector.on_advance(self._closing(teller).moved)
@@ -217,6 +219,12 @@ class Runtime:
     def queries(self) -> Queries:
         """All that can be asked."""
         return make_queries(self.log, self.store, self.artifacts, self.projections, self.freshness)
+
+    @cached_property
+    def reports(self) -> ReportService:
+        """What is known of a model, for an auditor."""
+        facts = FactsOfModels(self.log, self.artifacts, self.queries.history)
+        return ReportService(facts, self.audit, version("skyulf"))
 
     # The write side, and what crashes or blocks
 

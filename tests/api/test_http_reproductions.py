@@ -152,13 +152,21 @@ def test_a_model_whose_file_is_lost_is_known_by_its_fingerprint_alone(
     assert digest in other["not_compared"]
 
 
-def test_they_are_listed_by_kind_and_belong_to_no_models_trainings(client: Client, model: str) -> None:
-    job = reproduced(client, model=model, model_version=1)
-    assert {one["kind"] for one in client.everything("/v1/jobs", kind="reproduction")} == {"reproduction"}
-    assert job["id"] in [one["id"] for one in client.everything("/v1/jobs", kind="reproduction")]
-    assert job["id"] not in [one["id"] for one in client.everything("/v1/jobs", model_name=model)]
-    assert_problem(client.get(f"/v1/jobs/{job['id']}/evaluation"), 404, "not-found")
-    refused = asked(client, job_id=job["id"])
+def test_they_are_listed_by_kind_and_made_once_for_each_request(
+    here: Client, trained: Callable[..., dict[str, Any]]
+) -> None:
+    trained("grapes")
+    headers = {"Idempotency-Key": "reproduce grapes once"}
+    body = {"model": "grapes", "model_version": 1}
+    answers = [here.post("/v1/reproductions", json=body, headers=headers) for _ in range(2)]
+    assert answers[0].raise_for_status().json() == answers[1].raise_for_status().json()
+    job = here.ended(answers[0].json()["id"])
+    listed = here.everything("/v1/jobs", kind="reproduction")
+    assert {one["kind"] for one in listed} == {"reproduction"}
+    assert [one["id"] for one in listed if one["reproduction"]["model"] == "grapes"] == [job["id"]]
+    assert job["id"] not in [one["id"] for one in here.everything("/v1/jobs", model_name="grapes")]
+    assert_problem(here.get(f"/v1/jobs/{job['id']}/evaluation"), 404, "not-found")
+    refused = asked(here, job_id=job["id"])
     assert "reproduces one" in assert_problem(refused, 409, "not-allowed")["detail"]
 
 
@@ -191,11 +199,3 @@ def test_what_is_not_clear_is_refused(client: Client, named: dict[str, Any]) -> 
 def test_what_is_not_there_is_named(client: Client, model: str, named: dict[str, Any], said: str) -> None:
     assert model == "colours"
     assert said in assert_problem(asked(client, **named), 404, "not-found")["detail"]
-
-
-def test_the_same_request_again_makes_no_second_job(client: Client, model: str) -> None:
-    headers = {"Idempotency-Key": "reproduce colours once"}
-    body = {"model": model, "model_version": 1}
-    answers = [client.post("/v1/reproductions", json=body, headers=headers) for _ in range(2)]
-    assert answers[0].raise_for_status().json() == answers[1].raise_for_status().json()
-    assert client.ended(answers[0].json()["id"])["status"] == "succeeded"

@@ -7,7 +7,6 @@ import hashlib
 import json
 import sys
 from pathlib import Path
-from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -69,6 +68,7 @@ from skyulf.events.job import (
 from skyulf.events.model import ModelAliasRemoved, ModelAliasSet, ModelVersionRetired
 from skyulf.events.pipeline import PipelineArchived, PipelineCreated, PipelineRevised
 from skyulf.events.registry import EVENTS
+from skyulf.events.schemas import without_prose
 
 EXAMPLES: dict[str, list[DomainEvent]] = {
     "dataset-1": [
@@ -190,21 +190,6 @@ def shape(cls: type[DomainEvent]) -> str:
     """SHA-256 over the event's JSON schema, prose left out."""
     text = json.dumps(without_prose(cls.model_json_schema()), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def without_prose(schema: Any) -> Any:
-    """The schema without titles and descriptions; fields that are called so are kept."""
-    if isinstance(schema, list):
-        return [without_prose(part) for part in schema]
-    if not isinstance(schema, dict):
-        return schema
-    kept = {}
-    for key, part in schema.items():
-        if key in ("properties", "$defs"):
-            kept[key] = {name: without_prose(field) for name, field in part.items()}
-        elif key not in ("title", "description"):
-            kept[key] = without_prose(part)
-    return kept
 
 
 def main() -> None:

@@ -80,6 +80,7 @@ def again(task: Task, trained: Trained, **changes: Any) -> ReproductionTask:
         "recorded": "table",
         "found": "table",
         "model": str(Path(task.folder) / MODEL),
+        "seconds": 600,
         **changes,
     }
     return ReproductionTask(**values)
@@ -124,7 +125,7 @@ def test_a_model_that_was_chosen_among_candidates_is_chosen_again(folder: Path) 
 
 
 def tuned(**more: Any) -> Any:
-    search = {"trials": 6, "cv": 3, "space": {"model.C": {"low": 0.001, "high": 100, "log": True}}, **more}
+    search = {"trials": 4, "cv": 2, "space": {"model.C": {"low": 0.001, "high": 100, "log": True}}, **more}
     return spec(FULL, LOGISTIC, tuning={"strategy": "random", **search})
 
 
@@ -134,7 +135,8 @@ def test_a_tuned_model_is_tuned_again(folder: Path) -> None:
     tried: list[Any] = []
     found = reproduce(tried.append, again(training, trained))
     assert (found.verdict, found.fingerprint) == ("identical", trained.fingerprint)
-    assert sum(isinstance(message, Tried) for message in tried) == 6
+    assert sum(isinstance(message, Tried) for message in tried) == 4
+    assert "optuna" in {fact["name"] for fact in found.facts}, "what proposes trials has a part in it"
 
 
 def test_a_search_that_its_time_ended_is_made_again_of_the_same_trials(folder: Path) -> None:
@@ -229,9 +231,13 @@ def test_what_comes_out_differently_each_time_is_laid_to_chance(
     assert fractions[-1] == pytest.approx(1.0)
 
 
-def test_what_nothing_explains_is_said_to_be_unknown(recorded: tuple[Task, Trained]) -> None:
-    found = reproduce(silent, again(*recorded, fingerprint="of another state"))
+@pytest.mark.parametrize("seconds", [600, 0.001])
+def test_what_nothing_explains_is_said_to_be_unknown(recorded: tuple[Task, Trained], seconds: float) -> None:
+    """Without the time to train once more there is a verdict, too."""
+    said: list[Any] = []
+    found = reproduce(said.append, again(*recorded, fingerprint="of another state", seconds=seconds))
     assert (found.verdict, found.causes) == ("equivalent", ("unknown",))
+    assert ("repeat" in [message.stage for message in said]) is (seconds == 600)
 
 
 def test_a_model_whose_file_is_gone_is_judged_by_its_fingerprint(recorded: tuple[Task, Trained]) -> None:

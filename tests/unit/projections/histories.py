@@ -153,7 +153,7 @@ def command(historian: Historian, step: Step) -> Command:
         ),
         "score": lambda: CreateScoring(id=job, dataset_id="dataset-1", model=name, model_version=more, limits=LIMITS),
         "scored": lambda: CompleteScoring(id=job, attempt=attempt, **SCORES),
-        "reproduce": lambda: CreateReproduction(id=job, training=f"job-{more}", limits=LIMITS),
+        "reproduce": lambda: CreateReproduction(id=job, training=f"job-{more}", dataset_id="dataset-1", limits=LIMITS),
         "reproduced": lambda: CompleteReproduction(id=job, attempt=attempt, fingerprint_of_model="f2", **FOUND),
         "package": lambda: PackageModel(id=job, attempt=attempt, onnx="sha256:onnx" if more > 2 else None),
         "explain": lambda: ExplainModel(id=job, attempt=attempt, explanation="sha256:why" if more > 2 else None),

@@ -27,7 +27,7 @@ PAGE = 2_000
 PAGE_APART = 500
 """The same where rows are kept apart: on SQLite those that are shown wait so long for the file at most."""
 
-REST = 0.05
+REST = 0.25
 """Seconds between two looks for what is kept apart: what came meanwhile is written at once, and costs less."""
 
 POLL = 0.5
@@ -261,7 +261,7 @@ class Projector:
 
     def _rebuild_if_leading(self) -> None:
         leading = self._store.leads(tuple(self._projections.values()))
-        for name in leading:
+        for name in sorted(leading, key=lambda name: name in self._apart):  # what is shown now does not wait for others
             version = self._projections[name].version
             if any(not build.live and build.version == version for build in self._store.builds(name)):
                 self._guarded(lambda name=name: self.rebuild(name))  # type: ignore[misc]

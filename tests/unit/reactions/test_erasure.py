@@ -72,25 +72,11 @@ class Site:
         self.gone: list[str] = []
         table, model, evaluation = (self.put(ID, name) for name in ("table", "model", "evaluation"))
         self.old = self.put(None, "kept before there were keys")
-        written(
-            self.log,
-            ID,
-            0,
-            dataset_created(),
-            version_added(1, artifact=table),
-            version_added(2, artifact=self.old),
-            version_added(3, artifact=self.both),
-        )
         self.both = self.put(None, "of both, before there were keys")
         self.others = self.put(OTHER, "table")
-        written(
-            self.log,
-            OTHER,
-            0,
-            dataset_created(),
-            version_added(1, artifact=self.others),
-            version_added(2, artifact=self.both),
-        )
+        for dataset, tables in ((ID, (table, self.old, self.both)), (OTHER, (self.others, self.both))):
+            versions = [version_added(number, artifact=each) for number, each in enumerate(tables, start=1)]
+            written(self.log, dataset, 0, dataset_created(), *versions)
         written(self.log, "job-1", 0, job_created(model_name="irises"), JobStarted(worker="w", attempt=1))
         written(self.log, "job-1", 2, model_trained(model=model, evaluation=evaluation))
         made = registered(1, job_id="job-1", model=model)

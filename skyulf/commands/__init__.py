@@ -13,6 +13,7 @@ from skyulf.commands import (
     prediction_log,
     reproduction,
     scoring,
+    webhook,
 )
 from skyulf.commands.base import Command, Handler
 
@@ -27,5 +28,6 @@ COMMANDS: Mapping[type[Command], Handler] = {
     **prediction_log.HANDLERS,
     **drift.HANDLERS,
     **access.HANDLERS,
+    **webhook.HANDLERS,
 }
 """Each kind of command, and how it is handled."""

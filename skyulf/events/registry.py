@@ -7,7 +7,7 @@ from typing import Any, get_args
 import msgspec
 
 from skyulf.errors import Damaged, Outdated
-from skyulf.events import access, dataset, deployment, job, model, pipeline
+from skyulf.events import access, dataset, deployment, job, model, pipeline, webhook
 from skyulf.events.base import DomainEvent, Recorded, noun_of
 from skyulf.events.decoding import reader
 
@@ -18,10 +18,14 @@ UNIONS: Mapping[str, Any] = {
     "model": model.ModelEvent,
     "deployment": deployment.DeploymentEvent,
     "access": access.AccessEvent,
+    "webhook": webhook.WebhookEvent,
 }
 
 EVENTS: Mapping[str, type[DomainEvent]] = {cls.__name__: cls for union in UNIONS.values() for cls in get_args(union)}
 """Every event class there is, by its type."""
+
+NOUN_OF_TYPE: Mapping[str, str] = {cls.__name__: noun for noun, union in UNIONS.items() for cls in get_args(union)}
+"""The noun that events of each type are about."""
 
 _READERS: Mapping[str, Callable[[bytes], DomainEvent] | None] = {name: reader(cls) for name, cls in EVENTS.items()}
 
@@ -36,6 +40,7 @@ EVOLVE: Mapping[str, Callable[[Any, Any], Any]] = {
     "model": model.evolve,
     "deployment": deployment.evolve,
     "access": access.evolve,
+    "webhook": webhook.evolve,
 }
 """How the state of each noun follows from its events."""
 

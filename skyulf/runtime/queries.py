@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 from skyulf.artifacts import ArtifactStore
+from skyulf.events.delivery_store import DeliveryStore
 from skyulf.events.log import EventLog
 from skyulf.projections.store import ReadStore
 from skyulf.queries.access import KeyRepository
@@ -18,6 +19,7 @@ from skyulf.queries.pipeline import PipelineRepository
 from skyulf.queries.projection import ProjectionRepository
 from skyulf.queries.reaction import ReactionRepository
 from skyulf.queries.trial import TrialRepository
+from skyulf.queries.webhook import DeliveryReader, WebhookRepository
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,8 @@ class Queries:
     deployments: DeploymentRepository
     prediction_logs: PredictionLogRepository
     keys: KeyRepository
+    webhooks: WebhookRepository
+    deliveries: DeliveryReader
     projections: ProjectionRepository
     reactions: ReactionRepository
     history: HistoryService
@@ -62,6 +66,7 @@ class Queries:
             deployments=self.deployments.at(past),
             prediction_logs=self.prediction_logs.at(past),
             keys=self.keys.at(past),
+            webhooks=self.webhooks.at(past),
             lineage=self.lineage.at(past),
         )
 
@@ -70,6 +75,7 @@ def make_queries(
     log: EventLog,
     store: ReadStore,
     artifacts: ArtifactStore,
+    deliveries: DeliveryStore,
     projections: ProjectionRepository,
     freshness: Freshness,
 ) -> Queries:
@@ -89,6 +95,8 @@ def make_queries(
         deployments=deployments,
         prediction_logs=PredictionLogRepository(store),
         keys=KeyRepository(store),
+        webhooks=WebhookRepository(store),
+        deliveries=DeliveryReader(log, deliveries),
         projections=projections,
         reactions=ReactionRepository(store),
         history=HistoryService(log),

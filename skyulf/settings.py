@@ -55,6 +55,9 @@ class Settings(BaseSettings):
     position_seconds: Annotated[float, Field(gt=0)] = 5.0
     """How long a query waits for ``min_position`` before it answers 503."""
 
+    rebuilds_at_once: Annotated[int, Field(ge=1)] = 4
+    """So many projections are rebuilt at the same time, in one pass over the log; the others wait for their turn."""
+
     signing_key: Path | None = None
     """The file with the key that checkpoints of the log are signed with (docs/audit.md); by default ``signing.key`` in
     the data directory, made with the first seal."""

@@ -2,7 +2,18 @@
 
 from collections.abc import Mapping
 
-from skyulf.commands import access, dataset, deployment, drift, job, model, pipeline, prediction_log, scoring
+from skyulf.commands import (
+    access,
+    dataset,
+    deployment,
+    drift,
+    job,
+    model,
+    pipeline,
+    prediction_log,
+    projection,
+    scoring,
+)
 from skyulf.commands.base import Command, Handler
 
 COMMANDS: Mapping[type[Command], Handler] = {
@@ -14,6 +25,7 @@ COMMANDS: Mapping[type[Command], Handler] = {
     **deployment.HANDLERS,
     **prediction_log.HANDLERS,
     **drift.HANDLERS,
+    **projection.HANDLERS,
     **access.HANDLERS,
 }
 """Each kind of command, and how it is handled."""

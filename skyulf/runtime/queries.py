@@ -13,6 +13,7 @@ from skyulf.queries.history import HistoryService
 from skyulf.queries.job import EvaluationService, JobRepository
 from skyulf.queries.lineage import LineageService
 from skyulf.queries.model import ModelRepository, ModelVersionRepository
+from skyulf.queries.parking import ParkingRepository
 from skyulf.queries.pipeline import PipelineRepository
 from skyulf.queries.projection import ProjectionRepository
 from skyulf.queries.reaction import ReactionRepository
@@ -36,6 +37,7 @@ class Queries:
     prediction_logs: PredictionLogRepository
     keys: KeyRepository
     projections: ProjectionRepository
+    parking: ParkingRepository
     reactions: ReactionRepository
     history: HistoryService
     lineage: LineageService
@@ -66,7 +68,8 @@ def make_queries(
         prediction_logs=PredictionLogRepository(store),
         keys=KeyRepository(store),
         projections=projections,
-        reactions=ReactionRepository(store),
+        parking=ParkingRepository(log, store),
+        reactions=ReactionRepository(log, store),
         history=HistoryService(log),
         lineage=LineageService(datasets, pipelines, jobs, models, versions, deployments),
         freshness=freshness,

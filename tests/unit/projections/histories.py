@@ -29,6 +29,7 @@ from skyulf.commands.job import (
 from skyulf.commands.model import RemoveModelAlias, RetireModelVersion, SetModelAlias
 from skyulf.commands.pipeline import ArchivePipeline, CreatePipeline, RevisePipeline
 from skyulf.commands.prediction_log import RecordPredictions, SetPredictionLog
+from skyulf.commands.projection import PurgeParkedEvent
 from skyulf.commands.scoring import CompleteScoring, CreateScoring
 from skyulf.errors import SkyulfError
 from skyulf.events.access import Denial
@@ -168,6 +169,7 @@ def command(historian: Historian, step: Step) -> Command:
         "deny": lambda: RecordDenials(
             since=NOW, until=NOW, denials=(Denial(actor=None, operation="GET /v1/jobs", status=401, count=more),)
         ),
+        "purge": lambda: PurgeParkedEvent(id="projection-keys", projection="keys", key="key", position=which),
     }
     return made[what]()
 
@@ -197,6 +199,7 @@ FULL: list[Step] = [
     *[("deploy", 2, 1), ("drift", 1, 2), ("seen", 1, 1)],
     ("retire", 1, 1),
     *[("grant", 1, 1), ("ungrant", 1, 0), ("lock", 1, 0), ("deny", 1, 4)],
+    ("purge", 1, 0),
 ]
 """A history in which every type of event occurs."""
 

@@ -64,6 +64,8 @@ class Settings(BaseSettings):
     checkpoints_url: str = ""
     """Where checkpoints are published outside the database, ``file:///FOLDER`` or ``s3://bucket/prefix``; by default
     the folder ``checkpoints`` in the data directory."""
+    checkpoints_topic: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{0,200}$")] = ""
+    """A topic of Kafka in which checkpoints are published as well; needs ``kafka_bootstrap``."""
     checkpoint_seconds: Annotated[float, Field(gt=0)] = 60.0
     """From one checkpoint to the next, if anything has happened."""
 

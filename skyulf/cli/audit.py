@@ -11,10 +11,12 @@ from skyulf.cli.owner import owner_of
 from skyulf.cli.screen import Screen, Unverifiable, UsageError, counted, table
 from skyulf.cli.train_view import labelled
 from skyulf.errors import Damaged, Invalid, NotFound
-from skyulf.events.checkpoints import parse_checkpoint, parse_key, parse_note
+from skyulf.events.checkpoints import parse_checkpoint, parse_note
+from skyulf.events.keys import parse_key
 from skyulf.events.ledger import extends, includes
 from skyulf.queries.audit import Verdict
-from skyulf.runtime import Runtime, auditing, in_postgres, public_key
+from skyulf.runtime import Runtime, auditing, in_postgres, log_key, rotate_key
+from skyulf.runtime.beside import LogKey
 from skyulf.settings import Settings
 
 SHOWN = 20
@@ -188,11 +190,31 @@ def show_consistency(screen: Screen, settings: Settings, size: int, later: int |
 def show_key(screen: Screen, settings: Settings, origin: str | None) -> None:
     """Show the public key that verifies checkpoints, and make the key where there is none."""
     try:
-        public, path, made = public_key(settings, origin)
+        key = log_key(settings, origin)
     except Invalid as error:
         raise UsageError(error.detail) from error
-    if origin is not None and public.name != origin:
-        raise UsageError(f"{path} is the key of {public.name}; a log keeps its name and its key")
-    screen.document({"key": str(public), "origin": public.name, "file": str(path), "made": made})
-    screen.show(str(public))
-    screen.note(f"the private key {'was made' if made else 'is'} in {path}; give this line to whoever verifies")
+    if origin is not None and key.first.name != origin:
+        raise UsageError(f"{key.path} is the key of {key.first.name}; a log keeps its name")
+    tell_key(screen, key)
+    screen.note(f"the private key {'was made' if key.made else 'is'} in {key.path}; give this line to whoever verifies")
+
+
+def tell_key(screen: Screen, key: LogKey) -> None:
+    """Show the log's first key, and the one that signs now where that is another."""
+    first, signs = str(key.first), str(key.signs)
+    told = {"key": first, "signs": signs, "origin": key.first.name, "file": str(key.path), "made": key.made}
+    screen.document(told)
+    screen.show(first)
+    if signs != first:
+        screen.show(labelled("signs now", signs))
+
+
+def change_key(screen: Screen, settings: Settings, output: Path | None) -> None:
+    """Let a new key take the place of the log's, which introduces it."""
+    key = rotate_key(settings, output)
+    tell_key(screen, key)
+    screen.note(
+        f"the private key is in {key.path}{', and the one before it is gone' if output is None else ''}. Every "
+        "process that seals this log needs this file; the next checkpoint is signed with it. Who has an earlier key "
+        "need not be told: each checkpoint shows that it introduced this one"
+    )

@@ -38,6 +38,7 @@ PERMISSIONS: Mapping[str, Roles] = {
     "GET /v1/nodes": EVERYONE,
     "POST /v1/jobs": AUTHORS,
     "POST /v1/scorings": AUTHORS,
+    "POST /v1/reproductions": AUDITORS,
     "POST /v1/jobs/{job_id}/cancel": STAFF,
     "POST /v1/jobs/{job_id}/retry": STAFF,
     "GET /v1/jobs": READERS,

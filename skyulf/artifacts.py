@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Protocol
 
-from skyulf.errors import Damaged, Invalid
+from skyulf.errors import AnotherContent, Invalid
 
 DIGEST = re.compile(r"^sha256:[0-9a-f]{64}$")
 
@@ -76,16 +76,11 @@ def write_verified(pieces: Iterable[bytes], digest: str, target: Path) -> None:
             for piece in pieces:
                 content.update(piece)
                 file.write(piece)
-        if f"sha256:{content.hexdigest()}" != digest:
-            raise damaged(digest)
+        if (found := f"sha256:{content.hexdigest()}") != digest:
+            raise AnotherContent(digest, found)
     except BaseException:
         target.unlink(missing_ok=True)
         raise
-
-
-def damaged(digest: str) -> Damaged:
-    """The error for content that is not what its digest says."""
-    return Damaged(f"the artifact {digest} is damaged: its content has another digest")
 
 
 def hexadecimal(digest: str) -> str:

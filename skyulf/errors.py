@@ -82,6 +82,14 @@ class Damaged(SkyulfError):
     """Stored bytes are not what their digest, signature or format says; they were not used."""
 
 
+class AnotherContent(Damaged):
+    """An artifact's content is not the one that it is kept under: it has the digest ``found``."""
+
+    def __init__(self, digest: str, found: str) -> None:
+        super().__init__(f"the artifact {digest} is damaged: its content has the digest {found}")
+        self.found = found
+
+
 class Outdated(SkyulfError):
     """Newer code wrote what this process cannot read: another process may answer, and this one when it is upgraded."""
 

@@ -12,19 +12,12 @@ from skyulf.commands.base import Context
 from skyulf.events.base import Actor, DomainEvent, Metadata, Recorded
 from skyulf.events.dataset import Column, DatasetCreated, DatasetVersionAdded, Source
 from skyulf.events.deployment import PredictionsLogged, Target
-from skyulf.events.job import (
-    CandidateScore,
-    DatasetScored,
-    JobCreated,
-    Limits,
-    ModelTrained,
-    Problem,
-    ScoringCreated,
-    Trial,
-)
+from skyulf.events.job import CandidateScore, JobCreated, Limits, ModelTrained, Problem, Trial
 from skyulf.events.log import Append, EventLog, Write
 from skyulf.events.model import ModelVersionRegistered
 from skyulf.events.pipeline import PipelineCreated, PipelineRevised
+from skyulf.events.reproduction import Comparison, Fact, ModelReproduced, ReproductionCreated
+from skyulf.events.scoring import DatasetScored, ScoringCreated
 from skyulf.projections.base import Projection, Row
 from skyulf.projections.store import ReadStore, Selection
 
@@ -204,6 +197,43 @@ SCORES: dict[str, Any] = {
 
 def dataset_scored(attempt: int = 1, **changes: Any) -> DatasetScored:
     return DatasetScored(attempt=attempt, **{**SCORES, **changes})
+
+
+def reproduction_created(**changes: Any) -> ReproductionCreated:
+    values: dict[str, Any] = {
+        "job_id": "job-1",
+        "dataset_id": "dataset-1",
+        "dataset_version": 1,
+        "dataset_digest": "sha256:digest-1",
+        "dataset_artifact": "sha256:table-1",
+        "model": "sha256:model",
+        "model_name": "irises",
+        "model_version": 1,
+        "seed": None,
+        "limits": LIMITS,
+        **changes,
+    }
+    return ReproductionCreated(**values)
+
+
+FOUND: dict[str, Any] = {
+    "verdict": "equivalent",
+    "causes": ("package",),
+    "facts": (
+        Fact(aspect="data", name="table", recorded="table-1", now="table-1"),
+        Fact(aspect="package", name="scikit-learn", recorded="1.8.0", now="1.9.0"),
+        Fact(aspect="code", name="code", recorded=None, now="code"),
+    ),
+    "comparison": Comparison(rows=100, otherwise=0, largest_difference=1e-12),
+    "not_compared": None,
+    "metrics": {"accuracy": 0.9, "roc_auc": None},
+    "timings": {"fit": 0.5},
+}
+"""What an attempt at a reproduction hands in, but for its number and the fingerprint."""
+
+
+def model_reproduced(attempt: int = 1, **changes: Any) -> ModelReproduced:
+    return ModelReproduced(attempt=attempt, **{**FOUND, "fingerprint": "f2", **changes})
 
 
 RESULT: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""Jobs: submit, cancel, retry, watch, evaluate; trainings, and scorings of whole datasets."""
+"""Jobs: submit, cancel, retry, watch, evaluate; trainings, scorings of whole datasets, and reproductions of models."""
 
 import asyncio
 from typing import Any
@@ -20,11 +20,15 @@ from api.routes.base import NOT_MODIFIED, PARQUET, WholeFile, not_modified, prob
 from api.routes.stream import EVENT_PAGE, page_of_events
 from api.schemas.base import CommandAnswer, Page, answered
 from api.schemas.job import CancelIn, EvaluationOut, JobIn, JobOut, ScoringIn, SlicesOut, TrialOut
+from api.schemas.reproduction import ReproductionIn
 from skyulf.commands.base import Command, Context
 from skyulf.commands.job import CancelJob, CreateJob, RetryJob
+from skyulf.commands.reproduction import CreateReproduction, training_of
 from skyulf.commands.scoring import CreateScoring
 from skyulf.errors import NotFound, SkyulfError
 from skyulf.events.job import JobStatus, Limits
+from skyulf.events.model import ModelState
+from skyulf.events.registry import replay
 from skyulf.projections.job import JobKind, JobRow
 from skyulf.runtime import Runtime
 from skyulf.serving.media import MEDIA_TYPES
@@ -78,6 +82,29 @@ async def create_scoring(body: ScoringIn, runtime: RuntimeDep, context: ContextD
     asked = body.model_dump(exclude={"keep"})
     command = CreateScoring(**asked, keep=tuple(body.keep), limits=_limits(runtime))
     return await _queued(runtime, command, context, response)
+
+
+@routes.post("/reproductions", status_code=202, response_model=CommandAnswer, responses=problems(409, 412, 415))
+async def create_reproduction(
+    body: ReproductionIn, runtime: RuntimeDep, context: ContextDep, response: Response
+) -> Any:
+    """Ask for a model to be trained again from the log and what it names, and compared, as a job like any other.
+
+    Its `reproduction.result` is the verdict. 503 with Retry-After when as many jobs wait as may (SKYULF_QUEUE_LENGTH).
+    """
+    training = body.job_id or await asyncio.to_thread(_training, runtime, body)
+    asked = body.model_dump(exclude={"job_id"})
+    command = CreateReproduction(**asked, training=training, limits=_limits(runtime))
+    return await _queued(runtime, command, context, response)
+
+
+def _training(runtime: Runtime, body: ReproductionIn) -> str:
+    """The job that trained what is named, as the log has it now."""
+    stream = f"model-{body.model}"
+    model: ModelState | None = replay(stream, None, runtime.log.load({stream: 0})[stream])
+    if model is None:
+        raise NotFound(f"there is no model {body.model}")
+    return training_of(stream, model, body.model_version, body.alias)
 
 
 @routes.post("/jobs/{job_id}/cancel", status_code=202, response_model=CommandAnswer, responses=problems(412, 415))

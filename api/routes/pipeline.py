@@ -10,13 +10,15 @@ from api.routes.base import NOT_MODIFIED, not_modified, problems, router
 from api.schemas.base import CommandAnswer, Page, answered
 from api.schemas.pipeline import CheckIn, CheckOut, NodeOut, PipelineIn, PipelineOut
 from skyulf.commands.answers import Answer
+from skyulf.commands.job_spec import on_dataset
 from skyulf.commands.pipeline import ArchivePipeline, CreatePipeline, RevisePipeline
-from skyulf.core.candidates import check_spec
 from skyulf.core.columns import ColumnFacts
+from skyulf.core.memory import scaled
 from skyulf.core.plan import check_alone, plan
 from skyulf.core.registry import describe_nodes
 from skyulf.core.spec import PipelineSpec, parse_spec
 from skyulf.errors import Invalid
+from skyulf.events.dataset import Column
 from skyulf.projections.dataset import DatasetVersionRow
 from skyulf.runtime import Runtime
 
@@ -48,14 +50,20 @@ async def check_pipeline(body: CheckIn, runtime: RuntimeDep, min_position: MinPo
         return {"problems": invalid.faults}
     if version is None:
         return {"problems": check_alone(spec)}
-    columns = [ColumnFacts(**column) for column in version.columns]
-    return await asyncio.to_thread(_checked, spec, columns, version.rows)
+    return await asyncio.to_thread(_checked, body.spec, spec, version, runtime.settings.job_memory_bytes)
 
 
-def _checked(spec: PipelineSpec, columns: list[ColumnFacts], rows: int) -> dict[str, Any]:
+def _checked(
+    document: dict[str, Any], spec: PipelineSpec, version: DatasetVersionRow, memory_bytes: int
+) -> dict[str, Any]:
+    found = on_dataset(document, tuple(Column(**column) for column in version.columns), version.rows, memory_bytes)
+    columns, rows = [ColumnFacts(**column) for column in version.columns], version.rows
+    if found.sample is not None:
+        columns, rows = scaled(columns, rows, found.sample.rows), found.sample.rows
     planned = plan(spec, columns, rows)
     return {
-        "problems": check_spec(spec, columns, rows),
+        "problems": found.faults,
+        "sample": found.sample,
         "steps": planned.candidates[0].steps if planned.candidates else (),
         "candidates": planned.candidates,
         "set_aside": planned.set_aside,

@@ -91,6 +91,12 @@ class Problem(BaseModel):
     correlation_id: str | None = None
 
 
+def see_one_version(model: object, number: object, alias: object, otherwise: str) -> None:
+    """See that a model has a version, by number or by alias, and that what is named ``otherwise`` has none."""
+    if (number is not None) + (alias is not None) != (model is not None):
+        raise ValueError(f"give model_version or alias with a model, and neither with a {otherwise}")
+
+
 def answered(answer: Answer) -> dict[str, Any]:
     """The members of every command's answer."""
     return {"id": answer.id, "version": answer.version, "position": answer.position}

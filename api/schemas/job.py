@@ -5,9 +5,11 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from api.schemas.base import Derived, Reason, Request, Response
+from api.schemas.base import Derived, Reason, Request, Response, see_one_version
+from api.schemas.reproduction import ReproductionOut
 from skyulf.commands.base import Name
-from skyulf.events.job import JobStatus, ScoreFormat, TrialState
+from skyulf.events.job import JobStatus, TrialState
+from skyulf.events.scoring import ScoreFormat
 from skyulf.projections.job import JobKind, JobRow
 
 
@@ -49,9 +51,7 @@ class ScoringIn(Request):
         """See that what predicts is named in one way."""
         if (self.deployment is None) == (self.model is None):
             raise ValueError("give either deployment or model")
-        versions = (self.model_version is not None) + (self.alias is not None)
-        if versions != (self.model is not None):
-            raise ValueError("give model_version or alias with a model, and neither with a deployment")
+        see_one_version(self.model, self.model_version, self.alias, otherwise="deployment")
         return self
 
 
@@ -137,8 +137,8 @@ def _error(row: JobRow) -> dict[str, Any] | None:
 class JobOut(Response):
     """A job; ``spec`` becomes the chosen one once there is a model, ``asked_spec`` stays what was asked for.
 
-    One of the kind ``scoring`` predicts a dataset; it has no spec, no seed and no model of its own, and ``scoring``
-    tells the rest.
+    One of the kind ``scoring`` predicts a dataset, and one of the kind ``reproduction`` trains a recorded model again;
+    these have no spec, no seed and no model of their own, and ``scoring`` or ``reproduction`` tells the rest.
 
     ``onnx`` is null until it is settled whether the model has an ONNX copy, some time after it was trained.
     """
@@ -165,6 +165,7 @@ class JobOut(Response):
     rows: dict[str, int]
     fingerprint: str | None
     scoring: ScoringOut | None
+    reproduction: ReproductionOut | None
     onnx: OnnxOut | None
     environment: dict[str, Any]
     timings: dict[str, float]

@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import Field
 
 from api.schemas.base import FaultOut, Request, Response
+from api.schemas.job import SampleOut
 
 
 class PipelineIn(Request):
@@ -83,10 +84,12 @@ class CheckOut(Response):
 
     Without ``problems`` it can be trained, as far as can be told without running it. ``steps`` are those of the spec,
     or of the first of the ``candidates``, between which cross-validation would choose; ``set_aside`` are columns that
-    would be left out. Without a dataset, or without its target, those are empty.
+    would be left out. Without a dataset, or without its target, those are empty. ``sample`` is what would be trained on
+    where the whole table needs more memory than a job may use here.
     """
 
     problems: list[FaultOut]
+    sample: SampleOut | None = None
     steps: list[StepAfterOut] = []
     candidates: list[CandidateOut] = []
     set_aside: list[SetAsideOut] = []

@@ -74,6 +74,8 @@ def _split(table: Table, frame: pd.DataFrame, split: int) -> tuple[pd.DataFrame,
         rare = frame[table.target].isna() | frame[table.target].map(counts).lt(4)
         shares = frame[table.target].astype(str).mask(rare, "rare") if rare.sum() != 1 else None
     kept, held = train_test_split(frame, test_size=HELD_BACK, random_state=split, stratify=shares)
+    if table.task == "classification":  # who has a single row of a class is told to take it out
+        kept = kept[kept[table.target].isna() | kept[table.target].map(kept[table.target].value_counts()).gt(1)]
     held = held[held[table.target].notna()].copy()
     draw = np.random.default_rng(split)
     for name in table.strange:

@@ -6,8 +6,8 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-from skyulf.artifacts import damaged, digest_of, hexadecimal, pieces_of, write_verified
-from skyulf.errors import NotFound, Unavailable
+from skyulf.artifacts import digest_of, hexadecimal, pieces_of, write_verified
+from skyulf.errors import AnotherContent, NotFound, Unavailable
 
 
 class LocalArtifacts:
@@ -39,8 +39,8 @@ class LocalArtifacts:
     def path(self, digest: str) -> Path:
         """See `ArtifactStore.path`."""
         path = self._existing(digest)
-        if digest_of(path) != digest:
-            raise damaged(digest)
+        if (found := digest_of(path)) != digest:
+            raise AnotherContent(digest, found)
         return path
 
     def copy(self, digest: str, target: Path) -> None:

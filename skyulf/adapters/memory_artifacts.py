@@ -8,8 +8,8 @@ import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
-from skyulf.artifacts import damaged, digest_of, hexadecimal, write_verified
-from skyulf.errors import NotFound
+from skyulf.artifacts import digest_of, hexadecimal, write_verified
+from skyulf.errors import AnotherContent, NotFound
 
 
 class MemoryArtifacts:
@@ -46,8 +46,8 @@ class MemoryArtifacts:
             content = self._contents[digest]
         except KeyError:
             raise NotFound(f"there is no artifact {digest}") from None
-        if hashlib.sha256(content).hexdigest() != digits:
-            raise damaged(digest)
+        if (found := hashlib.sha256(content).hexdigest()) != digits:
+            raise AnotherContent(digest, f"sha256:{found}")
         return content
 
     def remove(self, digest: str) -> None:

@@ -61,6 +61,11 @@ nothing, or they do, the function judges. The lock of the command is spared, sin
 for a row that is inserted.
 """
 
+APPEND_GUARDING: LiteralString = """
+SELECT {schema}.{append_guarding}(
+    $1::text, $2::bigint, $3::text, $4::bytea, $5::text, $6::text, $7::text, $8::bigint)
+"""
+
 
 class Text(Loader):
     """Gives JSON as the bytes that are stored: only who needs an event decodes it."""
@@ -144,6 +149,7 @@ class EnvelopeRecorder(PostgresApplicationRecorder):
         self.filled = names(datastore.schema, table, state_type)
         self.sql_create_statements = log_statements(self.filled)
         self._one = Statement(f"{table}_one", sql.SQL(APPEND_ONE).format(**self.filled).as_bytes(), 6)
+        self._guarding = Statement(f"{table}_guarding", sql.SQL(APPEND_GUARDING).format(**self.filled).as_bytes(), 8)
         self._many = Statement(f"{table}_many", sql.SQL(APPEND_MANY).format(**self.filled).as_bytes(), 12)
         self._insert_at = sql.SQL(
             "INSERT INTO {schema}.{table} (notification_id, originator_id, originator_version, topic, state, "
@@ -169,8 +175,8 @@ class EnvelopeRecorder(PostgresApplicationRecorder):
         keys: Sequence[CommandKey | NoCommand],
     ) -> Outcome:
         """Insert ``events`` at once if every guard holds; durable when this returns."""
-        if len(events) == len(guards.streams) == len(guards.commands) == 1:
-            position = self._inserted(connection, guards.expected[0], events[0], *guards.commands[0])
+        if len(events) == len(guards.commands) == 1 and len(guards.streams) <= 2:
+            position = self._inserted(connection, guards, events[0])
             if position is not None:
                 return Outcome([position], None, None)
         parameters = (
@@ -190,14 +196,24 @@ class EnvelopeRecorder(PostgresApplicationRecorder):
         found = self._many.execute(connection, parameters)
         return Outcome(*(numbers_in(found.get_value(0, column)) for column in range(3)))
 
-    def _inserted(
-        self, connection: Connection[Any], expected: int, event: StoredEvent, actor: str, command: str
-    ) -> int | None:
+    def _inserted(self, connection: Connection[Any], guards: Guards, event: StoredEvent) -> int | None:
         """The position of the only event of the only command, the first it writes; None where a guard may not hold."""
-        stream, topic = str(event.originator_id).encode(), event.topic.encode()
-        parameters = (stream, bigint(expected), topic, event.state, actor.encode(), command.encode())
+        ((actor, command),) = guards.commands
+        written = guards.streams.index(event.originator_id)
+        parameters = [
+            guards.streams[written].encode(),
+            bigint(guards.expected[written]),
+            event.topic.encode(),
+            event.state,
+            actor.encode(),
+            command.encode(),
+        ]
+        statement = self._one
+        if len(guards.streams) == 2:
+            statement = self._guarding
+            parameters += [guards.streams[1 - written].encode(), bigint(guards.expected[1 - written])]
         try:
-            position = self._one.execute(connection, parameters).get_value(0, 0)
+            position = statement.execute(connection, parameters).get_value(0, 0)
         except psycopg.errors.UniqueViolation:  # by someone who committed while this waited
             return None
         return None if position is None else int(position)

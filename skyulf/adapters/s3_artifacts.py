@@ -18,8 +18,8 @@ from urllib.parse import urlsplit
 from botocore.exceptions import ClientError
 
 from skyulf.adapters.s3 import BUCKET, S3Error, code_of, is_missing, make_client, pieces_of_object, refuse, telling
-from skyulf.artifacts import DIGEST, damaged, digest_of, hexadecimal, write_verified
-from skyulf.errors import Misconfigured, NotFound
+from skyulf.artifacts import DIGEST, digest_of, hexadecimal, write_verified
+from skyulf.errors import AnotherContent, Misconfigured, NotFound
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -91,8 +91,8 @@ class S3Artifacts:
     def read(self, digest: str) -> bytes:
         """See `ArtifactStore.read`."""
         content = b"".join(self._pieces(digest))
-        if hashlib.sha256(content).hexdigest() != hexadecimal(digest):
-            raise damaged(digest)
+        if (found := hashlib.sha256(content).hexdigest()) != hexadecimal(digest):
+            raise AnotherContent(digest, f"sha256:{found}")
         return content
 
     def remove(self, digest: str) -> None:

@@ -225,6 +225,27 @@ def score(
 
 
 @app.command()
+def reproduce(
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL[:VERSION]", help="A model, MODEL:VERSION, MODEL:ALIAS, or a job's id.")
+    ],
+    seed: Annotated[
+        int | None,
+        typer.Option(min=0, max=2**32 - 1, help="Train with another seed than the recorded.", show_default=False),
+    ] = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Train a model again from the log, and say whether it is the same; ends with 1 if it is not."""
+    with begun(data_dir, as_json) as (screen, settings):
+        from skyulf.cli.reproduce import run
+
+        same = run(screen, settings, model, seed)
+    if not same:
+        raise typer.Exit(1)
+
+
+@app.command()
 def plot(
     job: JobArg,
     output: Annotated[

@@ -10,7 +10,7 @@ import typer
 from rich.text import Text
 
 from skyulf.cli.reader import looking
-from skyulf.cli.screen import Screen, counted, table
+from skyulf.cli.screen import Screen, counted, number, table
 from skyulf.cli.train_view import labelled
 from skyulf.core.made import some
 from skyulf.core.plan import check_alone
@@ -19,6 +19,8 @@ from skyulf.errors import Fault, Invalid
 from skyulf.settings import Settings
 
 MOST_NAMES = 8
+
+SAMPLED = "drawn at random: all of them need more memory than a job may use"
 
 
 def run(screen: Screen, settings: Settings, file: Path, dataset: str | None) -> None:
@@ -63,6 +65,8 @@ def shown(answer: dict[str, Any]) -> Iterator[Any]:
         yield Text.assemble((f"{problem['place']}: ", "bold red"), problem["message"])
     if not answer["problems"]:
         yield labelled("problems", "none that can be seen without running it")
+    if (sample := answer.get("sample")) is not None:
+        yield labelled("sample", f"{number(sample['rows'])} of {number(sample['of'])} rows", f"  {SAMPLED}")
     for column in answer.get("set_aside", ()):
         yield labelled("left out", (column["name"], "bold"), f"  {column['reason']}")
     candidates = answer.get("candidates", ())

@@ -1,4 +1,4 @@
-"""``skyulf jobs``: trainings and scorings that wait, run or have ended."""
+"""``skyulf jobs``: trainings, scorings and reproductions that wait, run or have ended."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -21,6 +21,7 @@ from skyulf.cli.reader import (
     shown_moment,
     version_of,
 )
+from skyulf.cli.reproduce import reproduction
 from skyulf.cli.score import scoring
 from skyulf.cli.screen import Refused, Screen, counted, number, table
 from skyulf.cli.train_view import candidates, headline, labelled, metrics, remarks, rows, stage
@@ -59,7 +60,7 @@ def show_all(
         made.add_row(
             shown_id(screen, item["id"]),
             Text(status_of(item), style=STYLES.get(item["status"], "")),
-            item["spec"]["target"] if item["spec"] else Text("scoring", style="dim"),
+            item["spec"]["target"] if item["spec"] else Text(item["kind"], style="dim"),
             names.get(item["dataset_id"]) or shown_id(screen, item["dataset_id"]),
             _model(item),
             _came_to(item),
@@ -70,8 +71,8 @@ def show_all(
 
 
 def _model(job: Mapping[str, Any]) -> str:
-    """The model that a job trains, or predicts with."""
-    of = job["scoring"]
+    """The model that a job trains, trains again, or predicts with."""
+    of = job["scoring"] or job["reproduction"]
     return version_of(of["model"], of["model_version"]) if of else version_of(job["model_name"], job["model_version"])
 
 
@@ -79,6 +80,8 @@ def _came_to(job: Mapping[str, Any]) -> str:
     """What came of a job, in a word or two."""
     if job["status"] != "succeeded":
         return "–"
+    if job["reproduction"] is not None:
+        return str(job["reproduction"]["result"]["verdict"])
     return headline(job["metrics"]) if job["scoring"] is None else counted(job["scoring"]["output"]["rows"], "row")
 
 
@@ -100,7 +103,7 @@ def show_one(screen: Screen, settings: Settings, text: str) -> None:
         labelled("dataset", f"{name or job['dataset_id']} version {job['dataset_version']}"),
     )
     if spec is None:
-        screen.show(*scoring(job))
+        screen.show(*(scoring(job) if job["reproduction"] is None else reproduction(job)))
     else:
         screen.show(
             labelled("task", f"{spec['task']} of {spec['target']}, seed {job['seed']}"),

@@ -10,7 +10,9 @@ from skyulf.cli.options import Cursor, DataDir, Json, Limit, Order, Reason, begu
 
 datasets = typer.Typer(no_args_is_help=True, help="See what was taken in.")
 pipelines = typer.Typer(no_args_is_help=True, help="See the specs that were kept, and check others.")
-jobs = typer.Typer(no_args_is_help=True, help="See trainings and scorings, compare, cancel and retry them.")
+jobs = typer.Typer(
+    no_args_is_help=True, help="See jobs that train, score or reproduce; compare, cancel and retry them."
+)
 models = typer.Typer(no_args_is_help=True, help="See models, their versions and how good they are.")
 keys = typer.Typer(no_args_is_help=True, help="Say who may call a server, and for what.")
 deployments = typer.Typer(no_args_is_help=True, help="See and change what is served.")
@@ -46,6 +48,7 @@ class JobKind(StrEnum):
 
     training = "training"
     scoring = "scoring"
+    reproduction = "reproduction"
 
 
 class DriftLevel(StrEnum):

@@ -27,6 +27,16 @@ def _scoring(data: Data) -> str:
     return f"version {data['dataset_version']} of {short_id(data['dataset_id'])} with {_target(data['target'])}{by}"
 
 
+def _reproduction(data: Data) -> str:
+    of = f"{data['model_name']}:{data['model_version']}" if data["model_name"] else short_id(data["job_id"])
+    return of if data["seed"] is None else f"{of} with the seed {data['seed']}"
+
+
+def _reproduced(data: Data) -> str:
+    causes = ", ".join(data["causes"])
+    return f"{data['verdict']} ({causes})" if causes else str(data["verdict"])
+
+
 def _warned(warnings: list[Data]) -> str:
     rules = Counter(warning["rule"].replace("_", " ") for warning in warnings)
     return ", ".join(f"{count} × {rule}" for rule, count in rules.most_common()) or "nothing to warn of"
@@ -70,6 +80,7 @@ SUMMARIES: Mapping[str, Callable[[Data], str]] = {
     "PipelineArchived": lambda _: "",
     "JobCreated": _job,
     "ScoringCreated": _scoring,
+    "ReproductionCreated": _reproduction,
     "JobStarted": lambda data: f"attempt {data['attempt']}",
     "JobProgressed": lambda data: f"{data['stage']}, {data['fraction']:.0%}",
     "TrialsFinished": _trials,
@@ -79,6 +90,7 @@ SUMMARIES: Mapping[str, Callable[[Data], str]] = {
         f"columns weighed by {data['metric']}" if data["explanation"] else f"not explained: {data['reason']}"
     ),
     "DatasetScored": lambda data: f"{data['rows']:,} rows",
+    "ModelReproduced": _reproduced,
     "JobFailed": lambda data: f"{data['problem']['title']}: {data['problem']['detail']}",
     "JobCancelRequested": lambda _: "",
     "JobCancelled": lambda _: "",

@@ -22,6 +22,8 @@ STAGES = {
     "evaluate": "evaluating on held-out rows",
     "refit": "fitting on all rows",
     "fingerprint": "taking the fingerprint",
+    "compare": "comparing with the recorded model",
+    "repeat": "training once more, to see whether it always comes out so",
 }
 
 

@@ -12,6 +12,7 @@ from skyulf.commands import (
     pipeline,
     prediction_log,
     projection,
+    reproduction,
     scoring,
 )
 from skyulf.commands.base import Command, Handler
@@ -21,6 +22,7 @@ COMMANDS: Mapping[type[Command], Handler] = {
     **pipeline.HANDLERS,
     **job.HANDLERS,
     **scoring.HANDLERS,
+    **reproduction.HANDLERS,
     **model.HANDLERS,
     **deployment.HANDLERS,
     **prediction_log.HANDLERS,

@@ -156,7 +156,7 @@ def create_job(command: CreateJob, streams: Streams) -> Decided:
     dataset = streams.dataset(command.dataset_id)
     version = version_of(command.dataset_id, dataset, command.dataset_version)
     document = _spec_document(command, streams)
-    found = on_dataset(document, version, command.limits.memory_bytes)
+    found = on_dataset(document, version.columns, version.rows, command.limits.memory_bytes)
     if found.faults:
         raise Invalid("the spec does not fit the dataset", found.faults)
     event = JobCreated(

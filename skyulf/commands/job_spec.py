@@ -14,7 +14,7 @@ from skyulf.core.columns import ColumnFacts
 from skyulf.core.memory import FEWEST, bytes_needed, rows_that_fit, scaled
 from skyulf.core.spec import parse_spec
 from skyulf.errors import Fault
-from skyulf.events.dataset import Column, DatasetVersionAdded
+from skyulf.events.dataset import Column
 from skyulf.events.job import Sample
 
 REMEMBERED = 256
@@ -35,12 +35,12 @@ class SpecOnDataset:
     sample: Sample | None = None
 
 
-def on_dataset(document: dict[str, Any], version: DatasetVersionAdded, memory_bytes: int) -> SpecOnDataset:
-    """What a spec, as it was sent, comes to on a dataset's version within a limit of memory.
+def on_dataset(document: dict[str, Any], columns: tuple[Column, ...], rows: int, memory_bytes: int) -> SpecOnDataset:
+    """What a spec, as it was sent, comes to on a dataset of so many rows within a limit of memory.
 
     Raises `Invalid` when it is no spec.
     """
-    return _followed(json.dumps(document), version.columns, version.rows, memory_bytes)
+    return _followed(json.dumps(document), columns, rows, memory_bytes)
 
 
 @lru_cache(maxsize=REMEMBERED)

@@ -25,26 +25,37 @@ class RetireModelVersion(Command):
     model_version: int
 
 
-def usable_version(stream: str, model: ModelState, number: int) -> None:
-    """Raise unless the version exists and is not retired."""
+def existing_version(stream: str, model: ModelState, number: int) -> int:
+    """The number, if the model has such a version, retired or not; raises `NotFound`."""
     if number not in model.artifacts:
         raise NotFound(f"{stream.removeprefix('model-')} has no version {number}; its newest is {model.latest}")
+    return number
+
+
+def usable_version(stream: str, model: ModelState, number: int) -> None:
+    """Raise unless the version exists and is not retired."""
+    existing_version(stream, model, number)
     if number in model.retired:
         raise NotAllowed(f"version {number} of {stream.removeprefix('model-')} is retired; choose another")
 
 
-def target_of(stream: str, model: ModelState, number: int | None, alias: str | None) -> Target:
-    """The version that a caller named, by exactly one of its number and an alias, to predict with."""
+def numbered(stream: str, model: ModelState, number: int | None, alias: str | None) -> int:
+    """The number of the version that a caller named, by exactly one of its number and an alias; raises `NotFound`."""
     if (number is None) == (alias is None):
         raise Invalid("a version is named by its number or by an alias", [Fault("model_version", "or alias")])
-    name = stream.removeprefix("model-")
-    if alias is not None:
-        if alias not in model.aliases:
-            raise NotFound(f"{name} has no alias {alias}")
-        number = model.aliases[alias]
-    assert number is not None
+    if number is not None:
+        return existing_version(stream, model, number)
+    assert alias is not None
+    if alias not in model.aliases:
+        raise NotFound(f"{stream.removeprefix('model-')} has no alias {alias}")
+    return model.aliases[alias]
+
+
+def target_of(stream: str, model: ModelState, number: int | None, alias: str | None) -> Target:
+    """The version that a caller named, as `numbered` takes it, to predict with; one that is retired is refused."""
+    number = numbered(stream, model, number, alias)
     usable_version(stream, model, number)
-    return Target(model=name, model_version=number, artifact=model.artifacts[number])
+    return Target(model=stream.removeprefix("model-"), model_version=number, artifact=model.artifacts[number])
 
 
 def set_model_alias(command: SetModelAlias, streams: Streams) -> Decided:
@@ -68,9 +79,7 @@ def remove_model_alias(command: RemoveModelAlias, streams: Streams) -> Decided:
 def retire_model_version(command: RetireModelVersion, streams: Streams) -> Decided:
     """Decide `RetireModelVersion`; refused while an alias means the version."""
     model = streams.model(command.id)
-    if command.model_version not in model.artifacts:
-        raise NotFound(f"{command.id.removeprefix('model-')} has no version {command.model_version}")
-    if command.model_version in model.retired:
+    if existing_version(command.id, model, command.model_version) in model.retired:
         return []
     aliases = sorted(alias for alias, version in model.aliases.items() if version == command.model_version)
     if aliases:

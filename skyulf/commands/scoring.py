@@ -11,7 +11,8 @@ from skyulf.commands.model import target_of
 from skyulf.errors import Fault, Invalid, NotAllowed
 from skyulf.events.dataset import DatasetVersionAdded
 from skyulf.events.deployment import Target
-from skyulf.events.job import DatasetScored, JobCancelled, Limits, ScoreFormat, ScoringCreated
+from skyulf.events.job import JobCancelled, Limits
+from skyulf.events.scoring import DatasetScored, ScoreFormat, ScoringCreated
 
 
 class CreateScoring(Command):
@@ -95,7 +96,7 @@ def complete_scoring(command: CompleteScoring, streams: Streams) -> Decided:
     if job.cancel_requested:
         return [(command.id, JobCancelled())]
     if not isinstance(job.created, ScoringCreated):
-        raise NotAllowed(f"{command.id} trains a model, and scores no dataset")
+        raise NotAllowed(f"{command.id} scores no dataset")
     return [(command.id, DatasetScored(**command.model_dump(exclude={"id"})))]
 
 

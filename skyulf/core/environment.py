@@ -1,8 +1,10 @@
 """What a model was fitted with, as far as it can sway numbers."""
 
+import hashlib
 import platform
 import sys
 from importlib import import_module
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +12,28 @@ LIBRARIES = {"numpy": "numpy", "scipy": "scipy", "scikit-learn": "sklearn", "pan
              "skops": "skops"}  # fmt: skip
 """Each library by its name, and the module of it."""
 
-WHERE_USED = {"imbalanced-learn": "imblearn", "h3": "h3", "lightgbm": "lightgbm", "xgboost": "xgboost"}
-"""Libraries that only some nodes bring in."""
+WHERE_USED = {"imbalanced-learn": "imblearn", "h3": "h3", "lightgbm": "lightgbm", "xgboost": "xgboost",
+              "optuna": "optuna", "cmaes": "cmaes"}  # fmt: skip
+"""Libraries that only some nodes, or some ways of tuning, bring in."""
+
+
+def _digest_of(folder: Path) -> str:
+    """Return the SHA-256, in hexadecimal, over the names and contents of a folder's modules."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*.py")):
+        content = path.read_bytes()
+        digest.update(f"{path.relative_to(folder).as_posix()} {len(content)}\n".encode())
+        digest.update(content)
+    return digest.hexdigest()
+
+
+VERSION = version("skyulf")
+CODE = _digest_of(Path(__file__).parent)
+"""Of the engine as it was when it was loaded: by it two of one version are told apart."""
 
 
 def describe_environment(threads: int, limits: dict[str, int], libraries: Any) -> dict[str, Any]:
-    """Return the versions of Python and the libraries, the processor, the BLAS and OpenMP builds, and threads.
+    """Return the code, versions of Python and the libraries, the processor, the BLAS and OpenMP builds, and threads.
 
     ``threads`` are those of the job; ``limits`` say how many of them BLAS and OpenMP were let have.
 
@@ -28,6 +46,8 @@ def describe_environment(threads: int, limits: dict[str, int], libraries: Any) -
     ]
     known |= {library: module for library, module in WHERE_USED.items() if module in sys.modules}
     return {
+        "skyulf": VERSION,
+        "code": CODE,
         "python": platform.python_version(),
         **{library: import_module(module).__version__ for library, module in known.items()},
         "platform": f"{platform.system()} {platform.machine()}",

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from skyulf.core.agreement import TOLERANCE, difference, spread
 from skyulf.core.applier import Applier
 from skyulf.core.formats import LoadedModel
 from skyulf.core.graph import (
@@ -27,7 +28,7 @@ from skyulf.core.graph import (
     NoOnnx,
     Numbers,
 )
-from skyulf.core.predictions import Predictions, record_of
+from skyulf.core.predictions import record_of
 from skyulf.core.registry import models
 from skyulf.core.rows import Columns
 from skyulf.core.scorer import MOST_BYTES, RECORD, Scorer
@@ -36,9 +37,6 @@ from skyulf.core.walk import LIMIT, branches_of, nameless, parts_of, picked, ste
 from skyulf.errors import Damaged
 
 Array = np.ndarray[Any, Any]
-
-TOLERANCE = 1e-5
-"""How far a probability may be off; or a number, in units of the greater of itself and the spread of predictions."""
 
 OPSETS = {STANDARD: 21, LEARNING: 5}
 IR_VERSION = 10
@@ -80,45 +78,31 @@ def package(model: LoadedModel | FittedState, digest: str, rows: Columns) -> Pac
         return NotPackaged(f"the copy would be larger than {MOST_BYTES >> 20} MiB")
     audit(content)
     record = Applier(model)
-    spread = _spread(record.predict(rows))
+    scale = spread(record.predict(rows))
     tried = probe(model.input_schema, rows)
     try:
         record.predict(tried)
     except ValueError:
         tried = rows  # the model of record itself cannot take what is extreme
-    return _compared(record, Scorer(content), content, tried, spread)
+    return _compared(record, Scorer(content), content, tried, scale)
 
 
-def _compared(record: Applier, copy: Scorer, content: bytes, rows: Columns, spread: float) -> Packaged | NotPackaged:
+def _compared(record: Applier, copy: Scorer, content: bytes, rows: Columns, scale: float) -> Packaged | NotPackaged:
     """Compare on all rows together, and on some one by one."""
     count = len(next(iter(rows.values())))
     places = range(0, count, max(1, count // ALONE))
     alone = [{name: cells[at : at + 1] for name, cells in rows.items()} for at in places]
     try:
-        each = [difference(record.predict(part), copy.predict(part), spread) for part in (rows, *alone)]
+        each = [difference(record.predict(part), copy.predict(part), scale) for part in (rows, *alone)]
     except ValueError:
         return NotPackaged("the copy gave no finite number where the model of record did", count)
     largest = float(np.max([off for _, off in each]))
     told = largest if np.isfinite(largest) else None
-    if not all(same for same, _ in each):
+    if any(otherwise for otherwise, _ in each):
         return NotPackaged("the copy chose another class than the model of record on some rows", count, told)
     if not largest <= TOLERANCE:
         return NotPackaged("the copy differed from the model of record by more than it may", count, told)
     return Packaged(content, count, largest)
-
-
-def _spread(predictions: Predictions) -> float:
-    return float(np.std(predictions.values)) if predictions.chances is None else 1.0
-
-
-def difference(record: Predictions, copy: Predictions, spread: float = 1.0) -> tuple[bool, float]:
-    """Tell whether two agree on the classes, and the greatest difference of probabilities or, relative, of numbers."""
-    if record.chances is not None and copy.chances is not None:
-        same = bool((record.values == copy.values).all())
-        return same, float(np.abs(record.chances - copy.chances).max(initial=0.0))
-    scale = np.maximum(np.abs(record.values), spread)
-    off = np.abs(record.values - copy.values)
-    return True, float(np.divide(off, scale, out=off, where=scale > 0).max(initial=0.0))
 
 
 def probe(schema: Sequence[InputColumn], rows: Columns) -> Columns:

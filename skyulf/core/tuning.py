@@ -34,11 +34,13 @@ PRUNED = "after {folds} of {all} folds it did worse than the median of the trial
 class Trials:
     """The trials of a job: those that are known from before, and who hears of new ones, and of how many there may be.
 
-    Trials that were ``recorded`` are not tried again, if they would be the same.
+    Trials that were ``recorded`` are not tried again, if they would be the same. With ``only``, the search consists of
+    the trials of these numbers, however long they take: it is one that ended before, made again.
     """
 
     recorded: Mapping[int, Trial] = field(default_factory=dict)
     finished: Callable[[Trial, "Search"], None] = lambda trial, search: None  # noqa: ARG005
+    only: frozenset[int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +142,8 @@ class _Run:
         self._done = done
         self._found: list[Trial] = []
         spent = sum(trial.seconds for trial in trials.recorded.values()) / threads
+        if trials.only is not None:
+            seconds = None
         self._until = None if seconds is None else time.monotonic() + seconds - spent
 
     def run(self) -> list[Trial]:
@@ -152,7 +156,9 @@ class _Run:
         return sorted(self._found, key=lambda trial: trial.number)
 
     def _over(self) -> bool:
-        """Whether the time is up; a search comes to one whole trial at least."""
+        """Whether the time is up, or all is found that there is to be; a search comes to one whole trial at least."""
+        if self._trials.only is not None:
+            return self._trials.only <= {trial.number for trial in self._found}
         found_one = any(trial.state == "finished" and trial.share == 1.0 for trial in self._found)
         return found_one and self._until is not None and time.monotonic() >= self._until
 
@@ -161,6 +167,8 @@ class _Run:
         ended: dict[int, Trial] = {}
         running: dict[int, _Running] = {}
         for proposal in batch:
+            if self._trials.only is not None and proposal.number not in self._trials.only:
+                continue
             known = self._trials.recorded.get(proposal.number)
             if known and (known.parameters, known.share) == (proposal.parameters, proposal.share):
                 ended[known.number] = known

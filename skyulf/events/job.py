@@ -5,20 +5,14 @@ from typing import Any, ClassVar, Literal
 
 from skyulf.errors import NotAllowed
 from skyulf.events.base import DomainEvent, Value
-from skyulf.events.deployment import Target
+from skyulf.events.limits import Limits as Limits
+from skyulf.events.reproduction import ModelReproduced, ReproductionCreated
+from skyulf.events.scoring import DatasetScored, ScoringCreated
 
 JobStatus = Literal["created", "running", "succeeded", "failed", "cancelled"]
 ReclaimCause = Literal["worker_lost", "sandbox_died", "handed_back"]
 TrialState = Literal["finished", "failed", "pruned"]
-ScoreFormat = Literal["parquet", "csv"]
 Stage = str
-
-
-class Limits(Value):
-    """What one attempt at a job may use: wall-clock seconds, and bytes of memory."""
-
-    seconds: int
-    memory_bytes: int
 
 
 class Problem(Value):
@@ -62,24 +56,6 @@ class JobCreated(DomainEvent):
     seed: int
     limits: Limits
     sample: Sample | None = None
-
-
-class ScoringCreated(DomainEvent):
-    """A version of a dataset is to be scored: a job of another kind, which trains nothing.
-
-    ``target`` is what predicts, resolved when it was asked for; ``deployment`` is the name by which the caller meant
-    it, if any. ``keep`` names columns of the dataset that stand beside the predictions.
-    """
-
-    dataset_id: str
-    dataset_version: int
-    dataset_digest: str
-    dataset_artifact: str
-    target: Target
-    deployment: str | None
-    format: ScoreFormat
-    keep: tuple[str, ...]
-    limits: Limits
 
 
 class JobStarted(DomainEvent):
@@ -145,8 +121,11 @@ class ModelTrained(DomainEvent):
     ``model`` and ``evaluation`` are digests of artifacts. ``metrics`` belong to the held-out fit, ``fingerprint``
     to the model that is served. ``rows`` counts total, train, test and dropped rows, and where steps
     change rows what they left (train_after_steps, served_after_steps), and those set aside to measure intervals by
-    (measuring). ``timings`` are in seconds.
+    (measuring). ``timings`` are in seconds. ``environment`` names the code that trained, the libraries and the
+    processor (`skyulf.core.environment`); before schema 2 it did not tell of the code.
     """
+
+    SCHEMA: ClassVar[int] = 2
 
     attempt: int
     model: str
@@ -192,21 +171,6 @@ class ModelExplained(DomainEvent):
     repeats: int = 0
 
 
-class DatasetScored(DomainEvent):
-    """An attempt ended with a prediction for every row of the dataset, in its order.
-
-    ``output`` is the digest of the file, of ``size`` bytes; ``missing`` counts rows whose prediction is no finite
-    number. ``timings`` are in seconds.
-    """
-
-    attempt: int
-    output: str
-    size: int
-    rows: int
-    missing: int
-    timings: dict[str, float]
-
-
 class JobFailed(DomainEvent):
     """The job ended without a result. ``traceback`` is the digest of an artifact, where there was one."""
 
@@ -238,6 +202,7 @@ class JobRetried(DomainEvent):
 JobEvent = (
     JobCreated
     | ScoringCreated
+    | ReproductionCreated
     | JobStarted
     | JobProgressed
     | TrialsFinished
@@ -245,6 +210,7 @@ JobEvent = (
     | ModelPackaged
     | ModelExplained
     | DatasetScored
+    | ModelReproduced
     | JobFailed
     | JobCancelRequested
     | JobCancelled
@@ -252,18 +218,22 @@ JobEvent = (
     | JobRetried
 )
 
+Asked = JobCreated | ScoringCreated | ReproductionCreated
+"""What a job's first event may be: it tells which kind of job it is."""
+
 
 @dataclass(frozen=True, slots=True)
 class JobState:
     """What commands and workers need to know of a job.
 
     ``sandbox_deaths`` and ``workers_lost`` count since the job was created or last retried. ``model`` is the digest
-    of the model file once there is one; ``onnx`` that of its ONNX copy, where there is one: ``packaged`` tells that
-    this is settled, ``explained`` that it is for the importance of columns. ``trials`` are those of its tuning that are
-    over, whatever the attempt; of two with the same number the later one counts.
+    of the model file once there is one, ``model_version`` its number if it is named; ``onnx`` that of its ONNX copy,
+    where there is one: ``packaged`` tells that this is settled, ``explained`` that it is for the importance of columns.
+    ``trials`` are those of its tuning that are over, whatever the attempt; of two with the same number the later one
+    counts.
     """
 
-    created: JobCreated | ScoringCreated
+    created: Asked
     status: JobStatus = "created"
     attempt: int = 0
     begun: bool = False
@@ -272,6 +242,7 @@ class JobState:
     sandbox_deaths: int = 0
     workers_lost: int = 0
     model: str | None = None
+    model_version: int | None = None
     onnx: str | None = None
     packaged: bool = False
     explained: bool = False
@@ -281,13 +252,14 @@ class JobState:
     def training(self) -> JobCreated:
         """What was asked for, of a job that trains a model; raises `NotAllowed` for others."""
         if not isinstance(self.created, JobCreated):
-            raise NotAllowed("this job scores a dataset, and trains no model")
+            does = "scores a dataset" if isinstance(self.created, ScoringCreated) else "reproduces one"
+            raise NotAllowed(f"this job {does}, and trains no model of its own")
         return self.created
 
 
 def evolve(state: JobState | None, event: JobEvent) -> JobState:
     """The state after ``event``."""
-    if isinstance(event, JobCreated | ScoringCreated):
+    if isinstance(event, Asked):
         return JobState(created=event)
     assert state is not None
     match event:
@@ -297,9 +269,8 @@ def evolve(state: JobState | None, event: JobEvent) -> JobState:
             return replace(state, begun=True, fraction=event.fraction)
         case TrialsFinished():
             return replace(state, begun=True, trials=state.trials + event.trials)
-        case ModelTrained() | DatasetScored():
-            model = event.model if isinstance(event, ModelTrained) else None
-            return replace(state, status="succeeded", cancel_requested=False, model=model)
+        case ModelTrained() | DatasetScored() | ModelReproduced():
+            return _succeeded(state, event)
         case ModelPackaged() | ModelExplained():
             return _finished(state, event)
         case JobFailed():
@@ -317,6 +288,13 @@ def evolve(state: JobState | None, event: JobEvent) -> JobState:
             )
         case JobRetried():
             return replace(state, status="created", sandbox_deaths=0, workers_lost=0)
+
+
+def _succeeded(state: JobState, event: ModelTrained | DatasetScored | ModelReproduced) -> JobState:
+    done = replace(state, status="succeeded", cancel_requested=False)
+    if isinstance(event, ModelTrained):
+        return replace(done, model=event.model, model_version=event.model_version)
+    return done
 
 
 def _finished(state: JobState, event: ModelPackaged | ModelExplained) -> JobState:

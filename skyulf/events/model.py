@@ -45,9 +45,10 @@ ModelEvent = ModelVersionRegistered | ModelAliasSet | ModelAliasRemoved | ModelV
 
 @dataclass(frozen=True, slots=True)
 class ModelState:
-    """What commands need to know of a model: its versions' artifacts, its aliases and what is retired."""
+    """What commands need to know of a model: its versions' artifacts and jobs, its aliases and what is retired."""
 
     artifacts: Mapping[int, str] = field(default_factory=dict)
+    jobs: Mapping[int, str] = field(default_factory=dict)
     aliases: Mapping[str, int] = field(default_factory=dict)
     retired: frozenset[int] = frozenset()
 
@@ -62,7 +63,8 @@ def evolve(state: ModelState | None, event: ModelEvent) -> ModelState:
     state = state or ModelState()
     match event:
         case ModelVersionRegistered():
-            return replace(state, artifacts={**state.artifacts, event.model_version: event.model})
+            artifacts = {**state.artifacts, event.model_version: event.model}
+            return replace(state, artifacts=artifacts, jobs={**state.jobs, event.model_version: event.job_id})
         case ModelAliasSet():
             return replace(state, aliases={**state.aliases, event.alias: event.after})
         case ModelAliasRemoved():

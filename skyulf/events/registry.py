@@ -50,6 +50,7 @@ Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
 
 UPCASTERS: Mapping[str, Upcaster] = {
     "JobCreated@1": lambda data: data,  # every job was trained on all rows
+    "ModelTrained@1": lambda data: data,  # of the code that trained nothing was told
     "DatasetVersionAdded@1": lambda data: data,  # how the file was read was not told: the defaults say so
     "DatasetVersionAdded@2": lambda data: data,  # words of text were not counted: the default says so
     "DatasetVersionAdded@3": lambda data: data,  # every file was uploaded: no URI

@@ -18,8 +18,9 @@ from prometheus_client.registry import Collector
 
 from skyulf.commands.settled import Settled
 from skyulf.events.base import Recorded
-from skyulf.events.job import DatasetScored
 from skyulf.events.registry import decode
+from skyulf.events.reproduction import ModelReproduced
+from skyulf.events.scoring import DatasetScored
 from skyulf.metrics.counted import COMMAND_SECONDS, PREDICTION_SECONDS, REQUEST_SECONDS, Counts, Durations
 from skyulf.metrics.measured import Measured, Measures
 
@@ -50,6 +51,7 @@ class Metrics(Collector):
         )
         self.events = Counts("skyulf_events_appended", "Events that this process has appended.", ("type",))
         self.scored_rows = Counts("skyulf_scored_rows", "Rows predicted by jobs that scored datasets.", ())
+        self.reproductions = Counts("skyulf_reproductions", "Models trained again, by verdict.", ("verdict",))
         self.claims: deque[Recorded] = deque(maxlen=CLAIMS_KEPT)
         self.measured = Measured()
         self.threads = ThreadPoolExecutor(SCRAPES, thread_name_prefix="metrics")
@@ -72,6 +74,10 @@ class Metrics(Collector):
                 scored = decode(event)
                 assert isinstance(scored, DatasetScored)
                 self.scored_rows.add((), scored.rows)
+            elif event.type == "ModelReproduced":
+                reproduced = decode(event)
+                assert isinstance(reproduced, ModelReproduced)
+                self.reproductions.add((reproduced.verdict,))
 
     def measure(self, what: str | None, read: Measures) -> None:
         """Have ``read`` give gauges whenever somebody asks; see `Measured.add`."""
@@ -85,7 +91,7 @@ class Metrics(Collector):
             requests.add_metric((PREDICTION, "200"), predicted)
         yield requests
         counted = (self.request_seconds, self.predictions, self.commands, self.command_seconds, self.events)
-        for each in (*counted, self.scored_rows):
+        for each in (*counted, self.scored_rows, self.reproductions):
             yield each.collect()
         yield from self.measured.collect()
 

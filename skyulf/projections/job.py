@@ -7,7 +7,6 @@ import msgspec
 
 from skyulf.events.base import Recorded
 from skyulf.events.job import (
-    DatasetScored,
     JobCancelled,
     JobCancelRequested,
     JobCreated,
@@ -21,19 +20,21 @@ from skyulf.events.job import (
     ModelExplained,
     ModelPackaged,
     ModelTrained,
-    ScoringCreated,
     TrialsFinished,
 )
+from skyulf.events.reproduction import ModelReproduced, ReproductionCreated
+from skyulf.events.scoring import DatasetScored, ScoringCreated
 from skyulf.projections.base import Projection, Row, by_stream
 
-JobKind = Literal["training", "scoring"]
+JobKind = Literal["training", "scoring", "reproduction"]
 
 
 class JobRow(Row, frozen=True, kw_only=True):
     """A job as it is now; ``version`` is its stream's, ``spec`` becomes the chosen one once there is a model.
 
     ``kind`` tells what it does. One that scores a dataset has no spec and no seed and trains no model; ``scoring``
-    holds what predicts, what else was asked for, and what came of it.
+    holds what predicts, what else was asked for, and what came of it. So does ``reproduction`` of one that trains a
+    model again, which keeps none either.
 
     ``onnx`` says what became of the model's ONNX copy, None until that is settled. ``explanation`` is the digest of
     how much each column matters. ``unfinished`` is 1 while there is a model of which one of the two is not settled.
@@ -55,6 +56,7 @@ class JobRow(Row, frozen=True, kw_only=True):
     created_position: int
     kind: JobKind = "training"
     scoring: dict[str, Any] | None = None
+    reproduction: dict[str, Any] | None = None
     attempt: int = 0
     worker: str | None = None
     stage: str | None = None
@@ -112,12 +114,12 @@ def _created(event: JobCreated, recorded: Recorded) -> JobRow:
     )
 
 
-def _scoring_created(event: ScoringCreated, recorded: Recorded) -> JobRow:
-    return JobRow(
+def _other_created(event: ScoringCreated | ReproductionCreated, recorded: Recorded) -> JobRow:
+    """The row of a job that trains no model of its own."""
+    row = JobRow(
         id=recorded.stream,
         version=recorded.version,
         status="created",
-        kind="scoring",
         dataset_id=event.dataset_id,
         dataset_version=event.dataset_version,
         pipeline_id=None,
@@ -128,15 +130,31 @@ def _scoring_created(event: ScoringCreated, recorded: Recorded) -> JobRow:
         seed=None,
         created_at=recorded.metadata.recorded_at,
         created_position=recorded.position,
-        scoring={
-            "model": event.target.model,
-            "model_version": event.target.model_version,
-            "deployment": event.deployment,
-            "format": event.format,
-            "keep": list(event.keep),
-            "output": None,
-        },
     )
+    if isinstance(event, ScoringCreated):
+        return msgspec.structs.replace(row, kind="scoring", scoring=_scoring(event))
+    return msgspec.structs.replace(row, kind="reproduction", reproduction=_reproduction(event))
+
+
+def _scoring(event: ScoringCreated) -> dict[str, Any]:
+    return {
+        "model": event.target.model,
+        "model_version": event.target.model_version,
+        "deployment": event.deployment,
+        "format": event.format,
+        "keep": list(event.keep),
+        "output": None,
+    }
+
+
+def _reproduction(event: ReproductionCreated) -> dict[str, Any]:
+    return {
+        "job_id": event.job_id,
+        "model": event.model_name,
+        "model_version": event.model_version,
+        "seed": event.seed,
+        "result": None,
+    }
 
 
 def _changes(row: JobRow, event: JobEvent, at: datetime) -> dict[str, Any]:
@@ -155,19 +173,14 @@ def _changes(row: JobRow, event: JobEvent, at: datetime) -> dict[str, Any]:
             return {"stage": event.stage, "fraction": event.fraction, "metrics": event.metrics or row.metrics}
         case TrialsFinished():
             return {"trials_planned": event.planned, "trials_over": row.trials_over + len(event.trials)}
-        case ModelTrained():
-            done = {"status": "succeeded", "finished_at": at, "cancel_requested": False, "unfinished": 1}
-            return {**_result(event), **done}
+        case ModelTrained() | DatasetScored() | ModelReproduced():
+            done = {"status": "succeeded", "finished_at": at, "cancel_requested": False, "fraction": 1.0}
+            return {**done, **_result(row, event)}
         case ModelPackaged():
             return {"onnx": _copy(event), "unfinished": 0 if row.explained else 1}
         case ModelExplained():
             settled = 0 if row.onnx is not None else 1
             return {"explained": True, "explanation": event.explanation, "unfinished": settled}
-        case DatasetScored():
-            output = {"digest": event.output, "size": event.size, "rows": event.rows, "missing": event.missing}
-            scoring = {**(row.scoring or {}), "output": output}
-            done = {"status": "succeeded", "finished_at": at, "cancel_requested": False, "fraction": 1.0}
-            return {**done, "scoring": scoring, "timings": event.timings}
         case JobFailed():
             error = event.problem.model_dump()
             return {"status": "failed", "error": error, "finished_at": at, "cancel_requested": False}
@@ -183,10 +196,27 @@ def _changes(row: JobRow, event: JobEvent, at: datetime) -> dict[str, Any]:
             return {**waiting, "error": None, "started_at": None, "finished_at": None}
 
 
-def _result(event: ModelTrained) -> dict[str, Any]:
+def _result(row: JobRow, event: ModelTrained | DatasetScored | ModelReproduced) -> dict[str, Any]:
+    """What the row shows of what came of a job."""
+    match event:
+        case ModelTrained():
+            return _model(event)
+        case DatasetScored():
+            output = {"digest": event.output, "size": event.size, "rows": event.rows, "missing": event.missing}
+            return {"scoring": {**(row.scoring or {}), "output": output}, "timings": event.timings}
+        case ModelReproduced():
+            found = event.model_dump(mode="json", exclude={"attempt", "metrics", "timings"})
+            return {
+                "reproduction": {**(row.reproduction or {}), "result": found},
+                "metrics": event.metrics,
+                "timings": event.timings,
+            }
+
+
+def _model(event: ModelTrained) -> dict[str, Any]:
     """What the row shows of a model; field by field, which costs a tenth of dumping the event."""
     return {
-        "fraction": 1.0,
+        "unfinished": 1,
         "model": event.model,
         "model_version": event.model_version,
         "evaluation": event.evaluation,
@@ -215,8 +245,8 @@ def fold_job(row: JobRow | None, event: JobEvent, recorded: Recorded) -> JobRow:
     """The job's row after the event."""
     if isinstance(event, JobCreated):
         return _created(event, recorded)
-    if isinstance(event, ScoringCreated):
-        return _scoring_created(event, recorded)
+    if isinstance(event, ScoringCreated | ReproductionCreated):
+        return _other_created(event, recorded)
     assert row is not None
     changes = _changes(row, event, recorded.metadata.recorded_at)
     return msgspec.structs.replace(row, version=recorded.version, **changes)
@@ -248,7 +278,7 @@ JOB_TRIALS = Projection(
 
 JOBS = Projection(
     name="jobs",
-    version=5,
+    version=6,
     row=JobRow,
     folds=get_args(JobEvent),
     key=by_stream,

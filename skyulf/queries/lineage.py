@@ -25,7 +25,7 @@ MOST_JOBS = 10_000
 R = TypeVar("R", bound=Row)
 
 Kind = Literal["dataset_version", "pipeline", "job", "model_version", "deployment"]
-Relation = Literal["data of", "pipeline of", "trained", "scored by", "served by", "was served by"]
+Relation = Literal["data of", "pipeline of", "trained", "scored by", "reproduced by", "served by", "was served by"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +174,8 @@ class LineageService:
             if job.scoring is not None:
                 version = f"{job.scoring['model']}:{job.scoring['model_version']}"
                 found.link(Node("model_version", version, version), node, "scored by")
+            if (of := job.reproduction) is not None:
+                found.link(_reproduced(of), node, "reproduced by")
             if job.model_name is not None and job.model_version is not None:
                 version = f"{job.model_name}:{job.model_version}"
                 made = Node("model_version", version, version)
@@ -187,6 +189,14 @@ class LineageService:
     def _pipeline(self, pipeline_id: str) -> Node:
         row = self._pipelines.get(pipeline_id)
         return Node("pipeline", pipeline_id, row.name, "archived" if row.archived else None)
+
+
+def _reproduced(of: Mapping[str, Any]) -> Node:
+    """What a job trained again: a version of a model, or what a training came to that named none."""
+    if of["model"] is None:
+        return Node("job", of["job_id"], of["job_id"], "succeeded")
+    version = f"{of['model']}:{of['model_version']}"
+    return Node("model_version", version, version)
 
 
 def everything(repository: Repository[R], filters: Mapping[str, Any]) -> Iterator[R]:

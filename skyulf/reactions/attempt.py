@@ -23,10 +23,10 @@ from skyulf.reactions.trials import TrialsToTell
 
 logger = logging.getLogger(__name__)
 
-ASKING = ("JobCreated", "ScoringCreated", "JobRetried")
+ASKING = ("JobCreated", "ScoringCreated", "ReproductionCreated", "JobRetried")
 """The events by which somebody asks for a job to be run."""
 
-NOT_DONE = {"training": "not-trained", "scoring": "not-scored"}
+NOT_DONE = {"training": "not-trained", "scoring": "not-scored", "reproduction": "not-reproduced"}
 
 REFUSED: Mapping[type[SkyulfError], str] = {
     TrainingFailed: "The data or the spec cannot be trained",
@@ -36,6 +36,7 @@ REFUSED: Mapping[type[SkyulfError], str] = {
 FAILED = {
     "training": "A library failed on this data and spec",
     "scoring": "A library failed on this data and model",
+    "reproduction": "A library failed on what it once trained",
 }
 
 
@@ -90,13 +91,20 @@ class Kind(Protocol):
         """What the function is given; ``folder`` is where it leaves its files."""
         ...
 
+    def threads(self, task: Any) -> int:
+        """How many threads the sandbox may have for a task."""
+        ...
+
     def completed(self, attempt: Attempt, result: Any, folder: Path) -> Command:
         """What is reported of a result, once its files are kept as artifacts."""
         ...
 
 
 class AttemptRunner:
-    """Runs attempts in their sandboxes, with ``threads`` threads each; ``kind_of`` tells of a job what is to be run."""
+    """Runs attempts in their sandboxes; ``kind_of`` tells of a job what is to be run, with ``threads`` threads at most.
+
+    Only what is reproduced has as many as it had.
+    """
 
     def __init__(self, kind_of: Callable[[JobState], Kind], artifacts: ArtifactStore, threads: int) -> None:
         self._kind_of = kind_of
@@ -110,9 +118,9 @@ class AttemptRunner:
         store of artifacts is away, it is waited for: that is no fault of the job.
         """
         kind, created = self._kind_of(attempt.job), attempt.job.created
-        limits = Limits(created.limits.seconds, created.limits.memory_bytes, self.threads)
         try:
             task = patiently(lambda: kind.task(attempt, folder), attempt.over)
+            limits = Limits(created.limits.seconds, created.limits.memory_bytes, kind.threads(task))
             result = attempt.child.run(kind.function, task, limits=limits, on_message=on_progress)
             return patiently(lambda: kind.completed(attempt, result, folder), attempt.over)
         except ChildCancelled:

@@ -28,14 +28,18 @@ class Cores:
 
     def __init__(self) -> None:
         self._before = usage()
+        self._free = 1
 
     def free(self) -> int:
-        """Return the number of free cores, at least 1; 1 also where nobody can tell."""
+        """Return the number of free cores, at least 1; 1 also where nobody can tell.
+
+        Asked again at once, it is the answer of before.
+        """
         before, now = self._before, usage()
-        if before is None or now is None or now.passed - before.passed < LEAST_TICKS / _ticks():
-            return 1
-        self._before = now
-        return free_between(before, now, os.cpu_count() or 1)
+        if before is not None and now is not None and now.passed - before.passed >= LEAST_TICKS / _ticks():
+            self._before = now
+            self._free = free_between(before, now, os.cpu_count() or 1)
+        return self._free
 
 
 def free_between(before: Usage, now: Usage, cores: int) -> int:

@@ -5,7 +5,14 @@ from typing import Protocol
 
 from skyulf.events.base import Recorded
 
-WAKING = ("JobCreated", "ScoringCreated", "JobRetried", "JobReclaimed", "JobCancelRequested")
+WAKING = (
+    "JobCreated",
+    "ScoringCreated",
+    "ReproductionCreated",
+    "JobRetried",
+    "JobReclaimed",
+    "JobCancelRequested",
+)
 """The types of event that the worker's feed gives."""
 
 

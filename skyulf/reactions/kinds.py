@@ -1,28 +1,34 @@
 """What each kind of job has its sandbox do, and what is reported of its result."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from skyulf.artifacts import ArtifactStore
+from skyulf.artifacts import ArtifactStore, hexadecimal
 from skyulf.commands.base import Command
 from skyulf.commands.job import CompleteJob
+from skyulf.commands.reproduction import CompleteReproduction
 from skyulf.commands.scoring import CompleteScoring
-from skyulf.errors import NotFound
+from skyulf.errors import AnotherContent, Damaged, NotFound
 from skyulf.events.dataset import DatasetState, DatasetVersionAdded
-from skyulf.events.job import CandidateScore, JobCreated, JobState, ScoringCreated
+from skyulf.events.job import Asked, CandidateScore, JobCreated, JobState, ModelTrained
 from skyulf.events.log import EventLog
-from skyulf.events.registry import replay
+from skyulf.events.registry import decode, replay
+from skyulf.events.reproduction import Comparison, Fact, ReproductionCreated
+from skyulf.events.scoring import ScoringCreated
 from skyulf.reactions.attempt import Attempt, Kind, events_of
+from skyulf.reactions.reproducer import Reproduced, ReproductionTask, reproduce
 from skyulf.reactions.scorer import OUTPUT, ScoringResult, ScoringTask, score
 from skyulf.reactions.trainer import EVALUATION, MODEL, Task, Trained, train
 
 
 def kinds_of(log: EventLog, artifacts: ArtifactStore, threads: int) -> Callable[[JobState], Kind]:
     """What tells of a job which kind it is; trainings have ``threads`` threads."""
-    kinds: Mapping[type[JobCreated | ScoringCreated], Kind] = {
+    kinds: Mapping[type[Asked], Kind] = {
         JobCreated: Training(log, artifacts, threads),
-        ScoringCreated: Scoring(log, artifacts),
+        ScoringCreated: Scoring(log, artifacts, threads),
+        ReproductionCreated: Reproduction(log, artifacts, threads),
     }
     return lambda job: kinds[type(job.created)]
 
@@ -41,18 +47,12 @@ class Training:
     def task(self, attempt: Attempt, folder: Path) -> Task:
         """See `Kind.task`."""
         created = attempt.job.training
-        version = version_of(self._log, created)
-        return Task(
-            table=str(self._artifacts.path(created.dataset_artifact)),
-            folder=str(folder),
-            candidates=created.candidates,
-            columns=tuple(column.model_dump() for column in version.columns),
-            seed=created.seed,
-            threads=self._threads,
-            rows=version.rows,
-            sampled=created.sample.rows if created.sample else None,
-            trials=tuple(trial.model_dump() for trial in attempt.job.trials),
-        )
+        table = self._artifacts.path(created.dataset_artifact)
+        return training_task(created, version_of(self._log, created), table, folder, self._threads, attempt.job)
+
+    def threads(self, task: Task) -> int:
+        """See `Kind.threads`."""
+        return task.threads
 
     def completed(self, attempt: Attempt, result: Trained, folder: Path) -> Command:
         """See `Kind.completed`."""
@@ -82,9 +82,14 @@ class Scoring:
     name = "scoring"
     function = staticmethod(score)
 
-    def __init__(self, log: EventLog, artifacts: ArtifactStore) -> None:
+    def __init__(self, log: EventLog, artifacts: ArtifactStore, threads: int) -> None:
         self._log = log
         self._artifacts = artifacts
+        self._threads = threads
+
+    def threads(self, task: ScoringTask) -> int:  # noqa: ARG002 - all have the same
+        """See `Kind.threads`."""
+        return self._threads
 
     def task(self, attempt: Attempt, folder: Path) -> ScoringTask:
         """See `Kind.task`."""
@@ -112,7 +117,120 @@ class Scoring:
         )
 
 
-def version_of(log: EventLog, created: JobCreated | ScoringCreated) -> DatasetVersionAdded:
+class Reproduction:
+    """Trains a model again, with as many threads as it was trained with, and compares."""
+
+    name = "reproduction"
+    function = staticmethod(reproduce)
+
+    def __init__(self, log: EventLog, artifacts: ArtifactStore, threads: int) -> None:
+        self._log = log
+        self._artifacts = artifacts
+        self._threads = threads
+
+    def threads(self, task: ReproductionTask) -> int:
+        """See `Kind.threads`."""
+        return task.training.threads
+
+    def task(self, attempt: Attempt, folder: Path) -> ReproductionTask:
+        """See `Kind.task`; raises `NotFound` where the table is gone."""
+        asked = attempt.job.created
+        assert isinstance(asked, ReproductionCreated)
+        job, trained = _trained(self._log, asked.job_id)
+        created = job.training
+        table, found = self._table(created)
+        model, no_model = self._model(trained.model)
+        training = training_task(
+            created,
+            version_of(self._log, created),
+            table,
+            folder,
+            threads=int(trained.environment.get("threads", self._threads)),
+            job=attempt.job,
+        )
+        limited = trained.spec.get("tuning") is not None and trained.spec["tuning"].get("seconds") is not None
+        known = tuple(sorted({trial.number for trial in job.trials})) if limited else ()
+        again = replace(
+            training,
+            seed=created.seed if asked.seed is None else asked.seed,
+            openmp=trained.environment.get("openmp_threads"),
+            only_trials=known or None,
+        )
+        return ReproductionTask(
+            training=again,
+            seed=created.seed,
+            fingerprint=trained.fingerprint,
+            environment=trained.environment,
+            recorded=hexadecimal(created.dataset_artifact),
+            found=hexadecimal(found),
+            model=model,
+            seconds=asked.limits.seconds,
+            no_model=no_model,
+        )
+
+    def _table(self, created: JobCreated) -> tuple[Path, str]:
+        """The table, and the digest that it has now."""
+        digest = created.dataset_artifact
+        try:
+            return self._artifacts.path(digest), digest
+        except AnotherContent as error:
+            return Path(), error.found
+        except NotFound as error:
+            of = f"version {created.dataset_version} of {created.dataset_id}"
+            raise NotFound(f"the table of {of} is missing from the artifact store: {error.detail}") from error
+
+    def _model(self, digest: str) -> tuple[str | None, str | None]:
+        """The recorded model's file, or why there is none to compare with."""
+        try:
+            return str(self._artifacts.path(digest)), None
+        except NotFound as error:
+            return None, f"the recorded model's file is missing from the artifact store: {error.detail}"
+        except Damaged as error:
+            return None, f"the recorded model's file is not what it was: {error.detail}"
+
+    def completed(self, attempt: Attempt, result: Reproduced, folder: Path) -> Command:  # noqa: ARG002 - no file is kept
+        """See `Kind.completed`."""
+        return CompleteReproduction(
+            id=attempt.job_id,
+            attempt=attempt.number,
+            verdict=result.verdict,
+            causes=result.causes,
+            facts=tuple(Fact(**fact) for fact in result.facts),
+            fingerprint_of_model=result.fingerprint,
+            comparison=None if result.comparison is None else Comparison(**result.comparison),
+            not_compared=result.not_compared,
+            metrics=result.metrics,
+            timings=result.timings,
+        )
+
+
+def _trained(log: EventLog, job_id: str) -> tuple[JobState, ModelTrained]:
+    """A training as it is recorded, and what came of it."""
+    events = events_of(log, job_id)
+    job: JobState = replay(job_id, None, events)
+    trained = next(decode(event) for event in reversed(events) if event.type == ModelTrained.__name__)
+    assert isinstance(trained, ModelTrained)
+    return job, trained
+
+
+def training_task(
+    created: JobCreated, version: DatasetVersionAdded, table: Path, folder: Path, threads: int, job: JobState
+) -> Task:
+    """The task of a training; ``job``, the one that does it, may have recorded trials of its tuning."""
+    return Task(
+        table=str(table),
+        folder=str(folder),
+        candidates=created.candidates,
+        columns=tuple(column.model_dump() for column in version.columns),
+        seed=created.seed,
+        threads=threads,
+        rows=version.rows,
+        sampled=created.sample.rows if created.sample else None,
+        trials=tuple(trial.model_dump() for trial in job.trials),
+    )
+
+
+def version_of(log: EventLog, created: Asked) -> DatasetVersionAdded:
     """The version of a dataset that a job was made for."""
     dataset: DatasetState | None = replay(created.dataset_id, None, events_of(log, created.dataset_id))
     if dataset is None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from skyulf.core.columns import ColumnFacts
-from skyulf.events.job import ScoreFormat
+from skyulf.events.scoring import ScoreFormat
 from skyulf.reactions.trainer import Progress, needing_room
 
 OUTPUT = "predictions"

@@ -18,6 +18,7 @@ from skyulf.reactions.cores import Cores
 if TYPE_CHECKING:
     import pandas as pd
 
+    from skyulf.core.state import FittedState
     from skyulf.reactions.finisher import Finish
 
 MODEL = "model.skops"
@@ -49,6 +50,10 @@ class Task:
     sampled: int | None = None
     trials: tuple[dict[str, Any], ...] = ()
     """Trials of its tuning that earlier attempts have recorded."""
+    only_trials: tuple[int, ...] | None = None
+    """The trials that its tuning is to consist of, where that is known; else what it has the time for."""
+    openmp: int | None = None
+    """Threads of OpenMP, where they are to be so many; else there are as many as cores are free, up to ``threads``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,21 +122,9 @@ def needing_room() -> Iterator[None]:
 
 
 def _trained(send: Callable[[Progress | Tried], None], task: Task) -> Trained:
-    from skyulf.core.calculator import fit  # the libraries of learning are loaded in the sandbox only
-    from skyulf.core.formats import save_model
-    from skyulf.core.trial import Trial
-    from skyulf.core.tuning import Trials
+    from skyulf.core.formats import save_model  # the libraries of learning are loaded in the sandbox only
 
-    def report(stage: str, fraction: float, metrics: dict[str, float]) -> None:
-        send(Progress(stage, fraction * FITTED, metrics))
-
-    cores = Cores()
-    report("load", 0.0, {})
-    candidates = [parse_spec(candidate) for candidate in task.candidates]
-    frame, columns = read(task, candidates)
-    recorded = {trial["number"]: Trial(**{**trial, "scores": tuple(trial["scores"])}) for trial in task.trials}
-    trials = Trials(recorded, lambda trial, search: send(Tried(asdict(trial), asdict(search))))
-    state = fit(candidates, frame, columns, task.seed, report, task.threads, trials, cores.free)
+    state, _ = fitted(send, task, FITTED)
     folder = Path(task.folder)
     send(Progress("save", FITTED, {name: value for name, value in state.metrics.items() if value is not None}))
     save_model(state, folder / MODEL)
@@ -154,3 +147,23 @@ def _trained(send: Callable[[Progress | Tried], None], task: Task) -> Trained:
         timings=state.timings,
         warnings=told,
     )
+
+
+def fitted(send: Callable[[Progress | Tried], None], task: Task, share: float) -> "tuple[FittedState, pd.DataFrame]":
+    """Read the table and fit, which is ``share`` of all that is to be done: the state, and what was read."""
+    from skyulf.core.calculator import fit
+    from skyulf.core.trial import Trial
+    from skyulf.core.tuning import Trials
+
+    def report(stage: str, fraction: float, metrics: dict[str, float]) -> None:
+        send(Progress(stage, fraction * share, metrics))
+
+    cores = Cores()
+    report("load", 0.0, {})
+    candidates = [parse_spec(candidate) for candidate in task.candidates]
+    frame, columns = read(task, candidates)
+    recorded = {trial["number"]: Trial(**{**trial, "scores": tuple(trial["scores"])}) for trial in task.trials}
+    only = None if task.only_trials is None else frozenset(task.only_trials)
+    trials = Trials(recorded, lambda trial, search: send(Tried(asdict(trial), asdict(search))), only)
+    free = cores.free if task.openmp is None else lambda: task.openmp or 1
+    return fit(candidates, frame, columns, task.seed, report, task.threads, trials, free), frame

@@ -182,6 +182,7 @@ class Worker:
                     if worked and not self._offers.any_named():
                         child.prepare(rehearse, self._runner.threads)
                 if self._work_on_one(child):
+                    child.kill()  # it lives where it was given nothing to do, as what the job needs is not there
                     child = None
                     worked = True
                     self._offers.worked()

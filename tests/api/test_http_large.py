@@ -43,6 +43,8 @@ def test_a_sample_that_fits_is_trained_on_and_recorded(small: Client, large: str
     job = small.trained(large, SPEC, "sampled")
     assert (job["status"], job["error"]) == ("succeeded", None)
     sample = job["sample"]
+    checked = small.post("/v1/pipelines/check", json={"dataset_id": large, "spec": SPEC}).json()
+    assert (checked["problems"], checked["sample"]) == ([], sample), "it was told before"
     assert 10_000 < sample["rows"] < ROWS
     assert (sample["of"], sample["needed_bytes"] > MEMORY) == (ROWS, True)
     assert (job["rows"]["total"], job["rows"]["sampled_of"]) == (sample["rows"], ROWS)
@@ -64,6 +66,8 @@ def test_where_sampling_is_forbidden_nothing_begins(small: Client, large: str) -
     problem = assert_problem(asked, 422, "invalid")
     assert places(problem) == ["allow_sampling"]
     assert "needs about" in problem["errors"][0]["message"]
+    checked = small.post("/v1/pipelines/check", json={"dataset_id": large, "spec": {**SPEC, "allow_sampling": False}})
+    assert checked.json()["problems"] == problem["errors"]
     assert small.head_position() == before
 
 

@@ -47,6 +47,7 @@ def test_the_paths_are_those_of_the_contract(client: Client) -> None:
         ("GET", "/v1/jobs/{job_id}/events"),
         ("GET", "/v1/jobs/{job_id}/evaluation"),
         ("POST", "/v1/scorings"),
+        ("POST", "/v1/reproductions"),
         ("GET", "/v1/jobs/{job_id}/output"),
         ("GET", "/v1/models"),
         ("GET", "/v1/models/{name}"),

@@ -1,4 +1,4 @@
-"""An append of one event to one stream on Postgres: a statement of its own, which must judge as the function does."""
+"""An append of one event, resting on another stream or not: statements of their own, which judge as all do."""
 
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,9 +18,12 @@ from skyulf.adapters.postgres_log import PostgresEventLog
 from skyulf.adapters.postgres_prepared import BOOLEAN, BYTES, INTEGER, Statement, array, bigints, numbers_in, texts
 from skyulf.adapters.postgres_recorder import Guards
 from skyulf.errors import Unavailable, WrongVersion
-from skyulf.events.log import CommandRecorded, Write
+from skyulf.events.log import Append, CommandRecorded, Write
 
-A, B = "pipeline-a", "pipeline-b"
+A, B, C = "pipeline-a", "pipeline-b", "pipeline-c"
+
+RESTING = [(), (Write(C, 1, ()),)]
+"""What an append rests on besides its own stream: nothing, or a stream that stands still."""
 
 
 @pytest.fixture
@@ -40,6 +43,11 @@ def undecided(log: PostgresEventLog, stream: str, version: int, command: str) ->
         yield connection
 
 
+def resting(append: Append, on: tuple[Write, ...]) -> Append:
+    """The append as one that rests on other streams, too."""
+    return msgspec.structs.replace(append, writes=(*append.writes, *on))
+
+
 def blocked(log: PostgresEventLog, future: Future[Any]) -> None:
     """Return once somebody waits for somebody else in the database."""
     with connect(log._url) as connection:
@@ -47,14 +55,16 @@ def blocked(log: PostgresEventLog, future: Future[Any]) -> None:
             assert not future.done(), future.result()
 
 
+@pytest.mark.parametrize("on", RESTING, ids=["alone", "resting on another stream"])
 class TestWhileAnotherIsNotYetCommitted:
     @pytest.mark.parametrize("ending", ["COMMIT", "ROLLBACK"])
     def test_the_second_to_move_a_stream_on_waits_and_loses_if_the_first_did(
-        self, log: PostgresEventLog, ending: str
+        self, log: PostgresEventLog, ending: str, on: tuple[Write, ...]
     ) -> None:
+        written(log, C, 0, named())
         written(log, A, 0, named())
         with undecided(log, A, 2, "theirs") as first, ThreadPoolExecutor() as pool:
-            second = pool.submit(log.append, [writing(A, 1, renamed())])
+            second = pool.submit(log.append, [resting(writing(A, 1, renamed()), on)])
             blocked(log, second)
             first.execute(ending)
             (result,) = second.result()
@@ -63,32 +73,66 @@ class TestWhileAnotherIsNotYetCommitted:
             assert (result.stream, result.expected, result.actual) == (A, 1, 2)
         else:
             assert isinstance(result, tuple)
-            assert [recorded.version for recorded in everything(log)] == [1, 2]
+            assert [recorded.version for recorded in everything(log)] == [1, 1, 2]
 
     @pytest.mark.parametrize("ending", ["COMMIT", "ROLLBACK"])
     def test_a_command_sent_twice_to_different_streams_is_recorded_once(
-        self, log: PostgresEventLog, ending: str
+        self, log: PostgresEventLog, ending: str, on: tuple[Write, ...]
     ) -> None:
+        written(log, C, 0, named())
         with undecided(log, A, 1, "same") as first, ThreadPoolExecutor() as pool:
-            second = pool.submit(log.append, [writing(B, 0, named(), command_id="same")])
+            second = pool.submit(log.append, [resting(writing(B, 0, named(), command_id="same"), on)])
             blocked(log, second)
             first.execute(ending)
             (result,) = second.result()
         assert isinstance(result, CommandRecorded if ending == "COMMIT" else tuple)
 
 
-def test_what_is_refused_takes_no_position_so_that_no_reader_meets_a_gap(log: PostgresEventLog) -> None:
+@pytest.mark.parametrize("on", RESTING, ids=["alone", "resting on another stream"])
+def test_what_is_refused_takes_no_position_so_that_no_reader_meets_a_gap(
+    log: PostgresEventLog, on: tuple[Write, ...]
+) -> None:
+    written(log, C, 0, named())
     written(log, A, 0, named(), command_id="first")
     refusals = [
-        log.append([writing(A, 0, named())])[0],
-        log.append([writing(A, 2, renamed())])[0],
-        log.append([writing(B, 1, renamed())])[0],
-        log.append([writing(B, 0, named(), command_id="first")])[0],
+        log.append([resting(writing(A, 0, named()), on)])[0],
+        log.append([resting(writing(A, 2, renamed()), on)])[0],
+        log.append([resting(writing(B, 1, renamed()), on)])[0],
+        log.append([resting(writing(B, 0, named(), command_id="first"), on)])[0],
     ]
     assert [type(refusal) for refusal in refusals] == [WrongVersion, WrongVersion, WrongVersion, CommandRecorded]
     assert [(r.expected, r.actual) for r in refusals if isinstance(r, WrongVersion)] == [(0, 1), (2, 1), (1, 0)]
-    written(log, A, 1, renamed())
-    assert [recorded.position for recorded in everything(log)] == [1, 2]
+    (result,) = log.append([resting(writing(A, 1, renamed()), on)])
+    assert isinstance(result, tuple)
+    assert [recorded.position for recorded in everything(log)] == [1, 2, 3]
+
+
+@pytest.mark.parametrize(("version", "actual"), [(0, 1), (2, 1), (1, 0)], ids=["too low", "too high", "not there"])
+def test_what_rests_on_a_stream_that_stands_elsewhere_is_refused_and_takes_no_position(
+    log: PostgresEventLog, version: int, actual: int
+) -> None:
+    if actual:
+        written(log, C, 0, named())
+    (refusal,) = log.append([resting(writing(A, 0, named()), (Write(C, version),))])
+    assert isinstance(refusal, WrongVersion)
+    assert (refusal.stream, refusal.expected, refusal.actual) == (C, version, actual)
+    written(log, B, 0, named())
+    assert [recorded.position for recorded in everything(log)] == [1, 2][: 1 + actual]
+
+
+def test_who_rests_on_a_stream_that_was_never_written_may_write(log: PostgresEventLog) -> None:
+    (result,) = log.append([resting(writing(A, 0, named()), (Write(C, 0),))])
+    assert isinstance(result, tuple)
+
+
+def test_an_append_that_rests_on_one_stream_does_without_the_function_for_many(log: PostgresEventLog) -> None:
+    written(log, C, 0, named())
+    asked = Guards([C, A], [1, 0], [False, True], [(ANN.id, "few")])
+    stored = StoredEvent(A, 1, "PipelineRevised@1", b"{}")
+    with closing(connect(log._url)) as connection:
+        connection.execute("BEGIN")
+        connection.execute("DROP FUNCTION append_events")
+        assert log._recorder.append(connection, asked, [stored], [(ANN.id, "few", 0)]).positions
 
 
 def test_a_command_id_that_postgres_cannot_hold_is_refused_whole_and_not_cut_short(log: PostgresEventLog) -> None:

@@ -19,10 +19,12 @@ from builders import (
     dataset_scored,
     full_metadata,
     job_created,
+    model_reproduced,
     model_trained,
     predictions_logged,
     record,
     registered,
+    reproduction_created,
     scoring_created,
     target,
 )
@@ -103,7 +105,11 @@ EXAMPLES: dict[str, list[DomainEvent]] = {
         ),
         JobStarted(worker="worker-1", attempt=1),
         JobProgressed(attempt=1, stage="fit", fraction=0.5, metrics={"accuracy": 0.5, "roc_auc": None}),
-        model_trained(model_name="irises", model_version=1),
+        model_trained(
+            model_name="irises",
+            model_version=1,
+            environment={"skyulf": "0.1.0", "code": "ff", "python": "3.11", "threads": 2},
+        ),
         JobFailed(attempt=1, problem=PROBLEM, traceback="sha256:cc"),
         JobCancelRequested(),
         JobCancelled(),
@@ -133,6 +139,10 @@ EXAMPLES: dict[str, list[DomainEvent]] = {
     "job-2": [
         scoring_created(deployment="shop", format="csv", keep=("x",)),
         dataset_scored(),
+    ],
+    "job-3": [
+        reproduction_created(seed=8),
+        model_reproduced(not_compared="the recorded model's file is missing"),
     ],
     "model-irises": [
         registered(1),

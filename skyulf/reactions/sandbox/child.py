@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import pickle
 import select
 import signal
 import socket
@@ -11,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
-from skyulf.reactions.sandbox import wire
+from skyulf.reactions.sandbox import plain, wire
 from skyulf.reactions.sandbox.fork_server import REPORT
 from skyulf.reactions.sandbox.outcomes import (
     ChildCancelled,
@@ -95,14 +94,14 @@ class Child:
         ``function`` stands at the top of a module. A task that comes meanwhile waits for it.
         """
         module, name = wire.name_of(function)
-        packed = pickle.dumps(args, protocol=5)
+        packed = plain.encode(args)
         with contextlib.suppress(OSError):  # the child is gone, as its owner will see
             self.connection.sendall(wire.pack_task(Task(module, name, packed, False, None, None, prepares=True)))
 
     def task(self, function: Callable[..., Any], args: tuple[object, ...], limits: Limits, *, serves: bool) -> bytes:
         """Frame the task that calls ``function``."""
         module, name = wire.name_of(function)
-        packed = pickle.dumps(args, protocol=5)
+        packed = plain.encode(args)
         return wire.pack_task(Task(module, name, packed, serves, limits.memory_bytes, limits.threads))
 
     def begin(self) -> None:

@@ -5,7 +5,6 @@ import gc
 import importlib
 import operator
 import os
-import pickle
 import resource
 import socket
 import sys
@@ -14,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from skyulf.reactions.sandbox import wire
+from skyulf.reactions.sandbox import plain, wire
 from skyulf.reactions.sandbox.wire import Kind, Task
 
 _POOLS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS")
@@ -57,13 +56,13 @@ def _read_task(connection: socket.socket) -> Task | None:
     frame = wire.read_frame(connection)
     if frame is None:
         return None
-    task: Task = pickle.loads(frame.payload)  # noqa: S301 -- from our own owner
+    task: Task = plain.decode(frame.payload)
     return task
 
 
 def _call_of(task: Task) -> tuple[Callable[..., Any], tuple[Any, ...]]:
     function = operator.attrgetter(task.name)(importlib.import_module(task.module))
-    return function, pickle.loads(task.args)  # noqa: S301 -- from our own owner
+    return function, plain.decode(task.args)
 
 
 def _prepare(task: Task) -> None:

@@ -1,24 +1,21 @@
 """The frames between a child and its owner, and the tasks, answers and failures inside them.
 
-A frame is a length, a kind and a request number, then the payload. The owner's tasks are pickled, which is safe
-towards a child; what comes back is read by an unpickler that builds plain values and Skyulf's own data classes
-only, so that a child that went astray over a foreign model cannot reach its owner.
+A frame is a length, a kind and a request number, then the payload. What passes is plain values and Skyulf's own
+data classes, as bytes that run nothing when they are read (`sandbox/plain.py`): a child that went astray over a
+foreign model cannot reach its owner.
 """
 
-import builtins
-import datetime as dt
 import enum
 import errno
-import io
-import pickle
 import socket
 import struct
 import traceback
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, is_dataclass
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from skyulf import errors
+from skyulf.reactions.sandbox import plain
 from skyulf.reactions.sandbox.outcomes import ChildFailed
 
 _HEADER = struct.Struct("!IBI")
@@ -118,41 +115,24 @@ def name_of(function: Callable[..., Any]) -> tuple[str, str]:
 
 def pack_task(task: Task) -> bytes:
     """Frame a task for a child."""
-    return pack(Kind.TASK, 0, pickle.dumps(task, protocol=5))
+    return pack(Kind.TASK, 0, plain.encode(task))
 
 
 def pack_plain(kind: Kind, request: int, value: Any) -> bytes:
     """Frame a value that a child answers or reports."""
-    return pack(kind, request, pickle.dumps(value, protocol=5))
-
-
-_PLAIN = {
-    *(("builtins", name) for name in ("set", "frozenset", "complex", "bytearray")),
-    *(("datetime", name) for name in ("date", "datetime", "time", "timedelta", "timezone")),
-}
-
-
-class _PlainUnpickler(pickle.Unpickler):
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) in _PLAIN:
-            return getattr(dt if module == "datetime" else builtins, name)
-        if module.startswith("skyulf."):
-            found = super().find_class(module, name)
-            if isinstance(found, type) and found.__module__ == module and _is_data(found):
-                return found
-        raise pickle.UnpicklingError(f"a child answers with plain values only, not with {module}.{name}")
-
-
-def _is_data(found: type) -> bool:
-    return is_dataclass(found) or issubclass(found, enum.Enum) or hasattr(found, "__pydantic_fields__")
+    return pack(kind, request, plain.encode(value))
 
 
 def unpack_plain(payload: bytes) -> Any:
     """Read a value that a child sent; ``ChildFailed`` when it is not made of plain values and data classes."""
     try:
-        return _PlainUnpickler(io.BytesIO(payload)).load()
-    except Exception as error:
-        raise ChildFailed("error", type(error).__name__, str(error), traceback.format_exc()) from error
+        return plain.decode(payload)
+    except ValueError as error:
+        raise _unreadable(error) from error
+
+
+def _unreadable(error: Exception) -> ChildFailed:
+    return ChildFailed("error", type(error).__name__, str(error), "".join(traceback.format_exception(error)))
 
 
 def pack_failure(request: int, error: BaseException) -> bytes:
@@ -160,28 +140,41 @@ def pack_failure(request: int, error: BaseException) -> bytes:
     described: dict[str, Any] = {
         "kind": _kind_of(error),
         "type": type(error).__name__,
-        "detail": str(error),
-        "traceback": "".join(traceback.format_exception(error)),
+        "detail": _encodable(str(error)),
+        "traceback": _encodable("".join(traceback.format_exception(error))),
     }
     if isinstance(error, errors.SkyulfError):
         known = next(base for base in type(error).__mro__ if base.__module__ == errors.__name__)
         described |= {"domain": known.__name__, "fields": vars(error)}
     try:
         return pack_plain(Kind.FAILURE, request, described)
-    except (TypeError, AttributeError, pickle.PicklingError):
-        return pack_plain(Kind.FAILURE, request, described | {"fields": {"detail": str(error)}})
+    except (TypeError, ValueError):
+        return pack_plain(Kind.FAILURE, request, described | {"fields": {"detail": described["detail"]}})
+
+
+def _encodable(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def unpack_failure(payload: bytes) -> ChildFailed:
-    """Read a failure that a child sent."""
-    described = unpack_plain(payload)
-    error = None
-    if described["kind"] == "domain":
-        known = getattr(errors, described["domain"])
-        # Not through __init__, whose arguments differ from class to class: the fields are what they made.
-        error = known.__new__(known, described["detail"])
-        vars(error).update(described["fields"])
-    return ChildFailed(described["kind"], described["type"], described["detail"], described["traceback"], error)
+    """Read a failure that a child sent; one that cannot be read is a failure, too."""
+    try:
+        described = plain.decode(payload)
+        kind, name, detail = described["kind"], described["type"], described["detail"]
+        error = _domain_error(described, detail) if kind == "domain" else None
+        return ChildFailed(kind, name, detail, described["traceback"], error)
+    except (ValueError, LookupError, TypeError) as error:
+        return _unreadable(error)
+
+
+def _domain_error(described: dict[str, Any], detail: str) -> errors.SkyulfError:
+    known = vars(errors)[described["domain"]]
+    if not (isinstance(known, type) and issubclass(known, errors.SkyulfError)):
+        raise TypeError(f"{described['domain']} is no domain error")
+    # Not through __init__, whose arguments differ from class to class: the fields are what they made.
+    error = known.__new__(known, detail)
+    vars(error).update(described["fields"])
+    return error
 
 
 def _kind_of(error: BaseException) -> str:

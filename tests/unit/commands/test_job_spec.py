@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from builders import LIMITS, version_added
 
-from skyulf.commands.job_spec import on_dataset
+from skyulf.commands import job_spec
 from skyulf.core.candidates import check_spec, choose_candidates
 from skyulf.core.columns import ColumnFacts
 from skyulf.core.memory import bytes_needed, scaled
@@ -23,6 +23,10 @@ COLUMNS = (
 
 def version(columns: tuple[Column, ...] = COLUMNS, rows: int = 100) -> DatasetVersionAdded:
     return version_added(columns=columns, rows=rows)
+
+
+def on_dataset(document: dict[str, Any], version: DatasetVersionAdded, memory: int) -> job_spec.SpecOnDataset:
+    return job_spec.on_dataset(document, version.columns, version.rows, memory)
 
 
 @pytest.mark.parametrize(

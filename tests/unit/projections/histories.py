@@ -3,7 +3,20 @@
 from collections.abc import Callable
 from typing import Any
 
-from builders import COLUMNS, LIMITS, NOW, PROBLEM, RESULT, SCORES, SPEC, metadata, predictions_logged, target, trial
+from builders import (
+    COLUMNS,
+    FOUND,
+    LIMITS,
+    NOW,
+    PROBLEM,
+    RESULT,
+    SCORES,
+    SPEC,
+    metadata,
+    predictions_logged,
+    target,
+    trial,
+)
 from hypothesis import strategies as st
 
 from skyulf.commands import COMMANDS
@@ -30,6 +43,7 @@ from skyulf.commands.model import RemoveModelAlias, RetireModelVersion, SetModel
 from skyulf.commands.pipeline import ArchivePipeline, CreatePipeline, RevisePipeline
 from skyulf.commands.prediction_log import RecordPredictions, SetPredictionLog
 from skyulf.commands.projection import PurgeParkedEvent
+from skyulf.commands.reproduction import CompleteReproduction, CreateReproduction
 from skyulf.commands.scoring import CompleteScoring, CreateScoring
 from skyulf.errors import SkyulfError
 from skyulf.events.access import Denial
@@ -136,6 +150,8 @@ def command(historian: Historian, step: Step) -> Command:
         ),
         "score": lambda: CreateScoring(id=job, dataset_id="dataset-1", model=name, model_version=more, limits=LIMITS),
         "scored": lambda: CompleteScoring(id=job, attempt=attempt, **SCORES),
+        "reproduce": lambda: CreateReproduction(id=job, training=f"job-{more}", limits=LIMITS),
+        "reproduced": lambda: CompleteReproduction(id=job, attempt=attempt, fingerprint_of_model="f2", **FOUND),
         "package": lambda: PackageModel(id=job, attempt=attempt, onnx="sha256:onnx" if more > 2 else None),
         "explain": lambda: ExplainModel(id=job, attempt=attempt, explanation="sha256:why" if more > 2 else None),
         "fail": lambda: FailJob(id=job, attempt=attempt, problem=PROBLEM),
@@ -194,6 +210,7 @@ FULL: list[Step] = [
     *[("start", 3, 1), ("cancel", 3, 0), ("stopped", 3, 0)],
     *[("cancel", 2, 0), ("retry", 2, 0), ("start", 2, 5), ("complete", 2, 2)],
     *[("score", 5, 1), ("start", 5, 1), ("progress", 5, 2), ("scored", 5, 1)],
+    *[("reproduce", 6, 1), ("start", 6, 1), ("progress", 6, 2), ("reproduced", 6, 1)],
     *[("alias", 1, 1), ("deploy", 1, 1), ("deploy", 2, 1), ("back", 1, 0), ("undeploy", 1, 0), ("unalias", 1, 0)],
     *[("log", 1, 1), ("logged", 1, 1), ("logged", 1, 2), ("logged", 1, 3)],
     *[("deploy", 2, 1), ("drift", 1, 2), ("seen", 1, 1)],

@@ -33,7 +33,7 @@ class TestCatchingUp:
             "datasets": 3,
             "dataset_versions": 4,
             "pipelines": 3,
-            "jobs": 4,
+            "jobs": 5,
             "job_trials": 1,
             "models": 2,
             "model_versions": 2,

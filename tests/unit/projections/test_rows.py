@@ -14,9 +14,11 @@ from builders import (
     dataset_scored,
     job_created,
     metadata,
+    model_reproduced,
     model_trained,
     record,
     registered,
+    reproduction_created,
     scoring_created,
     target,
     version_added,
@@ -231,6 +233,23 @@ class TestJobs:
         output = {"digest": "sha256:predictions", "size": 2_000, "rows": 100, "missing": 1}
         assert (done.status, done.fraction, done.finished_at, done.unfinished) == ("succeeded", 1.0, at(2), 0)
         assert (done.scoring, done.timings["predict"]) == ({**asked, "output": output}, 0.2)
+
+    def test_a_reproduction_shows_what_it_trains_again_and_its_verdict(self) -> None:
+        created = reproduction_created(seed=8)
+        waits = row(JOBS, self.ID, created)
+        assert (waits.kind, waits.status, waits.spec, waits.seed) == ("reproduction", "created", None, None)
+        assert (waits.model_name, waits.dataset_id) == (None, "dataset-1"), "it trains no model of its own"
+        asked = {"job_id": "job-1", "model": "irises", "model_version": 1, "seed": 8}
+        assert waits.reproduction == {**asked, "result": None}
+        done = row(JOBS, self.ID, created, STARTED, model_reproduced())
+        assert (done.status, done.fraction, done.finished_at, done.unfinished) == ("succeeded", 1.0, at(2), 0)
+        assert (done.metrics, done.model, done.fingerprint) == ({"accuracy": 0.9, "roc_auc": None}, None, None)
+        assert done.reproduction["job_id"] == "job-1"
+        result = done.reproduction["result"]
+        assert (result["verdict"], result["causes"], result["fingerprint"]) == ("equivalent", ["package"], "f2")
+        scikit = {"aspect": "package", "name": "scikit-learn", "recorded": "1.8.0", "now": "1.9.0"}
+        assert result["facts"][1] == scikit
+        assert result["comparison"] == {"rows": 100, "otherwise": 0, "largest_difference": 1e-12}
 
     def test_a_failed_job_shows_why(self) -> None:
         shown = self.job(STARTED, FAILED)

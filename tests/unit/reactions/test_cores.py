@@ -53,6 +53,14 @@ def test_too_short_a_time_tells_nothing_and_is_kept_for_the_next_question(monkey
     assert [asked.free(), asked.free()] == [1, 4]
 
 
+def test_asked_again_at_once_it_is_the_answer_of_before(monkeypatch):
+    looks = iter([START, after(worked=0.0, own=0.0), after(worked=0.0, own=0.0, seconds=1.005)])
+    monkeypatch.setattr(cores, "usage", lambda: next(looks))
+    monkeypatch.setattr(cores.os, "cpu_count", lambda: 4)
+    asked = Cores()
+    assert [asked.free(), asked.free()] == [4, 4]
+
+
 def test_without_proc_one_core_is_free(monkeypatch, tmp_path):
     monkeypatch.setattr(cores, "STAT", tmp_path / "none")
     assert Cores().free() == 1

@@ -174,7 +174,7 @@ def verify(export: str, key: str, checkpoint: list[str], witness: list[str]) -> 
     return {
         "verified": covered > 0 and not check.faults, "origin": log[0], "events": check.events, "covered": covered,
         "position": leaves[covered - 1][0] if covered else 0, "unsealed": max(0, check.events - covered),
-        "signed_at": newest[2], "witnesses": newest[3],
+        "size": newest[0], "signed_at": newest[2], "witnesses": newest[3],
         "faults": sorted(check.faults, key=lambda each: each["position"]),
     }  # fmt: skip
 

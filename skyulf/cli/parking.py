@@ -69,10 +69,10 @@ def show_one(screen: Screen, settings: Settings, name: str, position: int) -> No
         labelled("event", f"{event['type'].removeprefix('skyulf.')} of {event['subject']}, position {position}"),
         labelled("schema", event["dataschema"].rpartition(":")[2]),
         labelled("recorded", f"{moment(event['time'])} UTC by {event['actor']}"),
-        labelled("parked under", found["key"]),
+        labelled("key", found["key"]),
         labelled("why", str(waits)),
         labelled("attempts", str(found["attempts"])),
-        labelled("behind it", counted(found["behind_it"], "event")),
+        labelled("behind", counted(found["behind_it"], "event")),
     )
     screen.show(labelled("data", str(event.get("data"))))
 

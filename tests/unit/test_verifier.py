@@ -70,6 +70,7 @@ class TestSaying:
             "origin": "example.org/log",
             "events": 40,
             "covered": 35,
+            "size": 35,
             "position": events[34].position,
             "unsealed": 5,
             "signed_at": NOW.replace(microsecond=0).isoformat(),

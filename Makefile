@@ -22,11 +22,12 @@ demo: $(READY) ## A tour on real data: ingest, train two pipelines, compare, dep
 dev-up: $(READY) ## Postgres, Kafka and S3 on this machine, to try production mode without Docker
 	@PYTHONPATH=tests $(BIN)/python -m services
 
-check: $(READY) ## Linters, formatting, types, and who may import whom
+check: $(READY) ## Linters, formatting, types, who may import whom, and whether events are those that were released
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m skyulf.events.compatibility
 
 test: $(READY) ## Every test, a file at a time on each core; servers that tests need are started by them
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile

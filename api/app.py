@@ -16,6 +16,7 @@ from api.predicting import Predicting
 from api.probes import PROBES
 from api.routes import (
     access,
+    artifact,
     attribution,
     audit,
     dataset,
@@ -29,6 +30,7 @@ from api.routes import (
     pipeline,
     profile,
     projection,
+    report,
     stream,
 )
 from api.security import SERVER, App, Denials, Guard, Trusted
@@ -86,7 +88,7 @@ def create_app(runtime: Runtime, *, guarded: bool = True) -> App:
     app.state.tail = EventTail(runtime.log, stream.server_sent)
     # A request is held against one router after the other: jobs are what is sent most.
     things = (job, attribution, access, dataset, profile, pipeline, model, export, deployment, drift)
-    for noun in (*things, stream, audit, history, parking, projection, *PROBES):
+    for noun in (*things, stream, audit, report, history, parking, projection, artifact, *PROBES):
         app.include_router(noun.routes)
     problems.install(app)
     settings = runtime.settings

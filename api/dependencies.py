@@ -18,9 +18,11 @@ from skyulf.commands.base import Command, Context
 from skyulf.errors import Fault, Invalid, NotFound, PreconditionFailed, Unavailable
 from skyulf.projections import PROJECTIONS
 from skyulf.projections.base import Row
+from skyulf.projections.past import history_of
 from skyulf.projections.store import Plain
-from skyulf.queries.base import LARGEST_PAGE, PageRequest, Repository
-from skyulf.runtime import Runtime
+from skyulf.queries.base import LARGEST_PAGE, PageRequest, Repository, cursor_at
+from skyulf.queries.past import is_position
+from skyulf.runtime import Queries, Runtime
 
 KEY_LENGTH = 255
 
@@ -131,15 +133,50 @@ async def get_min_position(
     min_position: Annotated[
         Whole | None, Query(ge=0, lt=2**63, description="Wait until the answer holds what this position recorded.")
     ] = None,
-    as_of: Annotated[str | None, Query(max_length=100, include_in_schema=False)] = None,
 ) -> int | None:
-    """The position that a query must have got to."""
-    if as_of is not None:
-        raise Invalid("past states cannot be asked for yet", [Fault("as_of", "leave it out")])
+    """The position that a query must have got to; what is asked as of an earlier one does not wait for it."""
     return min_position
 
 
 MinPositionDep = Annotated[int | None, Depends(get_min_position)]
+
+AsOf = Annotated[
+    str | None,
+    Query(
+        max_length=100,
+        description="Show it as it was: at this position of the log, or at this time.",
+        examples=["120", "2026-03-03T09:00:00Z"],
+    ),
+]
+
+
+async def get_queries(runtime: RuntimeDep, as_of: AsOf = None) -> Queries:
+    """What is asked for one thing: as it is, or as it was."""
+    if as_of is None:
+        return runtime.queries
+    return runtime.queries.at(await position_of(runtime, as_of))
+
+
+async def position_of(runtime: Runtime, text: str, place: str = "as_of") -> int:
+    """The position that a text means; the log is not asked whether it has one that was seen there."""
+    if is_position(text) and int(text) <= runtime.queries.freshness.known:
+        return int(text)
+    return await asyncio.to_thread(runtime.queries.travel.position, text, place)
+
+
+QueriesDep = Annotated[Queries, Depends(get_queries)]
+
+
+async def get_list_queries(runtime: RuntimeDep, page: PageDep, as_of: AsOf = None) -> Queries:
+    """What is asked for a list: as it is, or as it was. A cursor carries of when its list is."""
+    queries = await get_queries(runtime, as_of)
+    position, _ = cursor_at(page.cursor)
+    if position is None or (as_of is not None and is_position(as_of)):
+        return queries
+    return queries.at(await position_of(runtime, str(position), "cursor"))
+
+
+ListQueriesDep = Annotated[Queries, Depends(get_list_queries)]
 
 
 def replace_reason(context: Context, reason: str | None) -> Context:
@@ -153,10 +190,21 @@ async def send(runtime: Runtime, command: Command, context: Context) -> Answer:
 
 
 async def read(runtime: Runtime, repository: Repository[Any], min_position: int | None, query: Callable[[], T]) -> T:
-    """Answer a query in a thread, once its projection has got to ``min_position``."""
+    """Answer a query in a thread, once its projection has got to ``min_position``; the past has got there."""
+    freshness = runtime.queries.freshness
     if min_position is not None:
-        await runtime.queries.freshness.reach(repository.projection, min_position)
+        if repository.past is None:
+            await freshness.reach(repository.projection, min_position)
+        else:
+            await freshness.need_recorded(min_position)
     return await asyncio.to_thread(query)
+
+
+async def read_history(runtime: Runtime, *repositories: Repository[Any]) -> None:
+    """Wait until lists of the past can be read from each that is of the past."""
+    for repository in repositories:
+        if (past := repository.past) is not None:
+            await runtime.queries.freshness.reach(history_of(repository.projection), past.position)
 
 
 async def read_page(
@@ -168,6 +216,7 @@ async def read_page(
     filters: Mapping[str, Plain | None] | None = None,
 ) -> Response:
     """Answer with a page of a list, made in the thread that reads it."""
+    await read_history(runtime, repository)
     row = repository.projection.row
     return await read(runtime, repository, min_position, lambda: answer_of(shown, row, repository.texts(page, filters)))
 
@@ -179,7 +228,7 @@ async def read_one(
     try:
         return await read(runtime, repository, min_position, query)
     except NotFound:
-        if not (await asyncio.to_thread(runtime.log.load, {stream: 0}))[stream]:
+        if repository.past is not None or not (await asyncio.to_thread(runtime.log.load, {stream: 0}))[stream]:
             raise
         return await read(runtime, repository, await asyncio.to_thread(runtime.log.head), query)
 

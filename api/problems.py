@@ -31,6 +31,7 @@ logger = logging.getLogger(__name__)
 PROBLEMS: Mapping[type[errors.SkyulfError], tuple[int, str, str]] = {
     errors.NotFound: (404, "not-found", "Not found"),
     errors.NotAllowed: (409, "not-allowed", "Its state forbids this"),
+    errors.Erased: (410, "erased", "Its data was erased"),
     errors.WrongVersion: (409, "conflict", "It has changed meanwhile"),
     errors.PreconditionFailed: (412, "precondition-failed", "It has changed since that version"),
     errors.Invalid: (422, "invalid", "The request is not valid"),

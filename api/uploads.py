@@ -5,6 +5,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -114,14 +115,19 @@ def check(sent: FormData | VersionFromUri) -> None:
 
 
 async def ingest(
-    runtime: Runtime, sent: FormData | VersionFromUri, context: Context, command: Callable[..., Ingested]
+    runtime: Runtime,
+    sent: FormData | VersionFromUri,
+    context: Context,
+    dataset_id: str,
+    command: Callable[..., Ingested],
 ) -> Answer:
-    """Take the file in, and hand in the ``command`` that is made with what is known of it then."""
+    """Take the file in for a dataset, and hand in the ``command`` that is made with what is known of it then."""
+    command = partial(command, id=dataset_id)
     threads = runtime.ingest.threads
     loop = asyncio.get_running_loop()
     if isinstance(sent, FormData):
         upload, asked = _file(sent), _asked(sent)
-        taken = await loop.run_in_executor(threads, _take_in, runtime, upload, asked)
+        taken = await loop.run_in_executor(threads, _take_in, runtime, upload, dataset_id, asked)
         return await send(runtime, command(**_members(taken)), context)
     draft = command(**NOTHING_YET, asked=AskedUri(**sent.model_dump(exclude={"name"})))
     # Before anything is read: what lies there may have changed, or gone, since the command was sent first.
@@ -130,7 +136,7 @@ async def ingest(
     place = runtime.ingest.uris.allowed(sent.uri)
     asked = Asked(dict(sent.types), sent.delimiter, sent.decimal, sent.header, sent.unfit)
     try:
-        taken = await loop.run_in_executor(threads, runtime.ingest.take_in_from, place, asked)
+        taken = await loop.run_in_executor(threads, runtime.ingest.take_in_from, place, dataset_id, asked)
     except Invalid as error:
         raise Invalid(error.detail, error.faults or [Fault("uri", error.detail)]) from error
     return await send(runtime, draft.model_copy(update=_members(taken)), context)
@@ -172,12 +178,12 @@ def _faults(error: ValidationError) -> list[Fault]:
     return [Fault(".".join(str(part) for part in fault["loc"]) or "body", fault["msg"]) for fault in error.errors()]
 
 
-def _take_in(runtime: Runtime, upload: UploadFile, asked: Asked) -> TakenIn:
+def _take_in(runtime: Runtime, upload: UploadFile, dataset_id: str, asked: Asked) -> TakenIn:
     with telling_full_disk(), tempfile.NamedTemporaryFile(prefix="upload-", dir=runtime.directory.scratch) as copy:
         shutil.copyfileobj(upload.file, copy, 1 << 20)
         copy.flush()
         try:
-            return runtime.ingest.take_in(Path(copy.name), Path(upload.filename or "").name, asked)
+            return runtime.ingest.take_in(Path(copy.name), Path(upload.filename or "").name, dataset_id, asked)
         except Invalid as error:
             raise Invalid(error.detail, error.faults or [Fault("file", error.detail)]) from error
 

@@ -31,6 +31,7 @@ BENCHES = {
     "workers": "equal jobs on two workers beside one",
     "fresh": "from an append to the row that shows it",
     "listing": "lists of 100,000 jobs, SQLite and Postgres",
+    "timetravel": "lists as of random positions of 1,000,000 events beside now's, SQLite and Postgres",
     "mlflow": "jobs and lists of them beside MLflow's runs, on Postgres",
     "sealing": "what sealing costs those who append, and how fast a log is sealed and verified",
     "chaos": "two of each role, Postgres and Kafka killed 200 times: what is lost or doubled",

@@ -2,11 +2,11 @@
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-from skyulf.errors import AnotherContent, Invalid
+from skyulf.errors import AnotherContent, Erased, Invalid
 
 DIGEST = re.compile(r"^sha256:[0-9a-f]{64}$")
 
@@ -14,6 +14,19 @@ PIECE = 1 << 20
 
 PATH_SECONDS = 600.0
 """For so long at least a file stays where `ArtifactStore.path` said that it is."""
+
+
+class Stored(NamedTuple):
+    """A file in a store: the digest of the content, its size in bytes, and when it was put, in seconds of the epoch.
+
+    What is encrypted is ``dataset``'s, and lies under the digest ``name``; else that is the content's own.
+    """
+
+    digest: str
+    size: int
+    at: float
+    name: str
+    dataset: str | None = None
 
 
 class ArtifactStore(Protocol):
@@ -52,6 +65,37 @@ class ArtifactStore(Protocol):
         """Every digest that is kept."""
         ...
 
+    def stored(self) -> Iterator[Stored]:
+        """Every file that is kept."""
+        ...
+
+
+class DataStore(ArtifactStore, Protocol):
+    """An `ArtifactStore` that knows whose data it keeps, and can make an end of it.
+
+    What was erased raises `Erased` instead of `NotFound`, until the same content is put for another dataset.
+    """
+
+    def put_for(self, dataset: str, source: Path) -> str:
+        """`put` of a file that holds data of a dataset, under that dataset's key; raises `Erased` once it is erased."""
+        ...
+
+    def erase(self, dataset: str, also: Collection[str] = ()) -> None:
+        """Destroy the dataset's key and all that was put for it, and ``also`` content that was put for nobody.
+
+        What was put for another dataset as well stays there for that one. Once this returns it is durable; cut off or
+        repeated, it is done from the start.
+        """
+        ...
+
+    def discard(self, file: Stored) -> None:
+        """Remove one file of `stored`; what was put of the same content since then stays."""
+        ...
+
+    def close(self) -> None:
+        """Remove what was copied to be read, and let go of everything."""
+        ...
+
 
 def digest_of(path: Path) -> str:
     """The digest of a file's content."""
@@ -81,6 +125,11 @@ def write_verified(pieces: Iterable[bytes], digest: str, target: Path) -> None:
     except BaseException:
         target.unlink(missing_ok=True)
         raise
+
+
+def erased(digest: str, dataset: str) -> Erased:
+    """The error for content that went with a dataset."""
+    return Erased(f"the artifact {digest} was erased with {dataset}")
 
 
 def hexadecimal(digest: str) -> str:

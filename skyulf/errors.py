@@ -20,6 +20,10 @@ class NotAllowed(SkyulfError):
     """The state of the thing forbids what was asked of it."""
 
 
+class Erased(SkyulfError):
+    """What is asked for was destroyed with the data of its dataset; nothing brings it back."""
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
     """One thing wrong with what a caller sent: where it is and what would be right. Never holds a data value."""

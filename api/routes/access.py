@@ -5,7 +5,17 @@ from typing import Annotated, Any
 
 from fastapi import Query, Request, Response
 
-from api.dependencies import ContextDep, MinPositionDep, PageDep, RuntimeDep, read_one, read_page, send
+from api.dependencies import (
+    ContextDep,
+    ListQueriesDep,
+    MinPositionDep,
+    PageDep,
+    QueriesDep,
+    RuntimeDep,
+    read_one,
+    read_page,
+    send,
+)
 from api.routes.base import NOT_MODIFIED, not_modified, problems, router
 from api.schemas.access import KeyAnswer, KeyIn, KeyOut
 from api.schemas.base import CommandAnswer, Page, answered
@@ -70,22 +80,28 @@ async def revoke_role(key_id: str, role: Role, runtime: RuntimeDep, context: Con
 async def list_keys(
     runtime: RuntimeDep,
     page: PageDep,
+    queries: ListQueriesDep,
     min_position: MinPositionDep,
     actor: str | None = None,
     revoked: Annotated[bool | None, Query(description="Only revoked ones, or only the others.")] = None,
 ) -> Any:
     """List keys, the newest first."""
-    repository = runtime.queries.keys
+    repository = queries.keys
     filters = {"actor": actor, "revoked": revoked}
     return await read_page(runtime, repository, KeyOut, min_position, page, filters)
 
 
 @routes.get("/keys/{key_id}", response_model=KeyOut, responses=NOT_MODIFIED)
 async def show_key(
-    key_id: str, runtime: RuntimeDep, min_position: MinPositionDep, request: Request, response: Response
+    key_id: str,
+    runtime: RuntimeDep,
+    queries: QueriesDep,
+    min_position: MinPositionDep,
+    request: Request,
+    response: Response,
 ) -> Any:
     """Show a key; what it opens with is kept nowhere."""
-    repository = runtime.queries.keys
+    repository = queries.keys
     row = await read_one(runtime, repository, min_position, key_id, lambda: repository.get(key_id))
     if not_modified(request, response, row.version):
         return Response(status_code=304, headers=dict(response.headers))

@@ -126,6 +126,7 @@ DESCRIPTIONS = {
     404: "There is no such thing.",
     406: "The answer cannot be in any format that Accept names.",
     409: "Its state forbids this.",
+    410: "Its data was erased.",
     412: "It has changed since the version in If-Match.",
     413: "The body is too large.",
     415: "The body is of a type that is not read here.",

@@ -7,8 +7,10 @@ from fastapi import Request, Response
 
 from api.dependencies import (
     ContextDep,
+    ListQueriesDep,
     MinPositionDep,
     PageDep,
+    QueriesDep,
     RuntimeDep,
     need_existing,
     read_one,
@@ -17,8 +19,7 @@ from api.dependencies import (
     send,
 )
 from api.routes.base import NOT_MODIFIED, PARQUET, WholeFile, not_modified, problems, router, whole_file
-from api.routes.model import ReasonQuery
-from api.schemas.base import CommandAnswer, Page, answered
+from api.schemas.base import CommandAnswer, Page, ReasonIn, ReasonQuery, answered
 from api.schemas.deployment import (
     DeployIn,
     DeploymentAnswer,
@@ -28,7 +29,6 @@ from api.schemas.deployment import (
     PredictIn,
     PredictOut,
 )
-from api.schemas.model import ReasonIn
 from skyulf.commands.base import Command, Context, Name
 from skyulf.commands.deployment import Deploy, RetireDeployment, RollBackDeployment
 from skyulf.commands.prediction_log import SetPredictionLog
@@ -98,22 +98,28 @@ async def retire(
 async def list_deployments(
     runtime: RuntimeDep,
     page: PageDep,
+    queries: ListQueriesDep,
     min_position: MinPositionDep,
     status: str | None = None,
     model: str | None = None,
 ) -> Any:
     """List deployments, by name."""
-    repository = runtime.queries.deployments
+    repository = queries.deployments
     filters = {"status": status, "model": model}
     return await read_page(runtime, repository, DeploymentOut, min_position, page, filters)
 
 
 @routes.get("/deployments/{name}", response_model=DeploymentOut, responses=NOT_MODIFIED)
 async def show_deployment(
-    name: Name, runtime: RuntimeDep, min_position: MinPositionDep, request: Request, response: Response
+    name: Name,
+    runtime: RuntimeDep,
+    queries: QueriesDep,
+    min_position: MinPositionDep,
+    request: Request,
+    response: Response,
 ) -> Any:
     """Show a deployment, its one active version and its history."""
-    repository = runtime.queries.deployments
+    repository = queries.deployments
     row = await read_one(runtime, repository, min_position, f"deployment-{name}", lambda: repository.get_named(name))
     if not_modified(request, response, row.version):
         return Response(status_code=304, headers=dict(response.headers))
@@ -133,9 +139,11 @@ async def set_log(name: Name, body: LogIn, runtime: RuntimeDep, context: Context
 
 
 @routes.get("/deployments/{name}/log", response_model=Page[LogPartOut])
-async def list_log(name: Name, runtime: RuntimeDep, page: PageDep, min_position: MinPositionDep) -> Any:
+async def list_log(
+    name: Name, runtime: RuntimeDep, page: PageDep, queries: ListQueriesDep, min_position: MinPositionDep
+) -> Any:
     """List the parts of a deployment's log, the oldest first."""
-    deployments, logs = runtime.queries.deployments, runtime.queries.prediction_logs
+    deployments, logs = queries.deployments, queries.prediction_logs
     await read_one(runtime, deployments, min_position, f"deployment-{name}", lambda: deployments.get_named(name))
     return await read_page(runtime, logs, LogPartOut, min_position, page, {"deployment": name})
 
@@ -143,16 +151,26 @@ async def list_log(name: Name, runtime: RuntimeDep, page: PageDep, min_position:
 @routes.get(
     "/deployments/{name}/log/{artifact}",
     response_class=WholeFile,
-    responses={200: {"content": {PARQUET: {}}, "description": "A table of rows and predictions."}, **NOT_MODIFIED},
+    responses={
+        200: {"content": {PARQUET: {}}, "description": "A table of rows and predictions."},
+        **NOT_MODIFIED,
+        **problems(410),
+    },
 )
 async def download_log(
-    name: Name, artifact: str, runtime: RuntimeDep, min_position: MinPositionDep, request: Request, response: Response
+    name: Name,
+    artifact: str,
+    runtime: RuntimeDep,
+    queries: QueriesDep,
+    min_position: MinPositionDep,
+    request: Request,
+    response: Response,
 ) -> Response:
     """Download a part of a deployment's log, as Parquet.
 
     Its columns are `served_at`, those of the model, `prediction`, and of a classifier `probability_<class>`.
     """
-    logs = runtime.queries.prediction_logs
+    logs = queries.prediction_logs
     stream = f"deployment-{name}"
     row = await read_one(runtime, logs, min_position, stream, lambda: logs.get_part(name, artifact))
     if not_modified(request, response, row.artifact):
@@ -173,7 +191,7 @@ async def download_log(
                 "Skyulf-Model-Version": {"description": "Its version.", "schema": {"type": "integer"}},
             },
         },
-        **problems(406, 409, 415),
+        **problems(406, 409, 410, 415),
     },
     openapi_extra={
         "requestBody": {

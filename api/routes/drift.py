@@ -8,8 +8,7 @@ from fastapi import Response
 
 from api.dependencies import ContextDep, MinPositionDep, RuntimeDep, made, read_one, replace_reason, send
 from api.routes.base import problems, router
-from api.schemas.base import CommandAnswer, answered
-from api.schemas.model import ReasonIn
+from api.schemas.base import CommandAnswer, ReasonIn, answered
 from api.schemas.profile import DeploymentDrift
 from skyulf.commands.base import Name
 from skyulf.commands.drift import AcknowledgeDrift

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from fastapi import Path, Query
 
-from api.dependencies import Limit, MinPositionDep, NumberCursor, RuntimeDep, read_fresh_all
+from api.dependencies import Limit, MinPositionDep, NumberCursor, QueriesDep, RuntimeDep, read_fresh_all, read_history
 from api.routes.base import router
 from api.schemas.base import Whole
 from api.schemas.history import DifferenceOut, HistoryOut, LineageOut, shown_change, shown_field, shown_lineage
@@ -57,6 +57,7 @@ async def show_lineage(
     noun: Noun,
     id: Id,  # noqa: A002 - the parameter's name is the contract's
     runtime: RuntimeDep,
+    queries: QueriesDep,
     min_position: MinPositionDep,
     version: Annotated[
         Whole | None, Query(ge=1, lt=2**31, description="Only this version of a dataset or a model. Default: all.")
@@ -66,4 +67,5 @@ async def show_lineage(
     if version is not None and noun not in ("dataset", "model"):
         raise Invalid(f"a {noun} has no versions", [Fault("query.version", "leave it out")])
     await read_fresh_all(runtime, min_position)
-    return shown_lineage(await asyncio.to_thread(runtime.queries.lineage.of, noun, id, version))
+    await read_history(runtime, queries.jobs, queries.deployments)
+    return shown_lineage(await asyncio.to_thread(queries.lineage.of, noun, id, version))

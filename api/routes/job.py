@@ -7,10 +7,13 @@ from fastapi import Request, Response
 
 from api.dependencies import (
     ContextDep,
+    ListQueriesDep,
     MinPositionDep,
     PageDep,
+    QueriesDep,
     RuntimeDep,
     read,
+    read_history,
     read_one,
     read_page,
     replace_reason,
@@ -60,7 +63,7 @@ async def _queued(runtime: Runtime, command: Command, context: Context, response
         raise
 
 
-@routes.post("/jobs", status_code=202, response_model=CommandAnswer, responses=problems(409, 412, 415))
+@routes.post("/jobs", status_code=202, response_model=CommandAnswer, responses=problems(409, 410, 412, 415))
 async def create_job(body: JobIn, runtime: RuntimeDep, context: ContextDep, response: Response) -> Any:
     """Ask for a training. The spec is checked against the dataset's columns before anything is queued.
 
@@ -73,7 +76,7 @@ def _limits(runtime: Runtime) -> Limits:
     return Limits(seconds=runtime.settings.job_seconds, memory_bytes=runtime.settings.job_memory_bytes)
 
 
-@routes.post("/scorings", status_code=202, response_model=CommandAnswer, responses=problems(409, 412, 415))
+@routes.post("/scorings", status_code=202, response_model=CommandAnswer, responses=problems(409, 410, 412, 415))
 async def create_scoring(body: ScoringIn, runtime: RuntimeDep, context: ContextDep, response: Response) -> Any:
     """Ask for a prediction of every row of a dataset, as a job: it is watched, cancelled and retried as any other.
 
@@ -84,7 +87,7 @@ async def create_scoring(body: ScoringIn, runtime: RuntimeDep, context: ContextD
     return await _queued(runtime, command, context, response)
 
 
-@routes.post("/reproductions", status_code=202, response_model=CommandAnswer, responses=problems(409, 412, 415))
+@routes.post("/reproductions", status_code=202, response_model=CommandAnswer, responses=problems(409, 410, 412, 415))
 async def create_reproduction(
     body: ReproductionIn, runtime: RuntimeDep, context: ContextDep, response: Response
 ) -> Any:
@@ -92,7 +95,12 @@ async def create_reproduction(
 
     Its `reproduction.result` is the verdict. 503 with Retry-After when as many jobs wait as may (SKYULF_QUEUE_LENGTH).
     """
-    training = body.job_id or await asyncio.to_thread(_training, runtime, body)
+    training = body.job_id
+    if not training:
+        training = await asyncio.to_thread(_training, runtime, body)
+    job = await asyncio.to_thread(runtime.queries.jobs.find, training)
+    if job is not None:
+        await asyncio.to_thread(runtime.queries.datasets.need_data, job.dataset_id)
     asked = body.model_dump(exclude={"job_id"})
     command = CreateReproduction(**asked, training=training, limits=_limits(runtime))
     return await _queued(runtime, command, context, response)
@@ -126,6 +134,7 @@ async def retry_job(job_id: str, runtime: RuntimeDep, context: ContextDep, respo
 async def list_jobs(
     runtime: RuntimeDep,
     page: PageDep,
+    queries: ListQueriesDep,
     min_position: MinPositionDep,
     kind: JobKind | None = None,
     status: JobStatus | None = None,
@@ -134,7 +143,7 @@ async def list_jobs(
     pipeline_id: str | None = None,
 ) -> Any:
     """List jobs, the newest first."""
-    repository = runtime.queries.jobs
+    repository = queries.jobs
     named = {"model_name": model_name, "dataset_id": dataset_id, "pipeline_id": pipeline_id}
     filters = {"kind": kind, "status": status, **named}
     return await read_page(runtime, repository, JobOut, min_position, page, filters)
@@ -142,10 +151,15 @@ async def list_jobs(
 
 @routes.get("/jobs/{job_id}", response_model=JobOut, responses=NOT_MODIFIED)
 async def show_job(
-    job_id: str, runtime: RuntimeDep, min_position: MinPositionDep, request: Request, response: Response
+    job_id: str,
+    runtime: RuntimeDep,
+    queries: QueriesDep,
+    min_position: MinPositionDep,
+    request: Request,
+    response: Response,
 ) -> Any:
     """Show a job."""
-    repository = runtime.queries.jobs
+    repository = queries.jobs
     row = await read_one(runtime, repository, min_position, job_id, lambda: repository.get(job_id))
     if not_modified(request, response, row.version):
         return Response(status_code=304, headers=dict(response.headers))
@@ -153,19 +167,26 @@ async def show_job(
 
 
 @routes.get("/jobs/{job_id}/events", responses=EVENT_PAGE)
-async def list_job_events(job_id: str, runtime: RuntimeDep, min_position: MinPositionDep) -> Response:
+async def list_job_events(
+    job_id: str, runtime: RuntimeDep, queries: QueriesDep, min_position: MinPositionDep
+) -> Response:
     """List everything that happened to a job, as CloudEvents in order."""
-    repository = runtime.queries.jobs
+    repository = queries.jobs
     await read_one(runtime, repository, min_position, job_id, lambda: repository.get(job_id))
-    return await page_of_events(runtime, 0, None, (), job_id)
+    return await page_of_events(runtime, 0, None, (), job_id, queries.as_of)
 
 
-@routes.get("/jobs/{job_id}/evaluation", response_model=EvaluationOut, responses=NOT_MODIFIED)
+@routes.get("/jobs/{job_id}/evaluation", response_model=EvaluationOut, responses={**NOT_MODIFIED, **problems(410)})
 async def show_evaluation(
-    job_id: str, runtime: RuntimeDep, min_position: MinPositionDep, request: Request, response: Response
+    job_id: str,
+    runtime: RuntimeDep,
+    queries: QueriesDep,
+    min_position: MinPositionDep,
+    request: Request,
+    response: Response,
 ) -> Any:
     """Show how good a job's model was on rows that it had not seen; its ETag is the job's."""
-    jobs, evaluations = runtime.queries.jobs, runtime.queries.evaluations
+    jobs, evaluations = queries.jobs, queries.evaluations
     row = await read_one(runtime, jobs, min_position, job_id, lambda: jobs.get(job_id))
     evaluation = await read_one(runtime, jobs, min_position, job_id, lambda: evaluations.get(job_id))
     if not_modified(request, response, row.version):
@@ -173,12 +194,17 @@ async def show_evaluation(
     return evaluation
 
 
-@routes.get("/jobs/{job_id}/slices", response_model=SlicesOut, responses=NOT_MODIFIED)
+@routes.get("/jobs/{job_id}/slices", response_model=SlicesOut, responses={**NOT_MODIFIED, **problems(410)})
 async def show_slices(
-    job_id: str, runtime: RuntimeDep, min_position: MinPositionDep, request: Request, response: Response
+    job_id: str,
+    runtime: RuntimeDep,
+    queries: QueriesDep,
+    min_position: MinPositionDep,
+    request: Request,
+    response: Response,
 ) -> Any:
     """Show the metrics of parts of the rows held out, by values of columns; its ETag is the job's."""
-    jobs, evaluations = runtime.queries.jobs, runtime.queries.evaluations
+    jobs, evaluations = queries.jobs, queries.evaluations
     row = await read_one(runtime, jobs, min_position, job_id, lambda: jobs.get(job_id))
     slices = await read_one(runtime, jobs, min_position, job_id, lambda: evaluations.slices(job_id))
     if not_modified(request, response, row.version):
@@ -198,20 +224,27 @@ async def show_slices(
             },
         },
         **NOT_MODIFIED,
+        **problems(410),
     },
 )
 async def download_output(
-    job_id: str, runtime: RuntimeDep, min_position: MinPositionDep, request: Request, response: Response
+    job_id: str,
+    runtime: RuntimeDep,
+    queries: QueriesDep,
+    min_position: MinPositionDep,
+    request: Request,
+    response: Response,
 ) -> Response:
     """Download the predictions of a scoring: a column `prediction`, and `probability_<class>` of a classifier.
 
     A regressor that has intervals adds `lower` and `upper`. The file's SHA-256 is the `digest` of the job's output,
     and its ETag. 404 until there is one.
     """
-    jobs = runtime.queries.jobs
+    jobs = queries.jobs
     row = await read_one(runtime, jobs, min_position, job_id, lambda: with_output(jobs.get(job_id)))
     scoring = row.scoring or {}
     digest, form = scoring["output"]["digest"], scoring["format"]
+    await asyncio.to_thread(runtime.queries.datasets.need_data, row.dataset_id)
     if not_modified(request, response, digest):
         return Response(status_code=304, headers=dict(response.headers))
     path = await asyncio.to_thread(runtime.artifacts.path, digest)
@@ -226,8 +259,11 @@ def with_output(row: JobRow) -> JobRow:
 
 
 @routes.get("/jobs/{job_id}/trials", response_model=Page[TrialOut])
-async def list_trials(job_id: str, runtime: RuntimeDep, page: PageDep, min_position: MinPositionDep) -> Any:
+async def list_trials(
+    job_id: str, runtime: RuntimeDep, page: PageDep, queries: ListQueriesDep, min_position: MinPositionDep
+) -> Any:
     """List the trials of a job's tuning that are over, by number, or with ``order=best`` the best first."""
-    jobs, trials = runtime.queries.jobs, runtime.queries.trials
+    jobs, trials = queries.jobs, queries.trials
     await read_one(runtime, jobs, min_position, job_id, lambda: jobs.get(job_id))
+    await read_history(runtime, trials)
     return await read(runtime, trials, min_position, lambda: trials.of_job(job_id, page))

@@ -3,22 +3,31 @@
 import asyncio
 from typing import Annotated, Any
 
-from fastapi import Path, Query, Request, Response
+from fastapi import Path, Request, Response
 
-from api.dependencies import ContextDep, MinPositionDep, PageDep, RuntimeDep, read_one, read_page, replace_reason, send
+from api.dependencies import (
+    ContextDep,
+    ListQueriesDep,
+    MinPositionDep,
+    PageDep,
+    QueriesDep,
+    RuntimeDep,
+    read_one,
+    read_page,
+    replace_reason,
+    send,
+)
 from api.routes.base import NOT_MODIFIED, WholeFile, not_modified, problems, router, whole_file
-from api.schemas.base import CommandAnswer, Page, Reason, Whole, answered
-from api.schemas.model import AliasAnswer, AliasIn, ModelOut, ModelVersionOut, ReasonIn
+from api.schemas.base import CommandAnswer, Page, ReasonIn, ReasonQuery, Whole, answered, needed
+from api.schemas.model import AliasAnswer, AliasIn, ModelOut, ModelVersionOut
 from skyulf.commands.base import Name
 from skyulf.commands.model import RemoveModelAlias, RetireModelVersion, SetModelAlias
-from skyulf.errors import Fault, Invalid
 from skyulf.events.model import ModelAliasSet
 from skyulf.events.registry import decode
 
 routes = router("model")
 
 Number = Annotated[Whole, Path(ge=1, lt=2**31)]
-ReasonQuery = Annotated[Reason | None, Query(description="Why; it may stand in the body instead.")]
 
 
 @routes.put(
@@ -68,9 +77,7 @@ async def retire_version(
     reason: ReasonQuery = None,
 ) -> Any:
     """Retire a version: it may no longer be deployed or given an alias. A reason is required."""
-    why = reason or (body.reason if body else None)
-    if why is None:
-        raise Invalid("retiring a version needs a reason", [Fault("reason", "a sentence, in the query or the body")])
+    why = needed(reason or (body.reason if body else None), "retiring a version")
     command = RetireModelVersion(id=f"model-{name}", model_version=number)
     answer = await send(runtime, command, replace_reason(context, why))
     response.headers["ETag"] = f'"{answer.version}"'
@@ -78,18 +85,23 @@ async def retire_version(
 
 
 @routes.get("/models", response_model=Page[ModelOut])
-async def list_models(runtime: RuntimeDep, page: PageDep, min_position: MinPositionDep) -> Any:
+async def list_models(runtime: RuntimeDep, page: PageDep, queries: ListQueriesDep, min_position: MinPositionDep) -> Any:
     """List models, by name."""
-    repository = runtime.queries.models
+    repository = queries.models
     return await read_page(runtime, repository, ModelOut, min_position, page)
 
 
 @routes.get("/models/{name}", response_model=ModelOut, responses=NOT_MODIFIED)
 async def show_model(
-    name: Name, runtime: RuntimeDep, min_position: MinPositionDep, request: Request, response: Response
+    name: Name,
+    runtime: RuntimeDep,
+    queries: QueriesDep,
+    min_position: MinPositionDep,
+    request: Request,
+    response: Response,
 ) -> Any:
     """Show a model."""
-    repository = runtime.queries.models
+    repository = queries.models
     row = await read_one(runtime, repository, min_position, f"model-{name}", lambda: repository.get_named(name))
     if not_modified(request, response, row.version):
         return Response(status_code=304, headers=dict(response.headers))
@@ -97,19 +109,27 @@ async def show_model(
 
 
 @routes.get("/models/{name}/versions", response_model=Page[ModelVersionOut])
-async def list_versions(name: Name, runtime: RuntimeDep, page: PageDep, min_position: MinPositionDep) -> Any:
+async def list_versions(
+    name: Name, runtime: RuntimeDep, page: PageDep, queries: ListQueriesDep, min_position: MinPositionDep
+) -> Any:
     """List the versions of a model."""
-    models, versions = runtime.queries.models, runtime.queries.model_versions
+    models, versions = queries.models, queries.model_versions
     await read_one(runtime, models, min_position, f"model-{name}", lambda: models.get_named(name))
     return await read_page(runtime, versions, ModelVersionOut, min_position, page, {"model": name})
 
 
 @routes.get("/models/{name}/versions/{number}", response_model=ModelVersionOut, responses=NOT_MODIFIED)
 async def show_version(
-    name: Name, number: Number, runtime: RuntimeDep, min_position: MinPositionDep, request: Request, response: Response
+    name: Name,
+    number: Number,
+    runtime: RuntimeDep,
+    queries: QueriesDep,
+    min_position: MinPositionDep,
+    request: Request,
+    response: Response,
 ) -> Any:
     """Show a version of a model; its ETag is the model's, since that is what changes with it."""
-    models, versions = runtime.queries.models, runtime.queries.model_versions
+    models, versions = queries.models, queries.model_versions
     model = await read_one(runtime, models, min_position, f"model-{name}", lambda: models.get_named(name))
     # The row must be as new as the model's: an older one under that ETag would be taken for what it is no longer.
     at_least = max(await asyncio.to_thread(models.position), min_position or 0)
@@ -125,14 +145,23 @@ async def show_version(
     responses={
         200: {"content": {"application/octet-stream": {}}, "description": "The model's file (skops)."},
         **NOT_MODIFIED,
+        **problems(410),
     },
 )
 async def download_version(
-    name: Name, number: Number, runtime: RuntimeDep, min_position: MinPositionDep, request: Request, response: Response
+    name: Name,
+    number: Number,
+    runtime: RuntimeDep,
+    queries: QueriesDep,
+    min_position: MinPositionDep,
+    request: Request,
+    response: Response,
 ) -> Response:
     """Download the file of a version; its SHA-256 is the version's ``artifact``, and its ETag."""
-    versions = runtime.queries.model_versions
+    versions = queries.model_versions
     row = await read_one(runtime, versions, min_position, f"model-{name}", lambda: versions.get_version(name, number))
+    job = await asyncio.to_thread(runtime.queries.jobs.get, row.job_id)
+    await asyncio.to_thread(runtime.queries.datasets.need_data, job.dataset_id)
     if not_modified(request, response, row.artifact):
         return Response(status_code=304, headers=dict(response.headers))
     path = await asyncio.to_thread(runtime.artifacts.path, row.artifact)

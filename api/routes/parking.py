@@ -8,10 +8,8 @@ from fastapi import Path, Query, Response
 
 from api.dependencies import ContextDep, Limit, NumberCursor, RuntimeDep, replace_reason, send
 from api.routes.base import problems, router
-from api.routes.model import ReasonQuery
 from api.routes.projection import ProjectionName
-from api.schemas.base import Page, Whole, answered
-from api.schemas.model import ReasonIn
+from api.schemas.base import Page, ReasonIn, ReasonQuery, Whole, answered
 from api.schemas.parking import (
     ForgetAnswer,
     ParkedEventOut,
@@ -89,7 +87,8 @@ async def purge_parked(
     if why is None:
         raise Invalid("purging an event needs a reason", [Fault("reason", "a sentence, in the query or the body")])
     projection = runtime.projector.projection(name)
-    command = PurgeParkedEvent(id=stream_of(name), projection=name, position=position)
+    its = projection.purged_with
+    command = PurgeParkedEvent(id=stream_of(its), projection=its, position=position)
     context = replace_reason(context, why)
     answer = await asyncio.to_thread(runtime.bus.earlier, command, context)
     if answer is None:

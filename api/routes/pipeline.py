@@ -5,7 +5,17 @@ from typing import Annotated, Any
 
 from fastapi import Query, Request, Response
 
-from api.dependencies import ContextDep, MinPositionDep, PageDep, RuntimeDep, read_one, read_page, send
+from api.dependencies import (
+    ContextDep,
+    ListQueriesDep,
+    MinPositionDep,
+    PageDep,
+    QueriesDep,
+    RuntimeDep,
+    read_one,
+    read_page,
+    send,
+)
 from api.routes.base import NOT_MODIFIED, not_modified, problems, router
 from api.schemas.base import CommandAnswer, Page, answered
 from api.schemas.pipeline import CheckIn, CheckOut, NodeOut, PipelineIn, PipelineOut
@@ -20,7 +30,7 @@ from skyulf.core.spec import PipelineSpec, parse_spec
 from skyulf.errors import Invalid
 from skyulf.events.dataset import Column
 from skyulf.projections.dataset import DatasetVersionRow
-from skyulf.runtime import Runtime
+from skyulf.runtime import Queries, Runtime
 
 routes = router("pipeline")
 
@@ -39,11 +49,11 @@ async def create_pipeline(body: PipelineIn, runtime: RuntimeDep, context: Contex
 
 
 @routes.post("/pipelines/check", response_model=CheckOut, responses=problems(415))
-async def check_pipeline(body: CheckIn, runtime: RuntimeDep, min_position: MinPositionDep) -> Any:
+async def check_pipeline(body: CheckIn, runtime: RuntimeDep, queries: QueriesDep, min_position: MinPositionDep) -> Any:
     """Say what is wrong with a spec and what would be trained, step by step, without creating or running anything."""
     version = None
     if body.dataset_id is not None:
-        version = await _dataset_version(runtime, body.dataset_id, body.dataset_version, min_position)
+        version = await _dataset_version(runtime, queries, body.dataset_id, body.dataset_version, min_position)
     try:
         spec = parse_spec(body.spec)
     except Invalid as invalid:
@@ -71,9 +81,9 @@ def _checked(
 
 
 async def _dataset_version(
-    runtime: Runtime, dataset_id: str, number: int | None, min_position: int | None
+    runtime: Runtime, queries: Queries, dataset_id: str, number: int | None, min_position: int | None
 ) -> DatasetVersionRow:
-    datasets, versions = runtime.queries.datasets, runtime.queries.dataset_versions
+    datasets, versions = queries.datasets, queries.dataset_versions
     if number is None:
         row = await read_one(runtime, datasets, min_position, dataset_id, lambda: datasets.get(dataset_id))
         number = row.dataset_version
@@ -99,22 +109,28 @@ async def archive_pipeline(pipeline_id: str, runtime: RuntimeDep, context: Conte
 async def list_pipelines(
     runtime: RuntimeDep,
     page: PageDep,
+    queries: ListQueriesDep,
     min_position: MinPositionDep,
     name: str | None = None,
     archived: Annotated[bool | None, Query(description="Only archived ones, or only those in use.")] = None,
 ) -> Any:
     """List pipelines, the newest first."""
-    repository = runtime.queries.pipelines
+    repository = queries.pipelines
     filters = {"name": name, "archived": archived}
     return await read_page(runtime, repository, PipelineOut, min_position, page, filters)
 
 
 @routes.get("/pipelines/{pipeline_id}", response_model=PipelineOut, responses=NOT_MODIFIED)
 async def show_pipeline(
-    pipeline_id: str, runtime: RuntimeDep, min_position: MinPositionDep, request: Request, response: Response
+    pipeline_id: str,
+    runtime: RuntimeDep,
+    queries: QueriesDep,
+    min_position: MinPositionDep,
+    request: Request,
+    response: Response,
 ) -> Any:
     """Show a pipeline."""
-    repository = runtime.queries.pipelines
+    repository = queries.pipelines
     row = await read_one(runtime, repository, min_position, pipeline_id, lambda: repository.get(pipeline_id))
     if not_modified(request, response, row.version):
         return Response(status_code=304, headers=dict(response.headers))

@@ -7,14 +7,15 @@ from typing import Annotated, Any
 import msgspec
 from fastapi import Query, Request, Response
 
-from api.dependencies import MinPositionDep, RuntimeDep, made, read_one
+from api.dependencies import MinPositionDep, QueriesDep, RuntimeDep, made, read_one
 from api.routes.base import NOT_MODIFIED, not_modified, problems, router
 from api.schemas.base import Whole
 from api.schemas.profile import DatasetDrift, DatasetProfile
 from skyulf.core.suspicions import leakage
+from skyulf.errors import NotFound
 from skyulf.projections.dataset import DatasetVersionRow
 from skyulf.reactions.profiling import Version
-from skyulf.runtime import Runtime
+from skyulf.runtime import Queries, Runtime
 
 routes = router("dataset")
 
@@ -23,11 +24,12 @@ Target = Annotated[str | None, Query(max_length=1000, description="The column to
 
 
 @routes.get(
-    "/datasets/{dataset_id}/profile", response_model=DatasetProfile, responses={**NOT_MODIFIED, **problems(409)}
+    "/datasets/{dataset_id}/profile", response_model=DatasetProfile, responses={**NOT_MODIFIED, **problems(409, 410)}
 )
 async def show_profile(
     dataset_id: str,
     runtime: RuntimeDep,
+    queries: QueriesDep,
     min_position: MinPositionDep,
     request: Request,
     response: Response,
@@ -38,8 +40,13 @@ async def show_profile(
 
     409 where it cannot be made within its limits of time and memory.
     """
-    row = await _version(runtime, min_position, dataset_id, dataset_version)
+    row = await _version(runtime, queries, min_position, dataset_id, dataset_version)
+    await asyncio.to_thread(runtime.queries.datasets.need_data, dataset_id)
     digest = row.profile
+    if digest is None and queries.as_of is not None:
+        raise NotFound(
+            f"there is no profile of {dataset_id} as of position {queries.as_of}; leave as_of out to make one"
+        )
     if digest is None:
         digest = await made(runtime.profiles.profile(as_known(row)), "the profile")
     aimed = "" if target is None else f"-{sha256(target.encode()).hexdigest()[:16]}"
@@ -56,10 +63,13 @@ def _shown(runtime: Runtime, row: DatasetVersionRow, digest: str, target: str | 
     return msgspec.json.encode({**head, **profile, "warnings": told})
 
 
-@routes.get("/datasets/{dataset_id}/drift", response_model=DatasetDrift, responses={**NOT_MODIFIED, **problems(409)})
+@routes.get(
+    "/datasets/{dataset_id}/drift", response_model=DatasetDrift, responses={**NOT_MODIFIED, **problems(409, 410)}
+)
 async def show_drift(
     dataset_id: str,
     runtime: RuntimeDep,
+    queries: QueriesDep,
     min_position: MinPositionDep,
     request: Request,
     response: Response,
@@ -67,8 +77,9 @@ async def show_drift(
     current: Annotated[Whole | None, Query(alias="to", ge=1, lt=2**31, description="The newest, if left out.")] = None,
 ) -> Any:
     """Show how far each column of a version has moved from another version's; 503 and 409 as for a profile."""
-    before = await _version(runtime, min_position, dataset_id, reference)
-    after = await _version(runtime, min_position, dataset_id, current)
+    before = await _version(runtime, queries, min_position, dataset_id, reference)
+    await asyncio.to_thread(runtime.queries.datasets.need_data, dataset_id)
+    after = await _version(runtime, queries, min_position, dataset_id, current)
     if not_modified(request, response, f"{before.artifact}-{after.artifact}"):
         return Response(status_code=304, headers=dict(response.headers))
     content = await made(runtime.profiles.drift(as_known(before), as_known(after)), "the comparison")
@@ -83,10 +94,10 @@ def as_known(row: DatasetVersionRow) -> Version:
 
 
 async def _version(
-    runtime: Runtime, min_position: int | None, dataset_id: str, number: int | None
+    runtime: Runtime, queries: Queries, min_position: int | None, dataset_id: str, number: int | None
 ) -> DatasetVersionRow:
     """The version of that number, or the newest."""
-    datasets, versions = runtime.queries.datasets, runtime.queries.dataset_versions
+    datasets, versions = queries.datasets, queries.dataset_versions
     if number is None:
         row = await read_one(runtime, datasets, min_position, dataset_id, lambda: datasets.get(dataset_id))
         number = row.dataset_version

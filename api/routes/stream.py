@@ -76,10 +76,15 @@ LastEventIdDep = Annotated[int | None, Depends(get_last_event_id)]
 
 
 async def page_of_events(
-    runtime: Runtime, after: int, limit: int | None, types: Sequence[str], stream: str | None
+    runtime: Runtime,
+    after: int,
+    limit: int | None,
+    types: Sequence[str],
+    stream: str | None,
+    until: int | None = None,
 ) -> Response:
-    """A JSON array of CloudEvents; of ``limit`` None, all there are."""
-    page = await asyncio.to_thread(runtime.log.read, after, limit or 2**31, types, stream)
+    """A JSON array of CloudEvents, not above position ``until``; of ``limit`` None, all there are."""
+    page = await asyncio.to_thread(runtime.log.read, after, limit or 2**31, types, stream, until)
     body = b"[" + b",".join(map(to_json, page.events)) + b"]"
     return Response(body, media_type="application/json", headers={"Skyulf-Position": str(page.position)})
 

@@ -4,9 +4,11 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, ClassVar, Generic, NamedTuple, Self, TypeVar
 
+from fastapi import Query
 from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints
 
 from skyulf.commands.answers import Answer
+from skyulf.errors import Fault, Invalid
 from skyulf.projections.base import Row
 
 T = TypeVar("T")
@@ -33,6 +35,22 @@ class Request(BaseModel):
     """Base of request bodies: unknown fields and non-finite numbers are refused, types are not guessed."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False, strict=True)
+
+
+class ReasonIn(Request):
+    """Why something is done."""
+
+    reason: Reason | None = None
+
+
+ReasonQuery = Annotated[Reason | None, Query(description="Why; it may stand in the body instead.")]
+
+
+def needed(reason: str | None, what: str) -> str:
+    """The reason, which ``what`` is not done without; raises `Invalid`."""
+    if reason is None:
+        raise Invalid(f"{what} needs a reason", [Fault("reason", "a sentence, in the query or the body")])
+    return reason
 
 
 class Derived(NamedTuple):

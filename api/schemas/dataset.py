@@ -69,8 +69,36 @@ class DatasetAnswer(CommandAnswer):
     warnings: list[str]
 
 
+class TrainedOut(Response):
+    """A version of a model."""
+
+    model: str
+    model_version: int
+
+
+class Erasure(Response):
+    """What was given up with a dataset: how many artifacts, and what was trained on it or served such a model."""
+
+    artifacts: int
+    models: list[TrainedOut]
+    deployments: list[str]
+
+
+class DatasetErasedAnswer(CommandAnswer, Erasure):
+    """A dataset is erased."""
+
+
+class ErasureOut(Erasure):
+    """When, by whom and why a dataset was erased; ``finished_at`` is null until its key and files are destroyed."""
+
+    at: datetime
+    by: str
+    reason: str | None
+    finished_at: datetime | None
+
+
 class DatasetListed(Response):
-    """A dataset in a list, with the size of its newest version."""
+    """A dataset in a list, with the size of its newest version; ``erased`` is null while its data is there."""
 
     id: str
     version: int
@@ -80,6 +108,7 @@ class DatasetListed(Response):
     rows: int
     column_count: int
     created_at: datetime
+    erased: ErasureOut | None = None
 
 
 class DatasetOut(DatasetListed):

@@ -14,12 +14,6 @@ class AliasIn(Request):
     reason: Reason
 
 
-class ReasonIn(Request):
-    """Why something is done."""
-
-    reason: Reason | None = None
-
-
 class AliasAnswer(CommandAnswer):
     """An alias means a version."""
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from skyulf.artifacts import PATH_SECONDS, ArtifactStore, digest_of, hexadecimal
+from skyulf.artifacts import DIGEST, PATH_SECONDS, ArtifactStore, Stored, digest_of, hexadecimal
 from skyulf.errors import Unavailable
 
 ABANDONED = 3600.0
@@ -95,6 +95,31 @@ class CachedArtifacts:
     def digests(self) -> Iterator[str]:
         """See `ArtifactStore.digests`."""
         return self._store.digests()
+
+    def stored(self) -> Iterator[Stored]:
+        """See `ArtifactStore.stored`."""
+        return self._store.stored()
+
+    def entries(self) -> list[str]:
+        """The digests of which a copy is here."""
+        paths = (entry.path for entry in self._entries()) if self._folder.is_dir() else ()
+        return [digest for path in paths if DIGEST.match(digest := f"sha256:{path.name}")]
+
+    def tidy(self) -> None:
+        """Remove what is above the limit and was not asked for of late, though nothing is fetched."""
+        with self._telling():
+            if self._folder.is_dir():
+                self._make_room(self._limit)
+
+    def drop(self, digest: str) -> None:
+        """Remove a copy at once, whoever was given it; who has opened it may read on."""
+        with self._telling():
+            (self._folder / hexadecimal(digest)).unlink(missing_ok=True)
+
+    def clear(self) -> None:
+        """Remove every copy at once."""
+        for digest in self.entries():
+            self.drop(digest)
 
     # What is there
 

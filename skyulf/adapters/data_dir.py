@@ -34,6 +34,7 @@ class DataDirectory:
         self.events = root / "events.db"
         self.rows = root / "rows.db"
         self.ledger = root / "ledger.db"
+        self.keys = root / "keys.db"
         self.signing_key = root / "signing.key"
         self.checkpoints = root / "checkpoints"
         self.artifacts = root / "artifacts"

@@ -6,14 +6,12 @@ On Postgres the tables are made by ``skyulf migrate``; a SQLite file gets them w
 
 import struct
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy import (
     BigInteger,
     Column,
     Connection,
-    Engine,
     Index,
     Integer,
     LargeBinary,
@@ -24,12 +22,10 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError, ProgrammingError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.exc import IntegrityError
 
-from skyulf.adapters.read_engines import sqlite_engine
+from skyulf.adapters.durable_tables import DurableTables
 from skyulf.adapters.read_tables import upsert
-from skyulf.errors import Damaged, Misconfigured, Unavailable
 from skyulf.events.ledger import WIDTH, TileKey
 from skyulf.events.ledger_store import Kept, LedgerMoved, Sealed
 
@@ -74,14 +70,8 @@ class SqlLedgerStore:
     """
 
     def __init__(self, url: str, *, writing: bool = True) -> None:
-        self._engine = _engine_for(url)
-        if writing and url.startswith("sqlite:"):
-            try:
-                with self._engine.begin() as connection:
-                    metadata.create_all(connection)
-            except DBAPIError as error:
-                self._engine.dispose()
-                raise Damaged(f"the ledger cannot be opened: {error.orig}") from error
+        self._tables = DurableTables(url, metadata, "the ledger", writing=writing)
+        self._begin = self._tables.begin
 
     def sealed(self) -> Sealed:
         """See `LedgerStore.sealed`."""
@@ -176,20 +166,7 @@ class SqlLedgerStore:
 
     def close(self) -> None:
         """See `LedgerStore.close`."""
-        self._engine.dispose()
-
-    @contextmanager
-    def _begin(self) -> Iterator[Connection]:
-        try:
-            with self._engine.begin() as connection:
-                yield connection
-        except ProgrammingError as error:
-            raise Misconfigured(
-                f"SKYULF_DATABASE_URL: the ledger's tables cannot be used ({type(error.orig).__name__}); "
-                "skyulf migrate makes them, and with --role gives a user the rights"
-            ) from error
-        except (OperationalError, InterfaceError, PoolTimeout) as error:
-            raise Unavailable(f"the ledger cannot be used now ({type(error).__name__})") from error
+        self._tables.dispose()
 
 
 def packed(positions: Sequence[int]) -> bytes:
@@ -201,12 +178,3 @@ def unpacked(held: bytes) -> tuple[int, ...]:
     """The positions that `packed` made bytes of."""
     count = len(held) // 8
     return struct.unpack(f">{count}q", held[: 8 * count])
-
-
-def _engine_for(url: str) -> Engine:
-    """An engine whose transactions are durable: what is signed must be there after any crash."""
-    if url.startswith("sqlite:"):
-        return sqlite_engine(url, begin="BEGIN", pool_size=2, synchronous="FULL")
-    from skyulf.adapters.postgres_engine import durable_engine  # its driver is not loaded where it is not used
-
-    return durable_engine(url, pool_size=1)

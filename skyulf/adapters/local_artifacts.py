@@ -4,9 +4,10 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
-from skyulf.artifacts import digest_of, hexadecimal, pieces_of, write_verified
+from skyulf.artifacts import Stored, digest_of, hexadecimal, pieces_of, write_verified
 from skyulf.errors import AnotherContent, NotFound, Unavailable
 
 
@@ -63,6 +64,13 @@ class LocalArtifacts:
         for path in sorted(self._root.glob("??/*")):
             if not path.name.startswith("."):
                 yield f"sha256:{path.name}"
+
+    def stored(self) -> Iterator[Stored]:
+        """See `ArtifactStore.stored`."""
+        for digest in self.digests():
+            with suppress(FileNotFoundError):  # it was removed a moment ago
+                status = self._place(digest).stat()
+                yield Stored(digest, status.st_size, status.st_mtime, digest)
 
     def _existing(self, digest: str) -> Path:
         path = self._place(digest)

@@ -11,7 +11,17 @@ from typing import Any, TypeVar
 import msgspec
 
 from skyulf.projections.base import Projection, Row
-from skyulf.projections.store import Build, CheckpointMoved, Found, NotBuilt, Parked, ParkedMessage, Plain, Selection
+from skyulf.projections.store import (
+    Build,
+    Change,
+    CheckpointMoved,
+    Found,
+    NotBuilt,
+    Parked,
+    ParkedMessage,
+    Plain,
+    Selection,
+)
 
 R = TypeVar("R", bound=Row)
 
@@ -24,13 +34,17 @@ class Contents:
     rows: dict[str, Row] = field(default_factory=dict)
     parked: dict[int, Parked] = field(default_factory=dict)
     skipped: frozenset[int] = frozenset()
+    changes: dict[str, tuple[Change, ...]] = field(default_factory=dict)
+    """Of a history, every change of each key, in order of position."""
 
 
 class MemoryBatch:
     """`BuildBatch` on a copy of a build, which takes its place at the end."""
 
     def __init__(self, contents: Contents) -> None:
-        self.contents = Contents(contents.build, dict(contents.rows), dict(contents.parked), contents.skipped)
+        self.contents = Contents(
+            contents.build, dict(contents.rows), dict(contents.parked), contents.skipped, dict(contents.changes)
+        )
 
     @property
     def position(self) -> int:
@@ -45,14 +59,16 @@ class MemoryBatch:
         """See `BuildBatch.parked`."""
         return tuple(self.contents.parked[position] for position in sorted(self.contents.parked))
 
-    def save(self, rows: Mapping[str, Row | None]) -> None:
+    def save(self, rows: Mapping[str, Row | None], changes: Sequence[Change] = ()) -> None:
         """See `BuildBatch.save`."""
         for key, row in rows.items():
             if row is None:
                 self.contents.rows.pop(key, None)
             else:
-                # As it would be read from a database: documents that were passed on are text until then.
-                self.contents.rows[key] = msgspec.json.decode(msgspec.json.encode(row), type=type(row))
+                self.contents.rows[key] = as_stored(row)
+        for change in changes:
+            kept = change._replace(row=change.row and as_stored(change.row))
+            self.contents.changes[change.key] = (*self.contents.changes.get(change.key, ()), kept)
 
     def park(self, events: Iterable[Parked]) -> None:
         """See `BuildBatch.park`."""
@@ -74,6 +90,11 @@ class MemoryBatch:
     def advance(self, position: int) -> None:
         """See `BuildBatch.advance`; the lock is held, so the checkpoint is where it was."""
         self.contents.build = replace(self.contents.build, position=position)
+
+
+def as_stored(row: R) -> R:
+    """The row as it would be read from a database: documents that were passed on are text until then."""
+    return msgspec.json.decode(msgspec.json.encode(row), type=type(row))
 
 
 class MemoryTransaction:
@@ -163,7 +184,7 @@ class MemoryReadStore:
         """See `ReadStore.resign`."""
 
     @contextmanager
-    def transaction(self) -> Iterator[MemoryTransaction]:
+    def transaction(self, *, apart: bool = False) -> Iterator[MemoryTransaction]:  # noqa: ARG002 - one lock is for all
         """See `ReadStore.transaction`."""
         with self._lock:
             transaction = MemoryTransaction(self._builds)
@@ -194,17 +215,18 @@ class MemoryReadStore:
         """See `ReadStore.select`."""
         with self._lock:
             contents = self._live(projection)
-            rows = [
-                ((getattr(row, selection.order), key), row)
-                for key, row in contents.rows.items()
-                if all(getattr(row, column) == value for column, value in selection.filters.items())
-            ]
-            rows.sort(key=lambda pair: pair[0], reverse=selection.descending)
-            after = selection.after
-            if after is not None:
-                rows = [pair for pair in rows if (pair[0] < after if selection.descending else pair[0] > after)]
-            found = tuple((place[1], msgspec.json.encode(row).decode()) for place, row in rows[: selection.limit])
-            return Found(found, contents.build.position, projection.version)
+            return Found(selected(contents.rows, selection), contents.build.position, projection.version)
+
+    def select_at(self, history: Projection[Any], selection: Selection, position: int) -> Found[str]:
+        """See `ReadStore.select_at`."""
+        with self._lock:
+            contents = self._live(history)
+            held: dict[str, Row] = {}
+            for key, changes in contents.changes.items():
+                before = [change.row for change in changes if change.position <= position]
+                if before and (row := before[-1]) is not None:
+                    held[key] = row
+            return Found(selected(held, selection), contents.build.position, history.version)
 
     def parked(self, projection: Projection[Any]) -> tuple[Parked, ...]:
         """See `ReadStore.parked`."""
@@ -254,3 +276,18 @@ class MemoryReadStore:
 
     def close(self) -> None:
         """See `ReadStore.close`."""
+
+
+def selected(rows: Mapping[str, Row], selection: Selection) -> tuple[tuple[str, str], ...]:
+    """The keys and texts of the rows that are selected, in order."""
+    column, least = selection.above or (selection.order, None)
+    places = [
+        ((getattr(row, selection.order), key), row)
+        for key, row in rows.items()
+        if all(getattr(row, name) == value for name, value in selection.filters.items())
+        and (least is None or getattr(row, column) > least)
+    ]
+    places.sort(key=lambda pair: pair[0], reverse=selection.descending)
+    if (after := selection.after) is not None:
+        places = [pair for pair in places if (pair[0] < after if selection.descending else pair[0] > after)]
+    return tuple((place[1], msgspec.json.encode(row).decode()) for place, row in places[: selection.limit])

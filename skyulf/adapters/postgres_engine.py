@@ -18,11 +18,14 @@ WAIT = 3.0
 ALONE = "BEGIN; SELECT pg_advisory_xact_lock(hashtextextended('skyulf read models ' || current_schema(), 0))"
 """What lets one writer in at a time, as SQLite does: what it reads stays true until it commits."""
 
+APART = ALONE.replace("read models", "history")
+"""The same for writers of what is kept apart: those of the rest do not wait for them."""
+
 OF_ONE_MOMENT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 """What shows a reader rows and pointers as they were together."""
 
 
-def postgres_engine(url: str, *, writes: bool, pool_size: int) -> Engine:
+def postgres_engine(url: str, *, writes: bool, pool_size: int, apart: bool = False) -> Engine:
     """An engine for the database; readers see rows and pointers as of one moment, writers come one at a time.
 
     A writer that is stopped in the middle is put out by the server after a while, so that another can go on. Commits
@@ -42,7 +45,7 @@ def postgres_engine(url: str, *, writes: bool, pool_size: int) -> Engine:
     engine = create_engine(
         "postgresql+psycopg://", creator=connected, pool_size=pool_size, max_overflow=OVERFLOW, pool_timeout=WAIT
     )
-    begin = ALONE if writes else OF_ONE_MOMENT
+    begin = (APART if apart else ALONE) if writes else OF_ONE_MOMENT
 
     @event.listens_for(engine, "begin")
     def begun(connection: Connection) -> None:

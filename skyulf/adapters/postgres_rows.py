@@ -4,30 +4,27 @@ from typing import Any
 
 import psycopg
 from psycopg import sql
-from sqlalchemy import Connection, Table, any_, bindparam, select
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import Connection, Table
 from sqlalchemy.exc import DBAPIError
 
-from skyulf.adapters.read_tables import TEXT, Statements
+from skyulf.adapters.read_tables import Inserts
 
 COPIED_FROM = 20
 """So many rows at least are copied: to begin a copy is a round trip of its own."""
 
 
-class PostgresStatements(Statements):
-    """`Statements` on a table in Postgres."""
+class PostgresInserts(Inserts):
+    """`Inserts` on a table in Postgres."""
 
     def __init__(self, table: Table) -> None:
         super().__init__(table, "postgresql")
         self._columns = tuple(table.c)
-        keys = any_(bindparam("keys", type_=ARRAY(TEXT)))
-        self.rows = select(table.c.key, table.c.row).where(table.c.key == keys)
         self._copy = sql.SQL("COPY {} ({}) FROM STDIN").format(
             sql.Identifier(table.name), sql.SQL(", ").join(sql.Identifier(column.name) for column in table.c)
         )
 
     def add(self, connection: Connection, rows: list[dict[str, Any]]) -> None:
-        """See `Statements.add`."""
+        """See `Inserts.add`."""
         if len(rows) < COPIED_FROM:
             super().add(connection, rows)
             return

@@ -6,11 +6,12 @@ from typing import Any, LiteralString
 import psycopg
 from psycopg import Connection, errors, sql
 
+from skyulf.adapters.history_tables import table_names
 from skyulf.adapters.postgres import SETTING, connect, first_line, refused
 from skyulf.adapters.read_tables import metadata
 from skyulf.errors import Misconfigured
 
-VERSION = 4
+VERSION = 5
 """The schema that this code works with; `migrate` brings a database to it."""
 
 TYPE_OF_TOPIC: LiteralString = "split_part(topic, '@', 1)"
@@ -174,6 +175,14 @@ LEDGER: tuple[LiteralString, ...] = (
 )
 """The tree over the events, and the checkpoints that were signed (`ledger_store`)."""
 
+ARTIFACT_KEYS: tuple[LiteralString, ...] = (
+    "CREATE TABLE {schema}.skyulf_dataset_keys (dataset text PRIMARY KEY, key bytea)",
+    "CREATE TABLE {schema}.skyulf_encrypted (digest text, dataset text, stored text NOT NULL, "
+    "PRIMARY KEY (digest, dataset))",
+    "CREATE INDEX skyulf_encrypted_dataset ON {schema}.skyulf_encrypted (dataset)",
+)
+"""The keys that artifacts are encrypted with (`artifact_keys`): they can be destroyed, as events cannot."""
+
 GRANTS: tuple[LiteralString, ...] = (
     "GRANT USAGE, CREATE ON SCHEMA {schema} TO {role}",
     "GRANT SELECT, INSERT ON {schema}.{table} TO {role}",
@@ -183,6 +192,8 @@ GRANTS: tuple[LiteralString, ...] = (
     "GRANT SELECT, INSERT, UPDATE, DELETE ON {schema}.skyulf_leases TO {role}",
     "GRANT SELECT, INSERT, UPDATE ON {schema}.skyulf_ledger, {schema}.skyulf_ledger_tiles TO {role}",
     "GRANT SELECT, INSERT ON {schema}.skyulf_checkpoints TO {role}",
+    "GRANT SELECT, INSERT, UPDATE ON {schema}.skyulf_dataset_keys TO {role}",
+    "GRANT SELECT, INSERT, UPDATE, DELETE ON {schema}.skyulf_encrypted TO {role}",
 )
 """What the role that the application works under needs; it makes the tables of read models itself."""
 
@@ -218,15 +229,23 @@ def _second(connection: Connection[Any], schema: str) -> None:
 
 
 def _third(connection: Connection[Any], schema: str) -> None:
-    for statement in LEDGER:
-        connection.execute(sql.SQL(statement).format(schema=sql.Identifier(schema)))
+    _execute(connection, schema, LEDGER)
 
 
 def _fourth(connection: Connection[Any], schema: str) -> None:
     connection.execute(sql.SQL(APPEND_GUARDING).format(**names(schema)))
 
 
-STEPS = (_first, _second, _third, _fourth)
+def _fifth(connection: Connection[Any], schema: str) -> None:
+    _execute(connection, schema, ARTIFACT_KEYS)
+
+
+def _execute(connection: Connection[Any], schema: str, statements: tuple[LiteralString, ...]) -> None:
+    for statement in statements:
+        connection.execute(sql.SQL(statement).format(schema=sql.Identifier(schema)))
+
+
+STEPS = (_first, _second, _third, _fourth, _fifth)
 """What brings a database from each version to the next."""
 
 
@@ -281,8 +300,8 @@ def _make_way(connection: Connection[Any], schema: str, role: str) -> None:
     """
     if connection.execute("SELECT to_regclass('skyulf_builds')").fetchone() == (None,):
         return
-    builds = [f"{name}_{number}" for name, number in connection.execute("SELECT projection, number FROM skyulf_builds")]
-    names = [*metadata.tables, *builds]
+    builds = connection.execute("SELECT projection, number FROM skyulf_builds").fetchall()
+    names = [*metadata.tables, *(table for build in builds for table in table_names(*build))]
     for (name,) in connection.execute(READ_MODELS, [schema, role, names]).fetchall():
         connection.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(schema, name)))
 

@@ -1,6 +1,6 @@
 """Changes to builds of read models in SQL, in one transaction; checkpoints are compared before they are moved."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -18,7 +18,7 @@ from skyulf.adapters.read_tables import (
     upsert,
 )
 from skyulf.projections.base import Projection, Row
-from skyulf.projections.store import Build, CheckpointMoved, Parked
+from skyulf.projections.store import Build, Change, CheckpointMoved, Parked
 
 
 def build_of(row: Any) -> Build:
@@ -58,7 +58,7 @@ class SqlBatch:
         """See `BuildBatch.parked`."""
         return read_parked(self._connection, self._build) if self._parks else ()
 
-    def save(self, rows: Mapping[str, Row | None]) -> None:
+    def save(self, rows: Mapping[str, Row | None], changes: Sequence[Change] = ()) -> None:  # noqa: ARG002 - of a history
         """See `BuildBatch.save`."""
         columns = tuple(self._projection.columns)
         new: list[dict[str, Any]] = []
@@ -133,10 +133,11 @@ class SqlBatch:
 
 
 class SqlTransaction:
-    """`ReadTransaction` in a database transaction."""
+    """`ReadTransaction` in a database transaction; ``batch_of`` says how builds of a projection are written."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, batch_of: Callable[[Projection[Any]], type[SqlBatch]]) -> None:
         self._connection = connection
+        self._batch_of = batch_of
         found = [(build_of(row), bool(row.parks)) for row in connection.execute(BUILDS_AND_PARKS)]
         self._builds = {(build.projection, build.number): (build, parks) for build, parks in found}
         self._batches: list[SqlBatch] = []
@@ -146,8 +147,9 @@ class SqlTransaction:
         key = (projection.name, number)
         if key not in self._builds:
             raise CheckpointMoved(f"build {number} of {projection.name} is gone")
-        self._batches.append(SqlBatch(self._connection, projection, *self._builds[key]))
-        return self._batches[-1]
+        made = self._batch_of(projection)(self._connection, projection, *self._builds[key])
+        self._batches.append(made)
+        return made
 
     def finish(self) -> None:
         """Move the checkpoints, all or none."""

@@ -110,13 +110,16 @@ def lead_for(url: str) -> Lead:
     return PostgresLead(url)
 
 
-def engine_for(url: str, *, writes: bool, pool_size: int) -> Engine:
-    """An engine for the database that ``url`` names, for one that writes or for those that only read."""
+def engine_for(url: str, *, writes: bool, pool_size: int, apart: bool = False) -> Engine:
+    """An engine for the database that ``url`` names, for one that writes or for those that only read.
+
+    One that writes what is kept ``apart`` need not wait for those that write the rest, where the database can do that.
+    """
     if url.startswith("sqlite:"):
         return sqlite_engine(url, begin="BEGIN IMMEDIATE" if writes else "BEGIN", pool_size=pool_size)
     from skyulf.adapters.postgres_engine import postgres_engine  # its driver is not loaded where it is not used
 
-    return postgres_engine(url, writes=writes, pool_size=pool_size)
+    return postgres_engine(url, writes=writes, pool_size=pool_size, apart=apart)
 
 
 def sqlite_engine(url: str, *, begin: str, pool_size: int, synchronous: str = "NORMAL") -> Engine:

@@ -14,7 +14,9 @@ import msgspec
 from sqlalchemy import Connection, delete, func, insert, select, update
 from sqlalchemy.exc import DatabaseError
 
-from skyulf.adapters.read_batch import SqlTransaction, build_of, read_parked, read_skipped
+from skyulf.adapters.history_batch import SqlHistoryBatch
+from skyulf.adapters.history_tables import history_tables, node_parameters, page_at, tables_of
+from skyulf.adapters.read_batch import SqlBatch, SqlTransaction, build_of, read_parked, read_skipped
 from skyulf.adapters.read_engines import Transactions, again, engine_for, lead_for, refused
 from skyulf.adapters.read_tables import (
     BUILDS,
@@ -25,13 +27,16 @@ from skyulf.adapters.read_tables import (
     MESSAGES,
     OF_A_BUILD,
     UNFINISHED,
+    Asked,
     metadata,
     page_of,
+    parameters_of,
     table_of,
     upsert,
 )
 from skyulf.errors import Damaged
 from skyulf.projections.base import Projection, Row
+from skyulf.projections.spans import nodes_at
 from skyulf.projections.store import Build, CheckpointMoved, Found, NotBuilt, Parked, ParkedMessage, Plain, Selection
 
 R = TypeVar("R", bound=Row)
@@ -43,6 +48,7 @@ class SqlReadStore:
     def __init__(self, url: str) -> None:
         writer = engine_for(url, writes=True, pool_size=2)
         self._writer = Transactions(writer)
+        self._writer_apart = Transactions(engine_for(url, writes=True, pool_size=2, apart=True))
         self._reader = Transactions(engine_for(url, writes=False, pool_size=8))
         self._lead = lead_for(url)
         try:
@@ -59,15 +65,18 @@ class SqlReadStore:
         with self._reader.single() as connection:
             return tuple(build_of(row) for row in connection.execute(BUILDS_OF, {"name": projection}))
 
+    def _writer_of(self, projection: Projection[Any]) -> Transactions:
+        return self._writer_apart if projection.apart else self._writer
+
     def create_build(self, projection: Projection[Any]) -> Build:
         """See `ReadStore.create_build`."""
-        with self._writer.begin() as connection:
+        with self._writer_of(projection).begin() as connection:
             statement = select(func.max(BUILDS.c.number), func.count()).where(BUILDS.c.projection == projection.name)
             highest, count = connection.execute(statement).one()
             build = Build(projection.name, (highest or 0) + 1, projection.version, 0, live=count == 0)
-            table = table_of(projection, build.number)
-            table.drop(connection, checkfirst=True)
-            table.create(connection)
+            for table in tables_of(projection, build.number):
+                table.drop(connection, checkfirst=True)
+                table.create(connection)
             connection.execute(
                 insert(BUILDS).values(
                     projection=build.projection,
@@ -81,7 +90,7 @@ class SqlReadStore:
 
     def promote(self, projection: Projection[Any], build: Build) -> bool:
         """See `ReadStore.promote`."""
-        with self._writer.begin() as connection:
+        with self._writer_of(projection).begin() as connection:
             builds = [
                 build_of(row)
                 for row in connection.execute(select(BUILDS).where(BUILDS.c.projection == projection.name))
@@ -104,12 +113,13 @@ class SqlReadStore:
 
     def drop_build(self, projection: Projection[Any], number: int) -> None:
         """See `ReadStore.drop_build`."""
-        with self._writer.begin() as connection:
+        with self._writer_of(projection).begin() as connection:
             self._drop(connection, projection, number)
 
     @staticmethod
     def _drop(connection: Connection, projection: Projection[Any], number: int) -> None:
-        table_of(projection, number).drop(connection, checkfirst=True)
+        for table in tables_of(projection, number):
+            table.drop(connection, checkfirst=True)
         for table in OF_A_BUILD:
             connection.execute(delete(table).where(table.c.projection == projection.name, table.c.number == number))
 
@@ -142,10 +152,10 @@ class SqlReadStore:
         self._lead.give_up()
 
     @contextmanager
-    def transaction(self) -> Iterator[SqlTransaction]:
+    def transaction(self, *, apart: bool = False) -> Iterator[SqlTransaction]:
         """See `ReadStore.transaction`."""
-        with self._writer.begin() as connection:
-            transaction = SqlTransaction(connection)
+        with (self._writer_apart if apart else self._writer).begin() as connection:
+            transaction = SqlTransaction(connection, batch_of)
             yield transaction
             transaction.finish()
 
@@ -178,14 +188,23 @@ class SqlReadStore:
         with self._reader.begin() as connection:
             build = self._live(connection, projection)
             table = table_of(projection, build.number)
-            statement = page_of(
-                table, selection.order, tuple(selection.filters), selection.descending, selection.after is not None
-            )
-            last_value, last_key = selection.after or (None, None)
-            parameters: dict[str, Plain | None] = {"last_value": last_value, "last_key": last_key}
-            parameters |= {f"is_{column}": value for column, value in selection.filters.items()}
-            parameters["most"] = selection.limit
-            rows = tuple([(row.key, row.row) for row in connection.execute(statement, parameters)])
+            statement = page_of(table, Asked.of(selection))
+            rows = tuple([(row.key, row.row) for row in connection.execute(statement, parameters_of(selection))])
+        return Found(rows, build.position, build.version)
+
+    @again
+    def select_at(self, history: Projection[Any], selection: Selection, position: int) -> Found[str]:
+        """See `ReadStore.select_at`."""
+        with self._reader.begin() as connection:
+            build = self._live(connection, history)
+            tables = history_tables(history, build.number)
+            nodes = nodes_at(position, build.position)
+            bounded = history.columns[selection.order] == "position"
+            dialect = connection.dialect.name
+            statement = page_at(tables, Asked.of(selection), bounded, len(nodes), dialect)
+            parameters = {**parameters_of(selection), **node_parameters(nodes, dialect), "at": position}
+            found = connection.execute(statement, parameters)
+            rows = tuple([(row.key, row.row) for row in found])
         return Found(rows, build.position, build.version)
 
     def parked(self, projection: Projection[Any]) -> tuple[Parked, ...]:
@@ -239,5 +258,10 @@ class SqlReadStore:
     def close(self) -> None:
         """See `ReadStore.close`."""
         self._lead.give_up()
-        self._writer.dispose()
-        self._reader.dispose()
+        for transactions in (self._writer, self._writer_apart, self._reader):
+            transactions.dispose()
+
+
+def batch_of(projection: Projection[Any]) -> type[SqlBatch]:
+    """How builds of a projection are written."""
+    return SqlHistoryBatch if projection.history else SqlBatch

@@ -5,24 +5,28 @@ as JSON text. ``skyulf_builds`` holds the checkpoint of each build and which one
 costs SQLAlchemy more than to run it, so that each is made once.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from importlib import import_module
-from typing import Any
+from typing import Any, NamedTuple, Self, TypeVar
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     Boolean,
     Column,
+    ColumnElement,
     Connection,
     DateTime,
+    FromClause,
     Index,
     Integer,
     MetaData,
     Select,
     String,
     Table,
+    any_,
     bindparam,
     delete,
     exists,
@@ -34,6 +38,9 @@ from sqlalchemy.sql.dml import Insert
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from skyulf.projections.base import Projection
+from skyulf.projections.store import Plain, Selection
+
+S = TypeVar("S", bound=tuple[Any, ...])
 
 
 class Words(TypeDecorator[str]):
@@ -64,7 +71,12 @@ class Moment(TypeDecorator[datetime]):
 
 TEXT = String().with_variant(Words(collation="C"), "postgresql")
 
-TYPES: Mapping[str, TypeEngine[Any]] = {"text": TEXT, "integer": BigInteger(), "boolean": Boolean()}
+TYPES: Mapping[str, TypeEngine[Any]] = {
+    "text": TEXT,
+    "integer": BigInteger(),
+    "position": BigInteger(),
+    "boolean": Boolean(),
+}
 
 metadata = MetaData()
 
@@ -139,14 +151,18 @@ def table_of(projection: Projection[Any], number: int) -> Table:
     return _table(projection.name, number, tuple(projection.columns.items()), projection.indexes)
 
 
-class Statements:
-    """The statements on the rows of a table, put together once: doing so costs more than running them."""
+def among(column: Column[str], dialect: str) -> ColumnElement[bool]:
+    """That a column is one of ``keys``, as the database is asked quickest."""
+    if dialect == "postgresql":
+        return column == any_(bindparam("keys", type_=ARRAY(TEXT)))
+    return column.in_(bindparam("keys", expanding=True))
+
+
+class Inserts:
+    """What writes rows of a table, put together once: doing so costs more than running it."""
 
     def __init__(self, table: Table, dialect: str) -> None:
-        keys = table.c.key.in_(bindparam("keys", expanding=True))
-        self.rows = select(table.c.key, table.c.row).where(keys)
         self.upsert = upsert(table, dialect)
-        self.delete = delete(table).where(table.c.key == bindparam("gone"))
 
     def add(self, connection: Connection, rows: list[dict[str, Any]]) -> None:
         """Write rows whose keys are not in the table."""
@@ -154,32 +170,79 @@ class Statements:
 
 
 @lru_cache(maxsize=256)
-def statements_on(table: Table, dialect: str) -> Statements:
-    """The statements on a table; made once, for the dialect of the database that it is in."""
+def inserts_on(table: Table, dialect: str) -> Inserts:
+    """What writes rows of a table; made once, for the dialect of the database that it is in."""
     if dialect == "postgresql":
-        from skyulf.adapters.postgres_rows import PostgresStatements  # its driver is not loaded where it is not used
+        from skyulf.adapters.postgres_rows import PostgresInserts  # its driver is not loaded where it is not used
 
-        return PostgresStatements(table)
-    return Statements(table, dialect)
+        return PostgresInserts(table)
+    return Inserts(table, dialect)
+
+
+class Statements:
+    """The statements on the rows of a build that are run for every page of events, put together once."""
+
+    def __init__(self, table: Table, dialect: str) -> None:
+        self.rows = select(table.c.key, table.c.row).where(among(table.c.key, dialect))
+        self.delete = delete(table).where(table.c.key == bindparam("gone"))
+        inserts = inserts_on(table, dialect)
+        self.upsert, self.add = inserts.upsert, inserts.add
 
 
 @lru_cache(maxsize=256)
-def page_of(
-    table: Table, order: str, filters: tuple[str, ...], descending: bool, goes_on: bool
-) -> Select[tuple[str, str]]:
-    """The statement for a page of rows, in order of a column and then the key.
+def statements_on(table: Table, dialect: str) -> Statements:
+    """The statements on a table; made once, for the dialect of the database that it is in."""
+    return Statements(table, dialect)
 
-    It takes ``most``, ``is_<column>`` for each of the ``filters``, and where the list ``goes_on`` the place of the last
-    row that was seen, ``last_value`` and ``last_key``.
-    """
-    column, key = table.c[order], table.c.key
-    statement = select(key, table.c.row).limit(bindparam("most", type_=Integer()))
-    statement = statement.where(*(table.c[name] == bindparam(f"is_{name}") for name in filters))
-    if goes_on:
+
+class Asked(NamedTuple):
+    """The form of a list's statement: all of a selection but the values, which are its parameters."""
+
+    order: str
+    filters: tuple[str, ...]
+    descending: bool
+    goes_on: bool
+    above: str | None
+
+    @classmethod
+    def of(cls, selection: Selection) -> Self:
+        """The form of a selection."""
+        above = selection.above[0] if selection.above is not None else None
+        return cls(selection.order, tuple(selection.filters), selection.descending, selection.after is not None, above)
+
+
+def parameters_of(selection: Selection) -> dict[str, Plain | None]:
+    """The values of a selection, by the names that they have in a statement of its form."""
+    last_value, last_key = selection.after or (None, None)
+    parameters: dict[str, Plain | None] = {"last_value": last_value, "last_key": last_key, "most": selection.limit}
+    if selection.above is not None:
+        parameters["above"] = selection.above[1]
+    return parameters | {f"is_{column}": value for column, value in selection.filters.items()}
+
+
+@lru_cache(maxsize=256)
+def page_of(table: Table, asked: Asked) -> Select[tuple[str, str]]:
+    """The statement for a page of rows, in order of a column and then the key; it takes the parameters of a list."""
+    return ordered(select(table.c.key, table.c.row).where(*wanted(table, asked)), table, asked)
+
+
+def wanted(table: Table, asked: Asked) -> Iterator[ColumnElement[bool]]:
+    """What rows must be to stand on a page."""
+    column, key = table.c[asked.order], table.c.key
+    yield from (table.c[name] == bindparam(f"is_{name}") for name in asked.filters)
+    if asked.above is not None:
+        yield table.c[asked.above] > bindparam("above")
+    if asked.goes_on:
         place = tuple_(column, key)
         last = tuple_(bindparam("last_value", type_=column.type), bindparam("last_key", type_=key.type))
-        statement = statement.where(place < last if descending else place > last)
-    return statement.order_by(column.desc(), key.desc()) if descending else statement.order_by(column, key)
+        yield place < last if asked.descending else place > last
+
+
+def ordered(statement: Select[S], table: FromClause, asked: Asked) -> Select[S]:
+    """The statement, in a page's order and of its length."""
+    column, key = table.c[asked.order], table.c.key
+    by = (column.desc(), key.desc()) if asked.descending else (column, key)
+    return statement.order_by(*by).limit(bindparam("most", type_=Integer()))
 
 
 def upsert(table: Table, dialect: str, *, keep: bool = False) -> Insert:

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from botocore.exceptions import ClientError
 
 from skyulf.adapters.s3 import BUCKET, S3Error, code_of, is_missing, make_client, pieces_of_object, refuse, telling
-from skyulf.artifacts import DIGEST, digest_of, hexadecimal, write_verified
+from skyulf.artifacts import DIGEST, Stored, digest_of, hexadecimal, write_verified
 from skyulf.errors import AnotherContent, Misconfigured, NotFound
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ MARK = "writable"
 class S3Artifacts:
     """`ArtifactStore` in a bucket, under ``prefix`` (empty, or ending in a stroke): ``ab/abcd…``, as in a folder.
 
-    Objects are written once (``If-None-Match: *``) and never deleted. A server that does not know the condition
+    Objects are written once (``If-None-Match: *``). A server that does not know the condition
     writes the same content again, which changes nothing: the key is the content's digest.
     """
 
@@ -102,13 +102,17 @@ class S3Artifacts:
 
     def digests(self) -> Iterator[str]:
         """See `ArtifactStore.digests`."""
+        return (each.digest for each in self.stored())
+
+    def stored(self) -> Iterator[Stored]:
+        """See `ArtifactStore.stored`."""
         pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=self._prefix)
         with telling("the artifact store"):
             for page in pages:
                 for found in page.get("Contents", ()):
                     digest = f"sha256:{found['Key'].rpartition('/')[2]}"
                     if DIGEST.match(digest) and found["Key"] == self._key(digest):
-                        yield digest
+                        yield Stored(digest, found["Size"], found["LastModified"].timestamp(), digest)
 
     @cached_property
     def _files(self) -> Path:

@@ -10,7 +10,7 @@ import typer
 from skyulf.cli.auditing import NounArg, ThingArg, audit
 from skyulf.cli.exporting import export_model
 from skyulf.cli.nouns import GROUPS, DatasetArg, JobArg
-from skyulf.cli.options import DataDir, Json, begun
+from skyulf.cli.options import AsOf, DataDir, Json, begun
 from skyulf.cli.projecting import projections
 
 app = typer.Typer(
@@ -276,6 +276,7 @@ def lineage(
         int | None,
         typer.Option(min=1, metavar="N", help="Only this version of a dataset or a model.", show_default=False),
     ] = None,
+    as_of: AsOf = None,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
@@ -283,7 +284,7 @@ def lineage(
     with begun(data_dir, as_json) as (screen, settings):
         from skyulf.cli.history import show_lineage
 
-        show_lineage(screen, settings, noun.value, name, version)
+        show_lineage(screen, settings, noun.value, name, version, as_of)
 
 
 @events.command("tail")

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from skyulf.cli.options import DataDir, Json, begun
+from skyulf.cli.options import AsOf, DataDir, Json, begun
 
 audit = typer.Typer(no_args_is_help=True, help="Prove what the log holds, and find what was changed in it.")
 
@@ -43,17 +43,28 @@ def verify(
             exists=True, dir_okay=False, readable=True, metavar="FILE", help="Check what export wrote, offline."
         ),
     ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, readable=True, metavar="FILE", help="Check a report, offline."),
+    ] = None,
     key: Key = None,
     checkpoint: Held = None,
     witness: Witnesses = None,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
-    """Hold the log, or an export, against signed checkpoints; ends with 1 for what was changed, 2 if none can tell."""
+    """Hold the log, an export or a report against checkpoints; ends with 1 for what was changed, 2 if none can tell."""
     with begun(data_dir, as_json) as (screen, settings):
         from skyulf.cli.audit import verify_export, verify_log
+        from skyulf.cli.screen import UsageError
 
-        if export is None:
+        if export is not None and report is not None:
+            raise UsageError("give --export FILE or --report FILE")
+        if report is not None:
+            from skyulf.cli.report import verify
+
+            fine = verify(screen, report, key, checkpoint or [], witness or [])
+        elif export is None:
             fine = verify_log(screen, settings, key, checkpoint or [], witness or [])
         else:
             fine = verify_export(screen, export, key, checkpoint or [], witness or [])
@@ -103,6 +114,35 @@ def proof(
             show_consistency(screen, settings, size, later)
         else:
             raise UsageError("give the POSITION of an event, or --from SIZE with or without --to SIZE")
+
+
+@audit.command("report")
+def report(
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL[:VERSION]", help="Its name, and a version or an alias. Default: the newest.")
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            dir_okay=False,
+            metavar="FILE",
+            help="HTML or JSON, by its name. Default: MODEL-VERSION-report.html; with --json none, and it is printed.",
+            show_default=False,
+        ),
+    ] = None,
+    as_of: AsOf = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Write all that the log knows of a version of a model, with proofs, into one file; ends with 1 if one fails."""
+    with begun(data_dir, as_json) as (screen, settings):
+        from skyulf.cli.report import run
+
+        fine = run(screen, settings, model, output, as_of, printed=as_json and output is None)
+    if not fine:
+        raise typer.Exit(1)
 
 
 class Noun(StrEnum):

@@ -43,12 +43,13 @@ class Client:
         """Read something."""
         return self._ask(lambda: self._http.get(path, params=params))
 
-    def download(self, path: str, target: Path, **params: str | int) -> None:
+    def download(self, path: str, target: Path, accept: str = "*/*", **params: str | int) -> None:
         """Write what stands there into a file, which is there whole or not at all."""
         part = target.with_name(f"{target.name}.part")
+        headers = {"Accept": accept}
 
         def fetch() -> httpx.Response:
-            with self._http.stream("GET", path, params=params, timeout=NO_TIMEOUT) as response:
+            with self._http.stream("GET", path, params=params, headers=headers, timeout=NO_TIMEOUT) as response:
                 if response.is_success:
                     with part.open("wb") as file:
                         file.writelines(response.iter_bytes())

@@ -15,7 +15,7 @@ ACTIONS = {"rolled_out": "rolled out", "rolled_back": "rolled back", "retired": 
 
 def show_all(screen: Screen, settings: Settings, part: Part, status: str | None, model: str | None) -> None:
     """List deployments."""
-    with looking(screen, settings) as reader:
+    with looking(screen, settings, part.as_of) as reader:
         page = reader.get("deployments", **part.params(), status=status, model=model)
     made = table("deployment", "status", "serves", "since (UTC)", "why")
     for item in page["items"]:
@@ -31,9 +31,9 @@ def show_all(screen: Screen, settings: Settings, part: Part, status: str | None,
     show_page(screen, page, made, "There are no such deployments; skyulf deployments deploy NAME MODEL makes one.")
 
 
-def show_one(screen: Screen, settings: Settings, name: str) -> None:
+def show_one(screen: Screen, settings: Settings, name: str, as_of: str | None) -> None:
     """Show a deployment and its history."""
-    with looking(screen, settings) as reader:
+    with looking(screen, settings, as_of) as reader:
         deployment = reader.get("deployments", name)
     screen.document(deployment)
     if (drift := deployment["drift"]) is not None:
@@ -91,7 +91,7 @@ def set_log(screen: Screen, settings: Settings, name: str, asked: dict[str, Any]
 
 def show_log(screen: Screen, settings: Settings, name: str, part: Part) -> None:
     """List the parts of a deployment's log of predictions, the newest first."""
-    with looking(screen, settings) as reader:
+    with looking(screen, settings, part.as_of) as reader:
         page = reader.get("deployments", name, "log", **part.params())
     made = table("from (UTC)", "to (UTC)", "model", "requests", "rows", "lost", right=("requests", "rows", "lost"))
     for item in page["items"]:

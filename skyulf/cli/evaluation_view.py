@@ -5,6 +5,7 @@ from typing import Any
 
 from skyulf.cli.screen import number, table
 from skyulf.cli.train_view import labelled
+from skyulf.core.part_names import part_name, plain
 
 SHOWN = ("accuracy", "f1", "roc_auc", "mae", "rmse", "r2", "interval_coverage")
 """The metrics of slices that a table shows, of those there are."""
@@ -43,19 +44,3 @@ def _slices(sliced: Mapping[str, Any]) -> Any:
         remark, style = ("few rows", "dim") if part["small"] else ("", "")
         made.add_row(part_name(part), f"{part['rows']:,}", *values, remark, style=style)
     return made
-
-
-def part_name(part: Mapping[str, Any]) -> str:
-    """Which rows a part of a slicing holds."""
-    if "value" in part:
-        return plain(part["value"])
-    if "range" in part:
-        return " – ".join(plain(end) for end in part["range"])
-    return "missing" if "missing" in part else f"{part['other']} other values"
-
-
-def plain(value: Any) -> str:
-    """A value of the data as a person reads it."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -66,9 +66,11 @@ def show_difference(screen: Screen, settings: Settings, noun: str, name: str, be
     screen.show(made)
 
 
-def show_lineage(screen: Screen, settings: Settings, noun: str, name: str, version: int | None) -> None:
+def show_lineage(
+    screen: Screen, settings: Settings, noun: str, name: str, version: int | None, as_of: str | None
+) -> None:
     """Show what went into a thing and what it went into, as a tree from the data to what is served."""
-    with looking(screen, settings) as reader:
+    with looking(screen, settings, as_of) as reader:
         found = reader.get("lineage", noun, _id(reader, noun, name), version=version)
     screen.document(found)
     targets: dict[int, list[dict[str, Any]]] = defaultdict(list)

@@ -42,7 +42,7 @@ def show_all(
     pipeline: str | None,
 ) -> None:
     """List jobs."""
-    with looking(screen, settings) as reader:
+    with looking(screen, settings, part.as_of) as reader:
         page = reader.get(
             "jobs",
             **part.params(),
@@ -85,9 +85,9 @@ def _came_to(job: Mapping[str, Any]) -> str:
     return headline(job["metrics"]) if job["scoring"] is None else counted(job["scoring"]["output"]["rows"], "row")
 
 
-def show_one(screen: Screen, settings: Settings, text: str) -> None:
+def show_one(screen: Screen, settings: Settings, text: str, as_of: str | None) -> None:
     """Show a job: what was asked, how far it is, and what came of it."""
-    with looking(screen, settings) as reader:
+    with looking(screen, settings, as_of) as reader:
         job = reader.get("jobs", reader.id_of("jobs", text))
         name = None if screen.as_json else dataset_names(reader).get(job["dataset_id"])
         evaluation = {}
@@ -130,7 +130,7 @@ def seen(reader: Reader, job_id: str, part: str) -> dict[str, Any]:
 
 def trials(screen: Screen, settings: Settings, text: str, part: Part) -> None:
     """List the trials of a job's tuning, the best first unless another order is asked for."""
-    with looking(screen, settings) as reader:
+    with looking(screen, settings, part.as_of) as reader:
         asked = {**part.params(), "order": part.order or "best"}
         page = reader.get("jobs", reader.id_of("jobs", text), "trials", **asked)
     paths = sorted({path for item in page["items"] for path in item["parameters"]})

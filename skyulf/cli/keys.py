@@ -50,7 +50,7 @@ def revoke(screen: Screen, settings: Settings, text: str) -> None:
 
 def show_all(screen: Screen, settings: Settings, part: Part) -> None:
     """List keys."""
-    with looking(screen, settings) as reader:
+    with looking(screen, settings, part.as_of) as reader:
         page = reader.get("keys", **part.params())
     made = table("name", "id", "actor", "roles", "issued (UTC)", "expires (UTC)")
     for item in page["items"]:

@@ -1,5 +1,7 @@
 """``skyulf models``: what was trained under a name, version by version."""
 
+from typing import Any
+
 from skyulf.cli.reader import Part, Reader, looking, moment, show_page
 from skyulf.cli.screen import Screen, UsageError, number, table
 from skyulf.cli.train_view import headline, labelled, metrics
@@ -8,7 +10,7 @@ from skyulf.settings import Settings
 
 def show_all(screen: Screen, settings: Settings, part: Part) -> None:
     """List models."""
-    with looking(screen, settings) as reader:
+    with looking(screen, settings, part.as_of) as reader:
         page = reader.get("models", **part.params())
     made = table("model", "newest version", "aliases", "retired", "created (UTC)", right=("newest version",))
     for item in page["items"]:
@@ -25,7 +27,7 @@ def show_all(screen: Screen, settings: Settings, part: Part) -> None:
 def show_one(screen: Screen, settings: Settings, text: str, part: Part) -> None:
     """Show a model and its versions, or one version of it."""
     name, version = parse(text)
-    with looking(screen, settings) as reader:
+    with looking(screen, settings, part.as_of) as reader:
         if version is not None:
             _version(screen, reader, name, version)
             return
@@ -81,6 +83,11 @@ def parse(text: str) -> tuple[str, str | None]:
     if not name or (colon and not version):
         raise UsageError(f"{text}: write MODEL, MODEL:VERSION or MODEL:ALIAS")
     return name, version or None
+
+
+def as_asked(name: str, version: str) -> dict[str, Any]:
+    """A version by its number or by an alias, as requests have it."""
+    return {"model": name, **({"model_version": int(version)} if version.isdecimal() else {"alias": version})}
 
 
 def aliases_of(aliases: dict[str, int]) -> str:

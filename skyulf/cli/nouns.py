@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from skyulf.cli.options import Cursor, DataDir, Json, Limit, Order, Reason, begun
+from skyulf.cli.options import AsOf, Cursor, DataDir, Json, Limit, Order, Reason, begun
 
-datasets = typer.Typer(no_args_is_help=True, help="See what was taken in.")
+datasets = typer.Typer(no_args_is_help=True, help="See what was taken in, and erase it.")
 pipelines = typer.Typer(no_args_is_help=True, help="See the specs that were kept, and check others.")
 jobs = typer.Typer(
     no_args_is_help=True, help="See jobs that train, score or reproduce; compare, cancel and retry them."
@@ -17,7 +17,10 @@ models = typer.Typer(no_args_is_help=True, help="See models, their versions and 
 keys = typer.Typer(no_args_is_help=True, help="Say who may call a server, and for what.")
 deployments = typer.Typer(no_args_is_help=True, help="See and change what is served.")
 
+artifacts = typer.Typer(no_args_is_help=True, help="Remove files that nothing names.")
+
 GROUPS = {
+    "artifacts": artifacts,
     "datasets": datasets,
     "pipelines": pipelines,
     "jobs": jobs,
@@ -72,6 +75,7 @@ def list_datasets(
     limit: Limit = 50,
     cursor: Cursor = None,
     order: Order = None,
+    as_of: AsOf = None,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
@@ -80,16 +84,16 @@ def list_datasets(
         from skyulf.cli import datasets as of
         from skyulf.cli.reader import Part
 
-        of.show_all(screen, settings, Part(limit, cursor, order), name)
+        of.show_all(screen, settings, Part(limit, cursor, order, as_of), name)
 
 
 @datasets.command("show")
-def show_dataset(dataset: DatasetArg, data_dir: DataDir = None, as_json: Json = False) -> None:
+def show_dataset(dataset: DatasetArg, as_of: AsOf = None, data_dir: DataDir = None, as_json: Json = False) -> None:
     """Show a dataset and the columns of its newest version."""
     with begun(data_dir, as_json) as (screen, settings):
         from skyulf.cli import datasets as of
 
-        of.show_one(screen, settings, dataset)
+        of.show_one(screen, settings, dataset, as_of)
 
 
 @datasets.command("profile")
@@ -110,6 +114,36 @@ def profile_dataset(
         from skyulf.cli import profiles as of
 
         of.show_profile(screen, settings, dataset, version, target)
+
+
+@datasets.command("erase")
+def erase_dataset(
+    dataset: DatasetArg,
+    reason: Annotated[str, typer.Option(help="Why; it stands in the audit trail for ever.", show_default=False)],
+    yes: Annotated[bool, typer.Option("--yes", help="Erase it without asking.")] = False,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Erase a dataset's data for good: its files, and all that was trained or predicted with it."""
+    with begun(data_dir, as_json) as (screen, settings):
+        from skyulf.cli import datasets as of
+
+        of.erase(screen, settings, dataset, reason, yes)
+
+
+@artifacts.command("collect")
+def collect_artifacts(
+    older_than: Annotated[int, typer.Option(min=1, metavar="HOURS", help="Only files put so long ago.")] = 24,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be removed.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Remove without asking.")] = False,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Remove files of artifacts that no event names; what one names is never removed, unless it was erased."""
+    with begun(data_dir, as_json) as (screen, settings):
+        from skyulf.cli import artifacts as of
+
+        of.collect(screen, settings, older_than, dry_run, yes)
 
 
 @datasets.command("drift")
@@ -139,6 +173,7 @@ def list_pipelines(
     limit: Limit = 50,
     cursor: Cursor = None,
     order: Order = None,
+    as_of: AsOf = None,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
@@ -147,16 +182,16 @@ def list_pipelines(
         from skyulf.cli import pipelines as of
         from skyulf.cli.reader import Part
 
-        of.show_all(screen, settings, Part(limit, cursor, order), name, archived)
+        of.show_all(screen, settings, Part(limit, cursor, order, as_of), name, archived)
 
 
 @pipelines.command("show")
-def show_pipeline(pipeline: PipelineArg, data_dir: DataDir = None, as_json: Json = False) -> None:
+def show_pipeline(pipeline: PipelineArg, as_of: AsOf = None, data_dir: DataDir = None, as_json: Json = False) -> None:
     """Show a pipeline and its steps."""
     with begun(data_dir, as_json) as (screen, settings):
         from skyulf.cli import pipelines as of
 
-        of.show_one(screen, settings, pipeline)
+        of.show_one(screen, settings, pipeline, as_of)
 
 
 @pipelines.command("check")
@@ -188,6 +223,7 @@ def list_jobs(
     limit: Limit = 50,
     cursor: Cursor = None,
     order: Order = None,
+    as_of: AsOf = None,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
@@ -196,18 +232,18 @@ def list_jobs(
         from skyulf.cli import jobs as of
         from skyulf.cli.reader import Part
 
-        part = Part(limit, cursor, order)
+        part = Part(limit, cursor, order, as_of)
         doing, standing = kind.value if kind else None, status.value if status else None
         of.show_all(screen, settings, part, doing, standing, model, dataset, pipeline)
 
 
 @jobs.command("show")
-def show_job(job: JobArg, data_dir: DataDir = None, as_json: Json = False) -> None:
+def show_job(job: JobArg, as_of: AsOf = None, data_dir: DataDir = None, as_json: Json = False) -> None:
     """Show a job: what was asked, how far it is, and what came of it."""
     with begun(data_dir, as_json) as (screen, settings):
         from skyulf.cli import jobs as of
 
-        of.show_one(screen, settings, job)
+        of.show_one(screen, settings, job, as_of)
 
 
 @jobs.command("trials")
@@ -218,6 +254,7 @@ def list_trials(
     order: Annotated[
         str | None, typer.Option(metavar="ORDER", help="best (the default), number or -number.", show_default=False)
     ] = None,
+    as_of: AsOf = None,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
@@ -226,7 +263,7 @@ def list_trials(
         from skyulf.cli import jobs as of
         from skyulf.cli.reader import Part
 
-        of.trials(screen, settings, job, Part(limit, cursor, order))
+        of.trials(screen, settings, job, Part(limit, cursor, order, as_of))
 
 
 @jobs.command("cancel")
@@ -271,14 +308,19 @@ def compare_jobs(
 
 @models.command("list")
 def list_models(
-    limit: Limit = 50, cursor: Cursor = None, order: Order = None, data_dir: DataDir = None, as_json: Json = False
+    limit: Limit = 50,
+    cursor: Cursor = None,
+    order: Order = None,
+    as_of: AsOf = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
 ) -> None:
     """List models, by name."""
     with begun(data_dir, as_json) as (screen, settings):
         from skyulf.cli import models as of
         from skyulf.cli.reader import Part
 
-        of.show_all(screen, settings, Part(limit, cursor, order))
+        of.show_all(screen, settings, Part(limit, cursor, order, as_of))
 
 
 @models.command("show")
@@ -286,6 +328,7 @@ def show_model(
     model: Annotated[str, typer.Argument(metavar="MODEL[:VERSION]", help="A model, or a version (or alias) of it.")],
     limit: Limit = 50,
     cursor: Cursor = None,
+    as_of: AsOf = None,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
@@ -294,7 +337,7 @@ def show_model(
         from skyulf.cli import models as of
         from skyulf.cli.reader import Part
 
-        of.show_one(screen, settings, model, Part(limit, cursor))
+        of.show_one(screen, settings, model, Part(limit, cursor, None, as_of))
 
 
 @deployments.command("list")
@@ -308,6 +351,7 @@ def list_deployments(
     limit: Limit = 50,
     cursor: Cursor = None,
     order: Order = None,
+    as_of: AsOf = None,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
@@ -316,16 +360,16 @@ def list_deployments(
         from skyulf.cli import deployments as of
         from skyulf.cli.reader import Part
 
-        of.show_all(screen, settings, Part(limit, cursor, order), status.value if status else None, model)
+        of.show_all(screen, settings, Part(limit, cursor, order, as_of), status.value if status else None, model)
 
 
 @deployments.command("show")
-def show_deployment(name: DeploymentArg, data_dir: DataDir = None, as_json: Json = False) -> None:
+def show_deployment(name: DeploymentArg, as_of: AsOf = None, data_dir: DataDir = None, as_json: Json = False) -> None:
     """Show what a deployment serves, and its history."""
     with begun(data_dir, as_json) as (screen, settings):
         from skyulf.cli import deployments as of
 
-        of.show_one(screen, settings, name)
+        of.show_one(screen, settings, name, as_of)
 
 
 @deployments.command("deploy")
@@ -369,6 +413,7 @@ def log_of_deployment(
     limit: Limit = 50,
     cursor: Cursor = None,
     order: Order = None,
+    as_of: AsOf = None,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
@@ -376,9 +421,12 @@ def log_of_deployment(
     with begun(data_dir, as_json) as (screen, settings):
         from skyulf.cli import deployments as of
         from skyulf.cli.reader import Part
+        from skyulf.cli.screen import UsageError
 
+        if share is not None and as_of is not None:
+            raise UsageError("--as-of shows what was logged by then; what is to be logged (--share) begins now")
         if share is None:
-            of.show_log(screen, settings, name, Part(limit, cursor, order or "-position"))
+            of.show_log(screen, settings, name, Part(limit, cursor, order or "-position", as_of))
         else:
             body = {"share": share, "keep_rows": keep_rows, "alert": alert.value}
             of.set_log(screen, settings, name, {**body, "reason": reason or "skyulf deployments log"})
@@ -475,6 +523,7 @@ def list_keys(
     limit: Limit = 50,
     cursor: Cursor = None,
     order: Order = None,
+    as_of: AsOf = None,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
@@ -483,4 +532,4 @@ def list_keys(
         from skyulf.cli import keys as of
         from skyulf.cli.reader import Part
 
-        of.show_all(screen, settings, Part(limit, cursor, order))
+        of.show_all(screen, settings, Part(limit, cursor, order, as_of))

@@ -28,6 +28,15 @@ Cursor = Annotated[
 Order = Annotated[
     str | None, typer.Option(metavar="FIELD", help="What to order by; - before it reverses.", show_default=False)
 ]
+AsOf = Annotated[
+    str | None,
+    typer.Option(
+        "--as-of",
+        metavar="MOMENT",
+        help="As it was: at this position of the log, or at a time such as 2026-03-03T09:00:00Z.",
+        show_default=False,
+    ),
+]
 Reason = Annotated[str | None, typer.Option(metavar="WORDS", help="Why: it stays in the record.", show_default=False)]
 
 

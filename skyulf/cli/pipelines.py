@@ -16,7 +16,7 @@ CHOSEN_LATER = "chosen from the data"
 def show_all(screen: Screen, settings: Settings, part: Part, name: str | None, archived: bool | None) -> None:
     """List pipelines."""
     flag = None if archived is None else str(archived).lower()
-    with looking(screen, settings) as reader:
+    with looking(screen, settings, part.as_of) as reader:
         page = reader.get("pipelines", **part.params(), name=name, archived=flag)
     made = table("name", "id", "task", "target", "model", "created (UTC)")
     for item in page["items"]:
@@ -33,9 +33,9 @@ def show_all(screen: Screen, settings: Settings, part: Part, name: str | None, a
     show_page(screen, page, made, "There are no such pipelines; POST /v1/pipelines keeps one.")
 
 
-def show_one(screen: Screen, settings: Settings, text: str) -> None:
+def show_one(screen: Screen, settings: Settings, text: str, as_of: str | None) -> None:
     """Show a pipeline and its steps."""
-    with looking(screen, settings) as reader:
+    with looking(screen, settings, as_of) as reader:
         pipeline = reader.get("pipelines", reader.id_of("pipelines", text))
     screen.document(pipeline)
     spec = pipeline["spec"]

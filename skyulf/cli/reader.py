@@ -1,12 +1,12 @@
 """Looking at things: answers that hold all that is recorded, ids cut short, times and pages as people read them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from rich.table import Table
 
@@ -14,7 +14,7 @@ from skyulf.cli.client import Client, connected
 from skyulf.cli.screen import Screen
 from skyulf.cli.summaries import short_id
 from skyulf.errors import Fault, Invalid
-from skyulf.runtime import reading
+from skyulf.runtime import Runtime, reading
 from skyulf.settings import Settings
 
 WIDE = 150
@@ -34,6 +34,7 @@ class Part:
     limit: int
     cursor: str | None = None
     order: str | None = None
+    as_of: str | None = None
 
     def params(self) -> dict[str, str | int | None]:
         """The part as a query has it."""
@@ -41,16 +42,20 @@ class Part:
 
 
 class Reader:
-    """Asks the system; answers hold everything up to a position, and what was sent through it."""
+    """Asks the system; answers hold everything up to a position, and what was sent through it.
 
-    def __init__(self, client: Client, position: int) -> None:
+    With ``as_of``, a position or a time, they show what was shown then.
+    """
+
+    def __init__(self, client: Client, position: int, as_of: str | None = None) -> None:
         self._client = client
         self._position = position
+        self._when = {} if as_of is None else {"as_of": as_of}
 
     def get(self, *path: str, **params: str | int | None) -> dict[str, Any]:
         """Read something; what is None is left out."""
         given = {name: value for name, value in params.items() if value is not None}
-        return self._client.get(_url(path), min_position=self._position, **given)
+        return self._client.get(_url(path), min_position=self._position, **self._when, **given)
 
     def download(self, target: Path, *path: str) -> None:
         """Write what stands there into a file."""
@@ -66,6 +71,10 @@ class Reader:
         answer = self._client.send(method, _url(path), given or None)
         self._position = max(self._position, answer["position"])
         return answer
+
+    def delete(self, *path: str, **params: str | int) -> dict[str, Any]:
+        """Remove something that no event is about."""
+        return self._client.send("DELETE", f"{_url(path)}?{urlencode(params)}")
 
     def ask(self, *path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """Ask something that takes a body; nothing is changed by it."""
@@ -95,13 +104,23 @@ def _url(path: tuple[str, ...]) -> str:
     return "/".join(["/v1", *(quote(part, safe="") for part in path)])
 
 
+def projecting(runtime: Runtime) -> None:
+    """Begin what a system in this process needs to be asked."""
+    runtime.projector.start()
+
+
 @contextmanager
-def looking(screen: Screen, settings: Settings) -> Iterator[Reader]:
-    """A reader of all that is recorded by now; a directory without a log is refused, and not made."""
+def looking(
+    screen: Screen,
+    settings: Settings,
+    as_of: str | None = None,
+    begin: Callable[[Runtime], None] = projecting,
+) -> Iterator[Reader]:
+    """A reader of all that is recorded by now, or was then; a directory without a log is refused, and not made."""
     with reading(settings) as (log, _):
         head = log.head()
-    with connected(screen, settings, lambda runtime: runtime.projector.start()) as client:
-        yield Reader(client, head)
+    with connected(screen, settings, begin) as client:
+        yield Reader(client, head, as_of)
 
 
 def shown_id(screen: Screen, text: str) -> str:

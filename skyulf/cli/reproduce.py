@@ -7,7 +7,7 @@ from typing import Any
 from rich.text import Text
 
 from skyulf.cli.client import Client, connected
-from skyulf.cli.models import parse
+from skyulf.cli.models import as_asked, parse
 from skyulf.cli.reader import version_of
 from skyulf.cli.screen import Screen, counted, number, table
 from skyulf.cli.train import ended, unfinished
@@ -59,8 +59,8 @@ def named(client: Client, text: str) -> dict[str, Any]:
         return {"job_id": text}
     name, version = parse(text)
     if version is None:
-        return {"model": name, "model_version": client.get(f"/v1/models/{name}")["model_version"]}
-    return {"model": name, **({"model_version": int(version)} if version.isdecimal() else {"alias": version})}
+        version = str(client.get(f"/v1/models/{name}")["model_version"])
+    return as_asked(name, version)
 
 
 def reproduction(job: Mapping[str, Any]) -> list[Any]:
@@ -73,8 +73,8 @@ def reproduction(job: Mapping[str, Any]) -> list[Any]:
     lines.append(labelled("verdict", (verdict, STYLES[verdict]), f"  {VERDICTS[verdict]}"))
     lines += [labelled("why", CAUSES[cause]) for cause in result["causes"]]
     if (said := result["comparison"]) is not None:
-        words = f"{counted(said['otherwise'], 'row')} of {said['rows']:,} with another class, "
-        lines.append(labelled("predicts", f"{words}numbers apart by {number(said['largest_difference'])} at most"))
+        words = f"{counted(said['otherwise'], 'row')} of {said['rows']:,} with another class, and all else at most "
+        lines.append(labelled("predicts", f"{words}{number(said['largest_difference'])} apart"))
     if result["not_compared"]:
         lines.append(labelled("predicts", result["not_compared"]))
     return lines

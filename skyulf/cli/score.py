@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from skyulf.cli.client import Client, connected
-from skyulf.cli.models import parse
+from skyulf.cli.models import as_asked, parse
 from skyulf.cli.reader import Reader, version_of
 from skyulf.cli.screen import Screen, UsageError, counted
 from skyulf.cli.train import ended, unfinished
@@ -47,9 +47,7 @@ def run(screen: Screen, settings: Settings, order: Order) -> None:
 def _using(text: str) -> dict[str, Any]:
     """What predicts, as a request has it."""
     name, version = parse(text)
-    if version is None:
-        return {"deployment": name}
-    return {"model": name, **({"model_version": int(version)} if version.isdecimal() else {"alias": version})}
+    return {"deployment": name} if version is None else as_asked(name, version)
 
 
 def _save(client: Client, job: dict[str, Any], target: Path) -> None:

@@ -92,6 +92,10 @@ class Screen:
         sys.stdout.buffer.write(text + b"\n")
         sys.stdout.buffer.flush()
 
+    def confirmed(self, question: str) -> bool:
+        """Ask somebody who is there whether to go on; nobody is where the input is no terminal."""
+        return not self.as_json and sys.stdin.isatty() and typer.confirm(question, err=True)
+
     @contextmanager
     def busy(self, text: str) -> Iterator[None]:
         """Show that something goes on whose length is not known."""

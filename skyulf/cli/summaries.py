@@ -4,6 +4,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from skyulf.cli.screen import counted
+
 Data = Mapping[str, Any]
 
 
@@ -74,6 +76,10 @@ def _denied(data: Data) -> str:
 SUMMARIES: Mapping[str, Callable[[Data], str]] = {
     "DatasetCreated": lambda data: data["name"],
     "DatasetVersionAdded": _dataset_version,
+    "DatasetErased": lambda data: (
+        f"{counted(len(data['artifacts']), 'artifact')}, {counted(len(data['models']), 'version')} of models"
+    ),
+    "DatasetErasureFinished": lambda data: f"{counted(len(data['artifacts']), 'artifact')} destroyed",
     "DatasetProfiled": lambda data: f"version {data['dataset_version']}: {_warned(data['warnings'])}",
     "PipelineCreated": _specified,
     "PipelineRevised": _specified,

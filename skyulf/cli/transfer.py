@@ -9,12 +9,13 @@ from typing import IO, Any
 
 import msgspec
 
-from skyulf.artifacts import DIGEST, ArtifactStore, digest_of, hexadecimal
+from skyulf.artifacts import DIGEST, ArtifactStore, DataStore, digest_of, hexadecimal
 from skyulf.cli.screen import Move, Occupied, Screen, UsageError, counted
-from skyulf.errors import Damaged, NotAllowed, NotFound, SkyulfError, Unavailable
+from skyulf.errors import Damaged, Erased, NotAllowed, NotFound, SkyulfError, Unavailable
 from skyulf.events.base import Recorded
 from skyulf.events.cloudevents import from_json
 from skyulf.events.examination import LOWEST, Unreadable
+from skyulf.events.holdings import READ, Holdings
 from skyulf.events.ledger import canonical
 from skyulf.events.log import EventLog
 from skyulf.queries.audit import Evidence
@@ -151,7 +152,7 @@ def _copy_out(screen: Screen, artifacts: ArtifactStore, named: list[str], folder
                 try:
                     with _beside(target) as beside:
                         artifacts.copy(digest, beside)
-                except (NotFound, Damaged):
+                except (NotFound, Damaged, Erased):
                     missing.append(digest)
             move(done)
     return missing
@@ -163,11 +164,11 @@ def _copy_out(screen: Screen, artifacts: ArtifactStore, named: list[str], folder
 def replay(screen: Screen, settings: Settings, file: Path) -> None:
     """Restore an export; everything is looked at before anything is recorded."""
     folder = artifacts_folder(file)
-    count, position, named = _check(screen, file)
+    count, position, named, holdings = _check(screen, file)
     with _filled(settings) as (log, artifacts):
         if log.head():
             raise NotAllowed(f"{settings.data_dir} holds events already; replay into another --data-dir")
-        copied = _copy_in(screen, artifacts, folder)
+        copied = _copy_in(screen, artifacts, folder, holdings)
         _restore(screen, log, file, count)
         missing = sorted(named - set(artifacts.digests()))
     told = {"file": str(file), "events": count, "position": position, "artifacts": copied, "missing": missing}
@@ -178,7 +179,7 @@ def replay(screen: Screen, settings: Settings, file: Path) -> None:
 
 
 @contextmanager
-def _filled(settings: Settings) -> Iterator[tuple[EventLog, ArtifactStore]]:
+def _filled(settings: Settings) -> Iterator[tuple[EventLog, DataStore]]:
     """Own a data directory that is to be filled; raises `Occupied` when another process has it."""
     with ExitStack() as stack:
         try:
@@ -198,9 +199,10 @@ def records(file: Path) -> Iterator[Recorded]:
                 raise Damaged(f"{file}, line {at}: {error.detail}; nothing was recorded") from error
 
 
-def _check(screen: Screen, file: Path) -> tuple[int, int, set[str]]:
-    """Read an export through: how many events there are, up to which position, and the artifacts that they name."""
+def _check(screen: Screen, file: Path) -> tuple[int, int, set[str], Holdings]:
+    """Read an export through: how many events, up to which position, the artifacts that they name, whose those are."""
     count = position = 0
+    holdings = Holdings()
     named: set[str] = set()
     size = file.stat().st_size
     read = 0
@@ -209,27 +211,35 @@ def _check(screen: Screen, file: Path) -> tuple[int, int, set[str]]:
             count += 1
             position = recorded.position
             named.update(named_in(recorded))
+            if recorded.type in READ:
+                holdings.take(recorded)
             read += len(recorded.data)
             if count % PAGE == 0:
                 move(read)
     if not count:
         raise Damaged(f"{file} holds no events; nothing was recorded")
-    return count, position, named
+    return count, position, named, holdings
 
 
-def _copy_in(screen: Screen, artifacts: ArtifactStore, folder: Path) -> int:
-    """Take artifacts into the store, once all of them are what their names say."""
+def _copy_in(screen: Screen, artifacts: DataStore, folder: Path, holdings: Holdings) -> int:
+    """Take artifacts into the store, once all of them are what their names say; none that was erased."""
     found = sorted(path for path in folder.glob("*") if DIGEST.match(f"sha256:{path.name}"))
     with screen.bar("checking artifacts", len(found)) as move:
         for done, path in enumerate(found, start=1):
             if digest_of(path) != f"sha256:{path.name}":
                 raise Damaged(f"{path}: its content is not what its name says; nothing was recorded")
             move(done)
+    copied = 0
     with screen.bar("copying artifacts", len(found)) as move:
         for done, path in enumerate(found, start=1):
-            artifacts.put(path)
+            datasets = holdings.datasets.get(f"sha256:{path.name}", set())
+            for dataset in datasets - holdings.erased:
+                artifacts.put_for(dataset, path)
+            if not datasets:
+                artifacts.put(path)
+            copied += not datasets or bool(datasets - holdings.erased)
             move(done)
-    return len(found)
+    return copied
 
 
 def _restore(screen: Screen, log: EventLog, file: Path, total: int) -> None:

@@ -3,12 +3,14 @@
 from typing import Any, ClassVar
 
 from skyulf.commands.base import Command, Decided, Handler, Streams, Title, own_stream
-from skyulf.errors import NotFound
+from skyulf.errors import Erased, NotAllowed, NotFound
 from skyulf.events.base import Value
 from skyulf.events.dataset import (
     Column,
     ColumnType,
     DatasetCreated,
+    DatasetErased,
+    DatasetErasureFinished,
     DatasetProfiled,
     DatasetState,
     DatasetVersionAdded,
@@ -16,6 +18,7 @@ from skyulf.events.dataset import (
     Suspicion,
     Unfit,
 )
+from skyulf.events.deployment import Target
 
 
 class AskedUri(Value):
@@ -61,9 +64,30 @@ class CreateDataset(Ingested):
 
     name: Title
 
+    def fingerprint(self, reason: str | None) -> str:
+        """See `Command.fingerprint`; the id is made before the file is read, since its table is kept under its key."""
+        return Ingested.fingerprint(self.model_copy(update={"id": ""}), reason)
+
 
 class AddDatasetVersion(Ingested):
     """Add a version to a dataset."""
+
+
+class EraseDataset(Command):
+    """Give up the data of a dataset for good; what there is of it has been looked up for the caller."""
+
+    NOT_SENT: ClassVar[frozenset[str]] = frozenset({"artifacts", "models", "deployments"})
+
+    artifacts: tuple[str, ...]
+    models: tuple[Target, ...]
+    deployments: tuple[str, ...]
+
+
+class FinishErasure(Command):
+    """Say that the data of an erased dataset is gone."""
+
+    artifacts: tuple[str, ...]
+    shared: tuple[str, ...]
 
 
 class ProfileDataset(Command):
@@ -87,11 +111,18 @@ def _added(command: Ingested, number: int) -> DatasetVersionAdded:
 
 
 def version_of(stream: str, dataset: DatasetState, number: int | None) -> DatasetVersionAdded:
-    """The version of a dataset, its newest where no number is given; raises `NotFound`."""
+    """The version of a dataset, its newest where no number is given; raises `NotFound` and `Erased`."""
+    not_erased(stream, dataset)
     number = len(dataset.versions) if number is None else number
     if not 1 <= number <= len(dataset.versions):
         raise NotFound(f"{stream} has no version {number}; its newest is {len(dataset.versions)}")
     return dataset.versions[number - 1]
+
+
+def not_erased(stream: str, dataset: DatasetState) -> None:
+    """Raise `Erased` for a dataset of which nothing is left to be used."""
+    if dataset.erased:
+        raise Erased(f"{stream} was erased; its data is gone for good")
 
 
 def create_dataset(command: CreateDataset, streams: Streams) -> Decided:  # noqa: ARG001 - a new stream
@@ -102,6 +133,7 @@ def create_dataset(command: CreateDataset, streams: Streams) -> Decided:  # noqa
 def add_dataset_version(command: AddDatasetVersion, streams: Streams) -> Decided:
     """Decide `AddDatasetVersion`."""
     dataset = streams.dataset(command.id)
+    not_erased(command.id, dataset)
     return [(command.id, _added(command, len(dataset.versions) + 1))]
 
 
@@ -114,8 +146,27 @@ def profile_dataset(command: ProfileDataset, streams: Streams) -> Decided:
     return [(command.id, DatasetProfiled(**command.model_dump(exclude={"id"})))]
 
 
+def erase_dataset(command: EraseDataset, streams: Streams) -> Decided:
+    """Decide `EraseDataset`; one that is erased stays so, for the first reason."""
+    if streams.dataset(command.id).erased:
+        return []
+    return [(command.id, DatasetErased(**command.model_dump(exclude={"id"})))]
+
+
+def finish_erasure(command: FinishErasure, streams: Streams) -> Decided:
+    """Decide `FinishErasure`: once."""
+    dataset = streams.dataset(command.id)
+    if not dataset.erased:
+        raise NotAllowed(f"nobody asked for {command.id} to be erased")
+    if dataset.finished:
+        return []
+    return [(command.id, DatasetErasureFinished(**command.model_dump(exclude={"id"})))]
+
+
 HANDLERS: dict[type[Command], Handler] = {
     CreateDataset: Handler(own_stream, create_dataset),
     AddDatasetVersion: Handler(own_stream, add_dataset_version),
     ProfileDataset: Handler(own_stream, profile_dataset),
+    EraseDataset: Handler(own_stream, erase_dataset),
+    FinishErasure: Handler(own_stream, finish_erasure),
 }

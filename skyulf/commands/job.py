@@ -8,6 +8,7 @@ from pydantic import Field
 from skyulf.commands.base import Command, Decided, Handler, Name, Streams, own_stream
 from skyulf.commands.dataset import version_of
 from skyulf.commands.job_spec import on_dataset
+from skyulf.commands.made import Made, end_of_erased, made_reads, not_of_erased
 from skyulf.errors import Fault, Invalid, NotAllowed
 from skyulf.events.base import DomainEvent
 from skyulf.events.job import (
@@ -80,7 +81,7 @@ class ReportTrials(Command):
     trials: tuple[Trial, ...]
 
 
-class CompleteJob(Command):
+class CompleteJob(Made):
     """Hand in an attempt's result; ``model_name`` is the job's."""
 
     attempt: int
@@ -97,7 +98,7 @@ class CompleteJob(Command):
     model_name: str | None
 
 
-class FailJob(Command):
+class FailJob(Made):
     """Say that an attempt failed, and why."""
 
     attempt: int
@@ -118,7 +119,7 @@ class ConfirmCancelled(Command):
     attempt: int
 
 
-class PackageModel(Command):
+class PackageModel(Made):
     """Hand in the ONNX copy of the model that an attempt trained, or say why there is none."""
 
     attempt: int
@@ -128,7 +129,7 @@ class PackageModel(Command):
     largest_difference: float | None = None
 
 
-class ExplainModel(Command):
+class ExplainModel(Made):
     """Hand in how much each column matters to the model that an attempt trained, or say why it is not known."""
 
     attempt: int
@@ -242,7 +243,7 @@ def report_trials(command: ReportTrials, streams: Streams) -> Decided:
 
 
 def _complete_reads(command: CompleteJob) -> Sequence[str]:
-    return (command.id,) if command.model_name is None else (command.id, f"model-{command.model_name}")
+    return (*made_reads(command), *(() if command.model_name is None else (f"model-{command.model_name}",)))
 
 
 def complete_job(command: CompleteJob, streams: Streams) -> Decided:
@@ -251,13 +252,15 @@ def complete_job(command: CompleteJob, streams: Streams) -> Decided:
     current(command, job)
     if job.cancel_requested:
         return [(command.id, JobCancelled())]
+    if (end := end_of_erased(command, command.attempt, streams)) is not None:
+        return end
     name = job.training.model_name
     if name != command.model_name:
         raise NotAllowed(f"{command.id} was created for the model {name}")
     model: ModelState | None = streams.find(f"model-{name}") if name else None
     number = (model.latest if model else 0) + 1 if name else None
     trained = ModelTrained(
-        **command.model_dump(exclude={"id", "fingerprint_of_model"}),
+        **command.model_dump(exclude={"id", "dataset_id", "fingerprint_of_model"}),
         fingerprint=command.fingerprint_of_model,
         model_version=number,
     )
@@ -283,6 +286,8 @@ def fail_job(command: FailJob, streams: Streams) -> Decided:
     current(command, job)
     if job.cancel_requested:
         return [(command.id, JobCancelled())]
+    if (end := end_of_erased(command, command.attempt, streams)) is not None:
+        return end
     return [(command.id, JobFailed(attempt=command.attempt, problem=command.problem, traceback=command.traceback))]
 
 
@@ -336,14 +341,16 @@ def package_model(command: PackageModel, streams: Streams) -> Decided:
     """Decide `PackageModel`: once for each model."""
     job = streams.job(command.id)
     _trained(command, job, job.packaged)
-    return [(command.id, ModelPackaged(**command.model_dump(exclude={"id"})))]
+    not_of_erased(command, command.onnx, streams)
+    return [(command.id, ModelPackaged(**command.model_dump(exclude={"id", "dataset_id"})))]
 
 
 def explain_model(command: ExplainModel, streams: Streams) -> Decided:
     """Decide `ExplainModel`: once for each model."""
     job = streams.job(command.id)
     _trained(command, job, job.explained)
-    return [(command.id, ModelExplained(**command.model_dump(exclude={"id"})))]
+    not_of_erased(command, command.explanation, streams)
+    return [(command.id, ModelExplained(**command.model_dump(exclude={"id", "dataset_id"})))]
 
 
 def cancel_job(command: CancelJob, streams: Streams) -> Decided:
@@ -370,11 +377,11 @@ HANDLERS: dict[type[Command], Handler] = {
     ReportProgress: Handler(own_stream, report_progress),
     ReportTrials: Handler(own_stream, report_trials),
     CompleteJob: Handler(_complete_reads, complete_job),
-    FailJob: Handler(own_stream, fail_job),
+    FailJob: Handler(made_reads, fail_job),
     ReclaimJob: Handler(own_stream, reclaim_job),
     ConfirmCancelled: Handler(own_stream, confirm_cancelled),
-    PackageModel: Handler(own_stream, package_model),
-    ExplainModel: Handler(own_stream, explain_model),
+    PackageModel: Handler(made_reads, package_model),
+    ExplainModel: Handler(made_reads, explain_model),
     CancelJob: Handler(own_stream, cancel_job),
     RetryJob: Handler(own_stream, retry_job),
 }

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from typing import ClassVar
 
-from skyulf.commands.base import Command, Decided, Handler, Name, Streams, own_stream
+from skyulf.commands.base import Command, Decided, Handler, Name, Streams
 from skyulf.commands.dataset import version_of
 from skyulf.commands.deployment import active_target
 from skyulf.commands.job import current
+from skyulf.commands.made import Made, end_of_erased, made_reads
 from skyulf.commands.model import target_of
 from skyulf.errors import Fault, Invalid, NotAllowed
 from skyulf.events.dataset import DatasetVersionAdded
@@ -35,7 +36,7 @@ class CreateScoring(Command):
     limits: Limits
 
 
-class CompleteScoring(Command):
+class CompleteScoring(Made):
     """Hand in the predictions of an attempt."""
 
     attempt: int
@@ -95,12 +96,14 @@ def complete_scoring(command: CompleteScoring, streams: Streams) -> Decided:
     current(command, job)
     if job.cancel_requested:
         return [(command.id, JobCancelled())]
+    if (end := end_of_erased(command, command.attempt, streams)) is not None:
+        return end
     if not isinstance(job.created, ScoringCreated):
         raise NotAllowed(f"{command.id} scores no dataset")
-    return [(command.id, DatasetScored(**command.model_dump(exclude={"id"})))]
+    return [(command.id, DatasetScored(**command.model_dump(exclude={"id", "dataset_id"})))]
 
 
 HANDLERS: dict[type[Command], Handler] = {
     CreateScoring: Handler(_create_reads, create_scoring),
-    CompleteScoring: Handler(own_stream, complete_scoring),
+    CompleteScoring: Handler(made_reads, complete_scoring),
 }

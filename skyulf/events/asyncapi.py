@@ -15,6 +15,7 @@ import msgspec
 from skyulf.events.base import DomainEvent
 from skyulf.events.cloudevents import DATAREF, PREFIX, Attributes
 from skyulf.events.registry import EVENTS, UNIONS, classes_of
+from skyulf.events.schemas import inlined
 
 VERSION = "3.0.0"
 """Of AsyncAPI."""
@@ -91,7 +92,7 @@ def _message(cls: type[DomainEvent]) -> dict[str, Any]:
         "summary": (getdoc(cls) or "").split("\n\n")[0].replace("\n", " "),
         "contentType": "application/json",
         "headers": _headers(cls),
-        "payload": _inlined(cls.model_json_schema(mode="serialization")),
+        "payload": inlined(cls.model_json_schema(mode="serialization")),
         "bindings": {"kafka": {"key": key, "bindingVersion": KAFKA}},
     }
 
@@ -124,21 +125,6 @@ def _headers(cls: type[DomainEvent]) -> dict[str, Any]:
         "required": [f"{PREFIX}{name}" for name in names if name in required],
         "properties": properties,
     }
-
-
-def _inlined(schema: dict[str, Any]) -> dict[str, Any]:
-    """A schema with its definitions where they are used, so that each message stands alone."""
-    definitions = schema.pop("$defs", {})
-
-    def put(part: Any) -> Any:
-        if isinstance(part, dict):
-            if "$ref" in part:
-                return put(definitions[part["$ref"].rpartition("/")[2]])
-            return {name: put(value) for name, value in part.items()}
-        return [put(each) for each in part] if isinstance(part, list) else part
-
-    inlined: dict[str, Any] = put(schema)
-    return inlined
 
 
 if __name__ == "__main__":

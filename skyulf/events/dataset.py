@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 from skyulf.events.base import DomainEvent, Value
+from skyulf.events.deployment import Target
 
 ColumnType = Literal["integer", "number", "boolean", "string", "date", "datetime"]
 Unfit = Literal["refuse", "missing"]
@@ -88,16 +89,40 @@ class DatasetProfiled(DomainEvent):
     warnings: tuple[Suspicion, ...] = ()
 
 
-DatasetEvent = DatasetCreated | DatasetVersionAdded | DatasetProfiled
+class DatasetErased(DomainEvent):
+    """The data of a dataset is given up: nothing is made of it from here on, and its end has begun.
+
+    ``artifacts`` are the digests of all that held some of it by then: tables, profiles, models, evaluations, outputs.
+    ``models`` are the versions that were trained on it, ``deployments`` the names under which one of them was served.
+    """
+
+    artifacts: tuple[str, ...]
+    models: tuple[Target, ...]
+    deployments: tuple[str, ...]
+
+
+class DatasetErasureFinished(DomainEvent):
+    """Nothing can read the data of an erased dataset any more: its key is destroyed, and ``artifacts`` are removed.
+
+    ``shared`` are those that another dataset holds as well, and that stay for that one.
+    """
+
+    artifacts: tuple[str, ...]
+    shared: tuple[str, ...]
+
+
+DatasetEvent = DatasetCreated | DatasetVersionAdded | DatasetProfiled | DatasetErased | DatasetErasureFinished
 
 
 @dataclass(frozen=True, slots=True)
 class DatasetState:
-    """What commands need to know of a dataset."""
+    """What commands need to know of a dataset; ``finished`` tells that its data is gone, once it is ``erased``."""
 
     name: str
     versions: tuple[DatasetVersionAdded, ...] = ()
     profiled: frozenset[int] = frozenset()
+    erased: bool = False
+    finished: bool = False
 
 
 def evolve(state: DatasetState | None, event: DatasetEvent) -> DatasetState:
@@ -111,3 +136,9 @@ def evolve(state: DatasetState | None, event: DatasetEvent) -> DatasetState:
         case DatasetProfiled():
             assert state is not None
             return replace(state, profiled=state.profiled | {event.dataset_version})
+        case DatasetErased():
+            assert state is not None
+            return replace(state, erased=True)
+        case DatasetErasureFinished():
+            assert state is not None
+            return replace(state, finished=True)

@@ -1,6 +1,7 @@
 """Stored names and classes: ``"JobCreated@1"`` ⇄ ``JobCreated``, and the upcasters between an event's shapes."""
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, get_args
 
 import msgspec
@@ -59,12 +60,39 @@ UPCASTERS: Mapping[str, Upcaster] = {
 """From a stored name that is no longer written to the data of the next schema of the same type."""
 
 
+@dataclass(frozen=True, slots=True)
+class Succession:
+    """What became of a type that is written no longer: of which types its events are read, each as one of them.
+
+    ``into`` are the stored names that they may be read as; ``convert`` chooses one by the data, and gives the data of
+    that. An event that is stored stays one event, with one position: it is never read as two.
+    """
+
+    into: tuple[str, ...]
+    convert: Callable[[dict[str, Any]], tuple[str, dict[str, Any]]]
+
+
+SUCCESSIONS: Mapping[str, Succession] = {}
+"""By the last stored name of each type that was renamed, or split into several; its older ones are upcast to that."""
+
+
 class Undecodable(Damaged):
     """A stored event cannot be read by this code: its type or schema is unknown, or its data does not fit."""
 
 
 class UnknownSchema(Outdated, Undecodable):
     """A stored event is of a type or schema that only newer code knows."""
+
+
+class NoUpcaster(Undecodable):
+    """A stored event is of a ``name`` that is written no longer, and nothing here leads from it to what is."""
+
+    def __init__(self, name: str, place: str = "") -> None:
+        super().__init__(
+            f"{place}{name} cannot be read: no upcaster leads from it to {following(name)}; one was expected under "
+            f"{name!r} in UPCASTERS of skyulf/events/registry.py"
+        )
+        self.name = name
 
 
 def replay(stream: str, state: Any, events: Iterable[Recorded]) -> Any:
@@ -84,7 +112,7 @@ def decode(recorded: Recorded, *, passing: bool = False) -> DomainEvent:
     """
     cls = EVENTS.get(recorded.type)
     readers = _PASSING if passing else _READERS
-    if cls is not None and recorded.schema == cls.SCHEMA and (read := readers[recorded.type]) is not None:
+    if cls is not None and recorded.schema == cls.SCHEMA and (read := readers.get(recorded.type)) is not None:
         try:
             return read(recorded.data)
         except (ValueError, RecursionError):
@@ -94,16 +122,73 @@ def decode(recorded: Recorded, *, passing: bool = False) -> DomainEvent:
 
 def _judged(cls: type[DomainEvent] | None, recorded: Recorded) -> DomainEvent:
     """The event as pydantic reads it, after the upcasters of its schema."""
-    if cls is None or recorded.schema > cls.SCHEMA:
-        raise UnknownSchema(
-            f"position {recorded.position}: {recorded.name} is unknown to this version of Skyulf; upgrade it"
-        )
+    place = f"position {recorded.position}"
+    if recorded.schema > cls.SCHEMA if cls is not None else not _succeeded(recorded.type):
+        raise UnknownSchema(f"{place}: {recorded.name} is unknown to this version of Skyulf; upgrade it")
     try:
-        if recorded.schema == cls.SCHEMA:
+        if cls is not None and recorded.schema == cls.SCHEMA:
             return cls.model_validate_json(recorded.data)
-        data = msgspec.json.decode(recorded.data)
-        for schema in range(recorded.schema, cls.SCHEMA):
-            data = UPCASTERS[f"{recorded.type}@{schema}"](data)
-        return cls.model_validate(data)
-    except (ValueError, KeyError) as error:
-        raise Undecodable(f"position {recorded.position}: {recorded.name} does not decode") from error
+        name, data = upcast(recorded.name, msgspec.json.decode(recorded.data))
+        return EVENTS[type_of(name)].model_validate(data)
+    except NoUpcaster as error:
+        raise NoUpcaster(error.name, f"{place}: ") from None
+    except (ValueError, LookupError, TypeError, AttributeError) as error:  # the last three of upcasters
+        raise Undecodable(f"{place}: {recorded.name} does not decode") from error
+
+
+def upcast(name: str, data: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The stored name that an event is read as, and its data in that shape; raises `NoUpcaster`."""
+    while not _written(name):
+        if (successor := SUCCESSIONS.get(name)) is not None:
+            name, data = successor.convert(data)
+        else:
+            name, data = following(name), _upcaster_of(name)(data)
+    return name, data
+
+
+def readable_as(name: str) -> tuple[str, ...]:
+    """The stored names, all written today, that an event of ``name`` may be read as; raises `NoUpcaster`."""
+    if _written(name):
+        return (name,)
+    if (successor := SUCCESSIONS.get(name)) is not None:
+        return tuple(dict.fromkeys(end for each in successor.into for end in readable_as(each)))
+    _upcaster_of(name)
+    return readable_as(following(name))
+
+
+def stored_types(*types: str) -> tuple[str, ...]:
+    """The types with those before them of which events are read as theirs: what a log is asked for by type."""
+    former = [
+        type_of(name)
+        for name, successor in SUCCESSIONS.items()
+        if {type_of(end) for each in successor.into for end in readable_as(each)} & set(types)
+    ]
+    return tuple(dict.fromkeys([*types, *former]))
+
+
+def type_of(name: str) -> str:
+    """The type in a stored name: ``JobCreated`` of ``JobCreated@2``."""
+    return name.partition("@")[0]
+
+
+def following(name: str) -> str:
+    """The stored name of the schema that comes after."""
+    type_, _, schema = name.partition("@")
+    return f"{type_}@{int(schema) + 1}"
+
+
+def _written(name: str) -> bool:
+    cls = EVENTS.get(type_of(name))
+    return cls is not None and cls.stored_name() == name
+
+
+def _succeeded(type_: str) -> bool:
+    return any(type_of(name) == type_ for name in SUCCESSIONS)
+
+
+def _upcaster_of(name: str) -> Upcaster:
+    """What leads from one schema to the next; raises `NoUpcaster` naming both ends."""
+    found = UPCASTERS.get(name)
+    if found is None:
+        raise NoUpcaster(name)
+    return found

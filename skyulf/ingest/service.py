@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from skyulf.artifacts import ArtifactStore
+from skyulf.artifacts import DataStore
 from skyulf.errors import Invalid, Unavailable
 from skyulf.events.dataset import Column, Source
 from skyulf.ingest import NOTHING_ASKED, Asked, Ingested, ingest_file
@@ -46,7 +46,7 @@ class IngestService:
     not take those that queries are answered in.
     """
 
-    def __init__(self, sandbox: SandboxServer, artifacts: ArtifactStore, uris: UriFiles, scratch: Path) -> None:
+    def __init__(self, sandbox: SandboxServer, artifacts: DataStore, uris: UriFiles, scratch: Path) -> None:
         self._sandbox = sandbox
         self._artifacts = artifacts
         self._scratch = scratch
@@ -57,22 +57,24 @@ class IngestService:
         """Take no more files in, and wait for those under way; the sandbox ends them first."""
         self.threads.shutdown(cancel_futures=True)
 
-    def take_in_from(self, place: Place, asked: Asked = NOTHING_ASKED) -> TakenIn:
-        """Take in the file at a place that ``uris`` allowed; raises `Invalid` and `Unavailable`."""
+    def take_in_from(self, place: Place, dataset_id: str, asked: Asked = NOTHING_ASKED) -> TakenIn:
+        """`take_in` of the file at a place that ``uris`` allowed."""
         with telling_full_disk(), tempfile.TemporaryDirectory(prefix="fetched-", dir=self._scratch) as folder:
             path = Path(folder) / "file"
             self.uris.fetch(place, path)
-            return self.take_in(path, place.filename, asked, place.uri)
+            return self.take_in(path, place.filename, dataset_id, asked, place.uri)
 
-    def take_in(self, path: Path, filename: str, asked: Asked = NOTHING_ASKED, uri: str | None = None) -> TakenIn:
-        """Take in the file at ``path``, which its sender calls ``filename``; raises `Invalid` and `Unavailable`.
+    def take_in(
+        self, path: Path, filename: str, dataset_id: str, asked: Asked = NOTHING_ASKED, uri: str | None = None
+    ) -> TakenIn:
+        """Take in the file at ``path``, which its sender calls ``filename``, for a dataset.
 
-        ``uri`` is where it was fetched from, if it was not sent.
+        ``uri`` is where it was fetched from, if it was not sent. Raises `Invalid`, `Unavailable`, and `Erased`.
         """
         with tempfile.TemporaryDirectory(prefix="ingest-", dir=self._scratch) as folder:
             table = Path(folder) / "table.parquet"
             ingested = self._read(path, filename, table, asked)
-            artifact = self._artifacts.put(table)
+            artifact = self._artifacts.put_for(dataset_id, table)
         return TakenIn(
             digest=ingested.digest,
             artifact=artifact,

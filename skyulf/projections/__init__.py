@@ -8,6 +8,7 @@ from skyulf.projections.dataset import DATASET_VERSIONS, DATASETS
 from skyulf.projections.deployment import DEPLOYMENTS, PREDICTION_LOGS
 from skyulf.projections.job import JOB_TRIALS, JOBS
 from skyulf.projections.model import MODEL_VERSIONS, MODELS
+from skyulf.projections.past import MOMENTS, history_of
 from skyulf.projections.pipeline import PIPELINES
 
 PROJECTIONS: tuple[Projection[Any], ...] = (
@@ -22,4 +23,10 @@ PROJECTIONS: tuple[Projection[Any], ...] = (
     PREDICTION_LOGS,
     KEYS,
 )
+"""Every projection of what is shown now."""
+
+PAST: tuple[Projection[Any], ...] = (*map(history_of, PROJECTIONS), MOMENTS)
+"""Every projection that what was shown is found by, kept up apart from the others."""
+
+ALL = (*PROJECTIONS, *PAST)
 """Every projection there is."""

@@ -58,6 +58,6 @@ KEYS = Projection(
     folds=(KeyIssued, KeyRevoked, RoleGranted, RoleRevoked),
     key=by_stream,
     fold=fold_key,
-    columns={"created_position": "integer", "actor": "text", "revoked": "boolean"},
+    columns={"created_position": "position", "actor": "text", "revoked": "boolean"},
     indexes=(("created_position",), ("actor", "created_position"), ("revoked", "created_position")),
 )

@@ -59,7 +59,7 @@ class Builder:
         if page.position <= position:
             return Step(position, moved=False, full=False)
         spoiled: list[Build] = []
-        with self._store.transaction() as transaction:
+        with self._store.transaction(apart=projections[0].apart) as transaction:
             for projection, build in zip(projections, builds, strict=True):
                 batch = transaction.batch(projection, build.number)
                 if batch.position != position:

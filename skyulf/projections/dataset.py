@@ -1,17 +1,26 @@
 """What is shown of datasets and of their versions."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, get_args
 
 import msgspec
 
 from skyulf.events.base import Recorded
-from skyulf.events.dataset import DatasetCreated, DatasetEvent, DatasetProfiled, DatasetVersionAdded
+from skyulf.events.dataset import (
+    DatasetCreated,
+    DatasetErased,
+    DatasetErasureFinished,
+    DatasetEvent,
+    DatasetProfiled,
+    DatasetVersionAdded,
+)
+from skyulf.events.deployment import Target
 from skyulf.projections.base import Projection, Row, by_stream
 
 
 class DatasetRow(Row, frozen=True, kw_only=True):
-    """A dataset, with the size of its newest version; ``version`` is its stream's."""
+    """A dataset, with the size of its newest version, and how its data was erased; ``version`` is its stream's."""
 
     id: str
     version: int
@@ -22,6 +31,7 @@ class DatasetRow(Row, frozen=True, kw_only=True):
     digest: str = ""
     rows: int = 0
     column_count: int = 0
+    erased: dict[str, Any] | None = None
 
 
 class DatasetVersionRow(Row, frozen=True, kw_only=True):
@@ -69,6 +79,34 @@ def fold_dataset(row: DatasetRow | None, event: DatasetEvent, recorded: Recorded
         case DatasetProfiled():
             assert row is not None
             return msgspec.structs.replace(row, version=recorded.version)
+        case DatasetErased():
+            assert row is not None
+            erased = {
+                "at": _moment(recorded),
+                "by": recorded.metadata.actor.id,
+                "reason": recorded.metadata.reason,
+                "finished_at": None,
+                **erasure_shown(event.artifacts, event.models, event.deployments),
+            }
+            return msgspec.structs.replace(row, version=recorded.version, erased=erased)
+        case DatasetErasureFinished():
+            assert row is not None
+            assert row.erased is not None
+            finished = {**row.erased, "artifacts": len(event.artifacts), "finished_at": _moment(recorded)}
+            return msgspec.structs.replace(row, version=recorded.version, erased=finished)
+
+
+def erasure_shown(artifacts: Sequence[str], models: Sequence[Target], deployments: Sequence[str]) -> dict[str, Any]:
+    """What is shown of all that an erasure reached."""
+    return {
+        "artifacts": len(artifacts),
+        "models": [{"model": each.model, "model_version": each.model_version} for each in models],
+        "deployments": list(deployments),
+    }
+
+
+def _moment(recorded: Recorded) -> str:
+    return msgspec.json.encode(recorded.metadata.recorded_at).decode().strip('"')
 
 
 def fold_version(
@@ -95,12 +133,12 @@ def fold_version(
 
 DATASETS = Projection(
     name="datasets",
-    version=1,
+    version=2,
     row=DatasetRow,
     folds=get_args(DatasetEvent),
     key=by_stream,
     fold=fold_dataset,
-    columns={"created_position": "integer", "name": "text"},
+    columns={"created_position": "position", "name": "text"},
     indexes=(("created_position",), ("name", "created_position")),
 )
 

@@ -173,7 +173,7 @@ DEPLOYMENTS = Projection(
     folds=get_args(DeploymentEvent),
     key=by_stream,
     fold=fold_deployment,
-    columns={"created_position": "integer", "name": "text", "status": "text", "model": "text"},
+    columns={"created_position": "position", "name": "text", "status": "text", "model": "text"},
     indexes=(("created_position",), ("name",), ("status", "created_position"), ("model", "created_position")),
 )
 
@@ -206,6 +206,6 @@ PREDICTION_LOGS = Projection(
     folds=(PredictionsLogged, PredictionsForgotten),
     key=lambda recorded, event: f"{recorded.stream}/{event.artifact}",
     fold=fold_log,
-    columns={"deployment": "text", "position": "integer"},
+    columns={"deployment": "text", "position": "position"},
     indexes=(("deployment", "position"),),
 )

@@ -8,7 +8,7 @@ from skyulf.errors import SkyulfError
 from skyulf.events.base import DomainEvent, Recorded
 from skyulf.events.registry import decode
 from skyulf.projections.base import Projection, Row
-from skyulf.projections.store import BuildBatch, Parked
+from skyulf.projections.store import BuildBatch, Change, Parked
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +44,7 @@ def fold_page(
     touched = [(recorded, *located(projection, recorded, event)) for recorded, event in events]
     rows: dict[str, Row | None] = dict(batch.rows(list({key for _, _, key in touched})))
     changed: set[str] = set()
+    changes: list[Change] = []
     parked: list[Parked] = []
     fold = projection.fold
     for recorded, event, key in touched:
@@ -56,15 +57,17 @@ def fold_page(
         try:
             if isinstance(event, Exception):
                 raise event
-            rows[key] = fold(rows.get(key), event, recorded)
+            rows[key] = row = fold(rows.get(key), event, recorded)
             changed.add(key)
+            if projection.history:
+                changes.append(Change(key, recorded.position, row))
         except Exception as error:  # noqa: BLE001 - a fold may fail in any way; its key waits, the others go on
             waiting.add(key)
             parked.append(Parked(recorded.position, key, recorded.stream, describe(error), 1))
     if parked:
         logger.error("%s: %d events parked, the first at position %d", projection.name, len(parked), parked[0].position)
         batch.park(parked)
-    batch.save({key: rows[key] for key in changed})
+    batch.save({key: rows[key] for key in changed}, changes)
 
 
 def located(

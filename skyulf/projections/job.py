@@ -284,7 +284,7 @@ JOBS = Projection(
     key=by_stream,
     fold=fold_job,
     columns={
-        "created_position": "integer",
+        "created_position": "position",
         "status": "text",
         "kind": "text",
         "model_name": "text",

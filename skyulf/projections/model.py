@@ -98,7 +98,7 @@ MODELS = Projection(
     folds=get_args(ModelEvent),
     key=by_stream,
     fold=fold_model,
-    columns={"created_position": "integer", "name": "text"},
+    columns={"created_position": "position", "name": "text"},
     indexes=(("created_position",), ("name",)),
 )
 

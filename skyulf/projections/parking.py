@@ -18,7 +18,7 @@ from skyulf.events.projection import ParkedEventPurged
 from skyulf.events.registry import decode
 from skyulf.projections.base import Projection, Row
 from skyulf.projections.folding import describe, fold_page, read
-from skyulf.projections.store import BuildBatch, Parked
+from skyulf.projections.store import BuildBatch, Change, Parked
 
 PURGE = ParkedEventPurged.__name__
 
@@ -73,15 +73,15 @@ def fold_with_purges(
     for at, (recorded, event) in enumerate(events):
         if recorded.type != PURGE:
             continue
-        fold_page(projection, batch, events[begin:at], purges.of(projection.name))
+        fold_page(projection, batch, events[begin:at], purges.of(projection.purged_with))
         begin = at + 1
         if not isinstance(event, ParkedEventPurged):  # of newer code, which honours it when it builds the rows anew
             logger.error("%s: the purge at position %d cannot be read", projection.name, recorded.position)
             continue
         purges.add(event)
-        if event.projection == projection.name:
+        if event.projection == projection.purged_with:
             spoiled |= not honour(log, projection, batch, event)
-    fold_page(projection, batch, events[begin:], purges.of(projection.name))
+    fold_page(projection, batch, events[begin:], purges.of(projection.purged_with))
     return spoiled
 
 
@@ -115,6 +115,7 @@ def release(log: EventLog, projection: Projection[Any], batch: BuildBatch, key: 
             elsewhere.setdefault(each.key, each.position)
     folded: list[int] = []
     rows: dict[str, Row | None] = {}
+    changes: list[Change] = []
     for each, recorded in stored(log, [each for each in parked if each.key == key]):
         try:
             event = decode(recorded)
@@ -128,11 +129,12 @@ def release(log: EventLog, projection: Projection[Any], batch: BuildBatch, key: 
             if its not in rows:
                 rows[its] = batch.rows([its]).get(its)
             rows[its] = projection.fold(rows[its], event, recorded)
+            changes.append(Change(its, recorded.position, rows[its]))
         except Exception as error:  # noqa: BLE001 - a fold may fail in any way; the event stays parked
             batch.park([replace(each, error=describe(error), attempts=each.attempts + 1)])
             break
         folded.append(each.position)
-    batch.save(rows)
+    batch.save(rows, changes)
     batch.unpark(folded)
     return len(folded)
 

@@ -49,6 +49,6 @@ PIPELINES = Projection(
     folds=get_args(PipelineEvent),
     key=by_stream,
     fold=fold_pipeline,
-    columns={"created_position": "integer", "name": "text", "archived": "boolean"},
+    columns={"created_position": "position", "name": "text", "archived": "boolean"},
     indexes=(("created_position",), ("name", "created_position"), ("archived", "created_position")),
 )

@@ -1,8 +1,8 @@
 """The projector: follows the log and keeps every projection's rows up with it; rebuilds; retries what is parked.
 
 Rows and checkpoint are written in one transaction, and the checkpoint is compared before it is set: every event is
-folded into the rows exactly once, whatever crashes and however many projectors run. One thread does it all: the live
-rows go first, and what is rebuilt beside them gets a page further whenever they have caught up.
+folded into the rows exactly once, whatever crashes and however many projectors run. A thread keeps the live rows up,
+and takes what is rebuilt beside them a page further whenever they have caught up; another does what is kept apart.
 """
 
 import logging
@@ -19,11 +19,18 @@ from skyulf.events.log import EventLog
 from skyulf.projections.ahead import Ahead
 from skyulf.projections.base import Projection
 from skyulf.projections.building import Builder, lowest
+from skyulf.projections.builds import outlived
 from skyulf.projections.parking import release
 from skyulf.projections.store import Build, CheckpointMoved, ReadStore
 
 PAGE = 2_000
 """Events read, folded and written at once."""
+
+PAGE_APART = 500
+"""The same where rows are kept apart: on SQLite those that are shown wait so long for the file at most."""
+
+REST = 0.05
+"""Seconds between two looks for what is kept apart: what came meanwhile is written at once, and costs less."""
 
 POLL = 0.5
 """Seconds after which the log is looked at even if no wake-up came."""
@@ -35,7 +42,7 @@ logger = logging.getLogger(__name__)
 
 
 class Projector:
-    """Keeps ``projections`` up with the log, in a thread of its own once started.
+    """Keeps ``projections`` up with the log, in threads of its own once started.
 
     At most ``at_once`` of them are rebuilt at the same time; they share the pages of the log.
     """
@@ -50,27 +57,37 @@ class Projector:
         self._builder = Builder(log, store, self._projections, self._tell)
         self._advanced: list[Callable[[str, int], None]] = []
         self._wake = threading.Event()
-        self._rebuild = threading.Event()
+        self._wake_apart = threading.Event()
+        self._up = threading.Event()
+        self._rebuild = {apart: threading.Event() for apart in (False, True)}
+        self._look_at = {False: 0.0, True: 0.0}
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._follow, name="projector", daemon=True)
+        self._threads: list[threading.Thread] = []
         self._unsubscribe: Callable[[], None] = lambda: None
         self._leading: frozenset[str] = frozenset()
+        self._apart = frozenset(name for name, projection in self._projections.items() if projection.apart)
+        self._prepared = False
         self._caught_up_at = 0.0
-        self._look_at = 0.0
 
     def start(self) -> None:
-        """Prepare the builds, then follow the log until `close`."""
-        self.prepare()
-        self._unsubscribe = self._log.subscribe(self._wake.set)
-        self._thread.start()
+        """Prepare the builds, then follow the log until `close`; nobody waits here for what is kept apart."""
+        self.prepare(apart=False)
+        self._unsubscribe = self._log.subscribe(self._woken)
+        self._threads = [
+            threading.Thread(target=self._follow, name="projector", daemon=True),
+            threading.Thread(target=self._follow_apart, name="histories", daemon=True),
+        ]
+        for thread in self._threads:
+            thread.start()
 
     def close(self) -> None:
         """Stop following; what is under way is finished to the end of its page."""
         self._unsubscribe()
         self._stopping.set()
-        self._wake.set()
-        if self._thread.ident is not None:
-            self._thread.join()
+        for event in (self._wake, self._wake_apart, self._up):
+            event.set()
+        for thread in self._threads:
+            thread.join()
         self._store.resign()
         self._leading = frozenset()
 
@@ -84,37 +101,32 @@ class Projector:
         return tuple(name for name, projection in self._projections.items() if self._builder.live(projection) is None)
 
     def on_advance(self, call: Callable[[str, int], None]) -> None:
-        """Call ``call(code, position)`` from the projector's thread whenever live rows have got to a position.
+        """Call ``call(code, position)`` from the projector's threads whenever live rows have got to a position.
 
         The code is `Projection.code`: rows of another version may be elsewhere.
         """
         self._advanced.append(call)
 
-    def prepare(self) -> None:
+    def prepare(self, apart: bool | None = None) -> None:
         """See that each projection has a live build of this code, and begin one where there is none.
 
-        Processes of older and newer code may work on the same store. Builds of newer code are left alone. Of older
-        code the newest live one stays: processes that were not upgraded yet read it and keep it up, and whoever goes
-        back to that code finds it. A build that is further than the log belongs to another log; it is made anew.
+        Each of all, or of those that are kept ``apart``, or of the others. What has outlived its use goes.
         """
         self._builder.purges.refresh()
         for projection in self._projections.values():
-            builds = [build for build in self._store.builds(projection.name) if build.version <= projection.version]
-            older = [build.version for build in builds if build.live and build.version < projection.version]
-            kept = {projection.version, max(older, default=0)}
-            head = self._log.head()  # looked at last: another projector may be taking the builds further meanwhile
-            for build in builds:
-                given_up = not build.live and build.version < projection.version
-                if build.position > head or given_up or build.version not in kept:
-                    self._store.drop_build(projection, build.number)
+            if apart is not None and projection.apart is not apart:
+                continue
+            for build in outlived(self._store, projection, self._log.head):
+                self._store.drop_build(projection, build.number)
             if self._builder.live(projection) is None:
                 self.request_rebuild(projection.name)
 
     def request_rebuild(self, name: str) -> Build:
         """Begin a build of the projection beside the live one, or go on with the one that was begun, or stopped."""
-        build = self._builder.begin(self.projection(name))
-        self._rebuild.set()
-        self._wake.set()
+        projection = self.projection(name)
+        build = self._builder.begin(projection)
+        self._rebuild[projection.apart].set()
+        (self._wake_apart if projection.apart else self._wake).set()
         return build
 
     def stop_rebuild(self, name: str) -> Build:
@@ -130,7 +142,7 @@ class Projector:
         if not any(build.live for build in builds):
             raise NotAllowed(f"{name} is built for the first time, and cannot be read until that is done")
         self._store.hold(build, held=True)
-        self._rebuild.set()
+        self._rebuild[projection.apart].set()
         return replace(build, held=True)
 
     def projection(self, name: str) -> Projection[Any]:
@@ -149,28 +161,33 @@ class Projector:
 
     def _advance_all(self, ahead: Ahead, names: Collection[str] | None) -> bool:
         """Take every live build a page further; whether there may be more."""
-        at: dict[int, list[Build]] = defaultdict(list)
+        at: dict[tuple[int, bool], list[Build]] = defaultdict(list)
         for build in self._store.live():
             projection = self._projections.get(build.projection)
             if projection is None or projection.version != build.version:
                 continue
             if names is None or build.projection in names:
-                at[build.position].append(build)
-        steps = [self._builder.advance(ahead, group) for group in at.values()]
-        if any(step.anew for step in steps):
-            self._rebuild.set()
-        return any(step.full for step in steps)
+                at[build.position, projection.apart].append(build)
+        steps = {place: self._builder.advance(ahead, group) for place, group in at.items()}
+        for (_, apart), step in steps.items():
+            if step.anew:
+                self._rebuild[apart].set()
+        return any(step.full for step in steps.values())
 
     def rebuild(self, *names: str) -> None:
         """Fill the builds that were requested and put them in the live ones' places; it can be stopped and resumed."""
         for name in names:
             self.request_rebuild(name)
-        self._fill(names, lambda: None)
+        for apart in (False, True):
+            self._fill([name for name in names if (name in self._apart) is apart], apart, lambda: None)
 
-    def _fill(self, names: Collection[str], between: Callable[[], None]) -> None:
-        """Take builds that are not live to the head of the log, and make them live; ``between`` comes at each page."""
-        with Ahead(self._log, PAGE) as ahead:
-            builds = self._to_fill(names)
+    def _fill(self, names: Collection[str], apart: bool, between: Callable[[], None]) -> None:
+        """Take builds that are not live to the head of the log, and make them live; ``between`` comes at each page.
+
+        All of ``names`` are kept ``apart``, or none is.
+        """
+        with Ahead(self._log, PAGE_APART if apart else PAGE) as ahead:
+            builds = self._to_fill(names, apart)
             while builds and not self._stopping.is_set():
                 group, until = lowest(builds)
                 step = self._builder.advance(ahead, group, until)
@@ -178,14 +195,18 @@ class Projector:
                     builds = [replace(each, position=step.position) if each in group else each for each in builds]
                 else:
                     self._promote(group)
-                if not step.moved or step.anew or self._rebuild.is_set() or time.monotonic() >= self._look_at:
-                    builds = self._to_fill(names)
+                if not step.moved or step.anew or self._is_to_look(apart):
+                    builds = self._to_fill(names, apart)
                 between()
 
-    def _to_fill(self, names: Collection[str]) -> list[Build]:
+    def _is_to_look(self, apart: bool) -> bool:
+        """Whether a rebuild may have been asked for, or stopped, since it was last looked."""
+        return self._rebuild[apart].is_set() or time.monotonic() >= self._look_at[apart]
+
+    def _to_fill(self, names: Collection[str], apart: bool) -> list[Build]:
         """The builds to be filled now: so many as may be at once, those that are furthest first."""
-        self._rebuild.clear()
-        self._look_at = time.monotonic() + LOOK * POLL
+        self._rebuild[apart].clear()
+        self._look_at[apart] = time.monotonic() + LOOK * POLL
         found = [
             build
             for build in self._store.unfinished()
@@ -210,7 +231,7 @@ class Projector:
         """
         projection = self.projection(name)
         live = self._live(projection)
-        with self._store.transaction() as transaction:
+        with self._store.transaction(apart=projection.apart) as transaction:
             batch = transaction.batch(projection, live.number)
             waiting = [parked for parked in batch.parked() if parked.key == key]
             if not waiting:
@@ -235,12 +256,18 @@ class Projector:
             raise Unavailable(f"{projection.name} is being built")
         return live
 
+    def _woken(self) -> None:
+        self._wake.set()
+        self._wake_apart.set()
+
     def _follow(self) -> None:
         """Keep the live rows up, and fill what is to take their place whenever they have caught up."""
         while not self._stopping.is_set():
+            self._up.clear()
             self._guarded(self._catch_up_if_leading)
-            if self._rebuild.is_set() or time.monotonic() >= self._look_at:
-                self._guarded(lambda: self._fill(self._leading, self._live_first))
+            self._up.set()
+            if self._is_to_look(apart=False):
+                self._guarded(lambda: self._fill(self._leading - self._apart, False, self._live_first))
             if not self._stopping.is_set():  # whoever sets it wakes up afterwards
                 self._wake.wait(POLL)
 
@@ -252,10 +279,39 @@ class Projector:
         self._wake.clear()
         before, self._leading = self._leading, self._store.leads(tuple(self._projections.values()))
         if self._leading:
-            self.catch_up(self._leading)
-        for name in self._leading - before:
+            self.catch_up(self._leading - self._apart)
+        for name in self._leading - before - self._apart:
             self._guarded(lambda name=name: self._try_parked(name))  # type: ignore[misc]
         self._caught_up_at = time.monotonic()
+
+    def _follow_apart(self) -> None:
+        """The same of what is kept apart."""
+        while not self._stopping.is_set():
+            self._guarded(self._catch_up_apart)
+            if self._is_to_look(apart=True):
+                self._guarded(lambda: self._fill(self._leading & self._apart, True, self._apart_first))
+            if not self._stopping.is_set():
+                self._wake_apart.wait(POLL)
+            self._stopping.wait(REST)
+
+    def _apart_first(self) -> None:
+        self._up.wait()
+        if self._wake_apart.is_set():
+            self._catch_up_apart()
+
+    def _catch_up_apart(self) -> None:
+        """Take what is kept apart to the head, a short page at a time while the others are up with the log."""
+        self._wake_apart.clear()
+        self._up.wait()
+        if not self._prepared:
+            self.prepare(apart=True)
+            for name in self._apart:
+                self._try_parked(name)
+            self._prepared = True
+        names = self._leading & self._apart
+        with Ahead(self._log, PAGE_APART) as ahead:
+            while names and self._up.wait() and not self._stopping.is_set() and self._advance_all(ahead, names):
+                pass
 
     def _try_parked(self, name: str) -> None:
         """Fold once more what older code may have parked: events in a schema that this one knows."""

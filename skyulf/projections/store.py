@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from skyulf.errors import SkyulfError
 from skyulf.projections.base import Projection, Row
@@ -69,7 +69,8 @@ class ParkedMessage:
 class Selection:
     """Which rows of a list are wanted: equal to ``filters``, in order of a column and then the key.
 
-    ``after`` is the (column value, key) of the last row that was seen.
+    ``after`` is the (column value, key) of the last row that was seen; ``above`` is a column, and a number that it must
+    be above.
     """
 
     order: str
@@ -77,6 +78,7 @@ class Selection:
     descending: bool = False
     limit: int = 100
     after: tuple[Plain, str] | None = None
+    above: tuple[str, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,14 @@ class Found(Generic[T]):
     version: int
 
 
+class Change(NamedTuple):
+    """A row as an event left it, from the event's position on; None where there is none any more."""
+
+    key: str
+    position: int
+    row: Row | None
+
+
 class BuildBatch(Protocol):
     """One build within a transaction: what it reads stays true until that ends."""
 
@@ -97,15 +107,18 @@ class BuildBatch(Protocol):
         ...
 
     def rows(self, keys: Sequence[str]) -> dict[str, Row]:
-        """The rows there are for ``keys``."""
+        """The rows there are for ``keys``; of a history, those that hold."""
         ...
 
     def parked(self) -> tuple[Parked, ...]:
         """Every parked event of the build, in order of position."""
         ...
 
-    def save(self, rows: Mapping[str, Row | None]) -> None:
-        """Write or, where there is None, delete rows."""
+    def save(self, rows: Mapping[str, Row | None], changes: Sequence[Change] = ()) -> None:
+        """Write or, where there is None, delete rows.
+
+        A history keeps the ``changes`` that led to them, each key's in order of position, its row having been read.
+        """
         ...
 
     def park(self, events: Iterable[Parked]) -> None:
@@ -185,8 +198,8 @@ class ReadStore(Protocol):
         """Let another process project, at once; this one may be told again that it is to."""
         ...
 
-    def transaction(self) -> AbstractContextManager[ReadTransaction]:
-        """Open a transaction; it is kept when the block ends well."""
+    def transaction(self, *, apart: bool = False) -> AbstractContextManager[ReadTransaction]:
+        """Open a transaction on builds of projections that are kept ``apart``, or on others; kept if it ends well."""
         ...
 
     def position(self, projection: Projection[Any]) -> int:
@@ -199,6 +212,10 @@ class ReadStore(Protocol):
 
     def select(self, projection: Projection[Any], selection: Selection) -> Found[str]:
         """The rows of a list as their JSON texts, at most ``limit`` of them; raises `NotBuilt`."""
+        ...
+
+    def select_at(self, history: Projection[Any], selection: Selection, position: int) -> Found[str]:
+        """The rows of a list as they were at a position, which the live build must have got to; raises `NotBuilt`."""
         ...
 
     def parked(self, projection: Projection[Any]) -> tuple[Parked, ...]:

@@ -11,7 +11,7 @@ from datetime import datetime
 from skyulf.events.access import AccessState, Role
 from skyulf.events.base import Actor, Recorded
 from skyulf.events.log import EventLog
-from skyulf.events.registry import Undecodable, replay
+from skyulf.events.registry import Undecodable, replay, stored_types
 from skyulf.projections.access import KEYS, KeyRow
 from skyulf.projections.store import ReadStore
 from skyulf.queries.base import Repository
@@ -19,7 +19,7 @@ from skyulf.queries.base import Repository
 PREFIX = "sk_"
 """What every key begins with, so that one that has leaked is found by those who look for such."""
 
-TYPES = ("KeyIssued", "KeyRevoked", "RoleGranted", "RoleRevoked")
+TYPES = stored_types("KeyIssued", "KeyRevoked", "RoleGranted", "RoleRevoked")
 
 LOOK = 1.0
 """Seconds after which the log is looked at even where nothing woke: how long a key outlives its end elsewhere."""

@@ -2,15 +2,17 @@
 
 import base64
 import binascii
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Generic, TypeVar
+from typing import ClassVar, Generic, Self, TypeVar
 
 import msgspec
 
 from skyulf.errors import Fault, Invalid, NotFound, Unavailable
 from skyulf.projections.base import Projection, Row
 from skyulf.projections.store import Found, NotBuilt, Plain, ReadStore, Selection
+from skyulf.queries.past import Past
 
 R = TypeVar("R", bound=Row)
 T = TypeVar("T")
@@ -44,8 +46,33 @@ class Cursor(msgspec.Struct, frozen=True, array_like=True):
     key: str
 
 
+def cursor_at(cursor: str | None) -> tuple[int | None, str | None]:
+    """The position that a list is as of, and the rest of its cursor; of one of now, None and all of it."""
+    position, dot, rest = (cursor or "").partition(".")
+    return (int(position), rest) if dot and len(position) < 19 and position.isdecimal() else (None, cursor)
+
+
+def as_of(past: Past | None, cursor: str) -> str:
+    """The cursor with the position that its list is as of, where it is not of now."""
+    return cursor if past is None else f"{past.position}.{cursor}"
+
+
+def need_same(past: Past | None, cursor: str | None) -> str | None:
+    """A cursor without its position; raises `Invalid` where that is not the one that is asked for."""
+    position, rest = cursor_at(cursor)
+    if cursor is not None and position != (past.position if past is not None else None):
+        of = "now" if position is None else f"position {position}"
+        raise Invalid(
+            f"the cursor is of the list as of {of}", [Fault("cursor", "leave as_of as it was, or begin again")]
+        )
+    return rest
+
+
 class Repository(Generic[R]):
-    """Rows of one projection; raises `Unavailable` while it is being built for the first time."""
+    """Rows of one projection, as they are or at a position; raises `Unavailable` while it is built for the first time.
+
+    ``past`` is None where they are those of now.
+    """
 
     noun: ClassVar[str]
     orders: ClassVar[Mapping[str, str]] = {"created_at": "created_position"}
@@ -55,16 +82,30 @@ class Repository(Generic[R]):
         self._store = store
         self.projection = projection
         self._decoder = msgspec.json.Decoder(projection.row)
+        self.past: Past | None = None
+
+    def at(self, past: Past) -> Self:
+        """The same of the rows as they were."""
+        other = copy.copy(self)
+        other.past = past
+        return other
+
+    @property
+    def when(self) -> str:
+        """What is added to say when something was not there."""
+        return "" if self.past is None else f" as of position {self.past.position}"
 
     def get(self, key: str) -> R:
         """The row of that key; raises `NotFound`."""
         row = self.find(key)
         if row is None:
-            raise NotFound(f"there is no {self.noun} {key}")
+            raise NotFound(f"there is no {self.noun} {key}{self.when}")
         return row
 
     def find(self, key: str) -> R | None:
         """The row of that key, or None."""
+        if self.past is not None:
+            return self.past.find(self.projection, key)
         try:
             found = self._store.get(self.projection, [key])
         except NotBuilt as error:
@@ -73,6 +114,8 @@ class Repository(Generic[R]):
 
     def position(self) -> int:
         """The position that the rows have got to, at least."""
+        if self.past is not None:
+            return self.past.position
         try:
             return self._store.position(self.projection)
         except NotBuilt as error:
@@ -96,12 +139,17 @@ class Repository(Generic[R]):
             limit=request.limit + 1,
             after=after,
         )
-        try:
-            found = self._store.select(self.projection, selection)
-        except NotBuilt as error:
-            raise Unavailable(error.detail) from error
+        found = self._selected(selection)
         shown = found.rows[: request.limit]
         return PageOf(tuple([text for _, text in shown]), self._next(found, request, column, name, descending))
+
+    def _selected(self, selection: Selection) -> Found[str]:
+        if self.past is not None:
+            return self.past.select(self.projection, selection)
+        try:
+            return self._store.select(self.projection, selection)
+        except NotBuilt as error:
+            raise Unavailable(error.detail) from error
 
     def _next(self, found: Found[str], request: PageRequest, column: str, name: str, descending: bool) -> str | None:
         if len(found.rows) <= request.limit:
@@ -109,7 +157,7 @@ class Repository(Generic[R]):
         key, text = found.rows[request.limit - 1]
         value = getattr(self._decoder.decode(text), column)
         cursor = Cursor(found.version, f"{'-' if descending else ''}{name}", value, key)
-        return base64.urlsafe_b64encode(msgspec.json.encode(cursor)).decode().rstrip("=")
+        return as_of(self.past, base64.urlsafe_b64encode(msgspec.json.encode(cursor)).decode().rstrip("="))
 
     def _ordered(self, order: str | None) -> tuple[str, bool]:
         if order is None:
@@ -122,10 +170,10 @@ class Repository(Generic[R]):
         return name, order.startswith("-")
 
     def _after(self, request: PageRequest, name: str, descending: bool) -> tuple[Plain, str] | None:
-        if request.cursor is None:
+        if (given := need_same(self.past, request.cursor)) is None:
             return None
         try:
-            text = request.cursor.encode() + b"=" * (-len(request.cursor) % 4)
+            text = given.encode() + b"=" * (-len(given) % 4)
             cursor = msgspec.json.decode(base64.urlsafe_b64decode(text), type=Cursor)
         except (ValueError, binascii.Error) as error:
             raise Invalid("the cursor is not one of ours", [Fault("cursor", "the next_cursor of a page")]) from error
@@ -137,6 +185,6 @@ class Repository(Generic[R]):
 
     def _fits(self, value: int | str, column: str) -> bool:
         """Whether a value can stand in a column: anyone can write a cursor."""
-        if self.projection.columns[column] == "integer":
+        if self.projection.columns[column] in ("integer", "position"):
             return isinstance(value, int) and -(2**63) <= value < 2**63
         return isinstance(value, str)

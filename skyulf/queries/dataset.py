@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from skyulf.artifacts import ArtifactStore
+from skyulf.errors import Erased
 from skyulf.projections.dataset import DATASET_VERSIONS, DATASETS, DatasetRow, DatasetVersionRow, version_key
 from skyulf.projections.store import ReadStore
 from skyulf.queries.base import Repository
@@ -18,6 +19,12 @@ class DatasetRepository(Repository[DatasetRow]):
 
     def __init__(self, store: ReadStore) -> None:
         super().__init__(store, DATASETS)
+
+    def need_data(self, dataset_id: str) -> None:
+        """Raise `Erased` for a dataset whose data may be shown no more, nor what was made of it."""
+        row = self.find(dataset_id)
+        if row is not None and row.erased is not None:
+            raise Erased(f"{dataset_id} was erased; its data, and what was made of it, are gone for good")
 
 
 class DatasetVersionRepository(Repository[DatasetVersionRow]):

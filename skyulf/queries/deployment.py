@@ -21,7 +21,7 @@ class DeploymentRepository(Repository[DeploymentRow]):
         """The deployment of that name; raises `NotFound`."""
         row = self.find(f"deployment-{name}")
         if row is None:
-            raise NotFound(f"there is no deployment {name}")
+            raise NotFound(f"there is no deployment {name}{self.when}")
         return row
 
 

@@ -29,6 +29,11 @@ class Freshness:
         for wake in tuple(self._waiting):
             wake()
 
+    @property
+    def known(self) -> int:
+        """A position that the log has got to at least, as a projector has told; it costs nothing to ask."""
+        return max(self._positions.values(), default=0)
+
     async def reach(self, projection: Projection[Any], position: int) -> None:
         """Return once the projection has got to ``position``.
 
@@ -36,11 +41,7 @@ class Freshness:
         """
         if self._told(projection, position) or await self._looked(projection, position):
             return
-        head = await asyncio.to_thread(self._log.head)
-        if position > head:
-            raise Invalid(
-                "the log has not got there", [Fault("min_position", f"at most {head}, the position of the last event")]
-            )
+        await self.need_recorded(position)
         loop = asyncio.get_running_loop()
         woken = asyncio.Event()
 
@@ -62,13 +63,23 @@ class Freshness:
         finally:
             self._waiting.discard(wake)
 
+    async def need_recorded(self, position: int) -> None:
+        """Raise `Invalid` when the log has no such position."""
+        head = await asyncio.to_thread(self._log.head)
+        if position > head:
+            raise Invalid(
+                "the log has not got there", [Fault("min_position", f"at most {head}, the position of the last event")]
+            )
+
     def _told(self, projection: Projection[Any], position: int) -> bool:
         """Whether a projector has said that it has got there; it costs nothing to ask."""
         return self._positions.get(projection.code, 0) >= position
 
     async def _looked(self, projection: Projection[Any], position: int) -> bool:
         """Whether the store says so: the projector may be in another process, and what it says may be lost."""
-        return await asyncio.to_thread(self._stored, projection) >= position
+        stored = await asyncio.to_thread(self._stored, projection)
+        self._positions[projection.code] = max(stored, self._positions.get(projection.code, 0))
+        return stored >= position
 
     def _stored(self, projection: Projection[Any]) -> int:
         try:

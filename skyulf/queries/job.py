@@ -10,6 +10,8 @@ from skyulf.events.job import JobStatus
 from skyulf.projections.job import JOBS, JobRow
 from skyulf.projections.store import ReadStore
 from skyulf.queries.base import PageRequest, Repository
+from skyulf.queries.dataset import DatasetRepository
+from skyulf.queries.past import Past
 
 
 class JobRepository(Repository[JobRow]):
@@ -28,9 +30,14 @@ class JobRepository(Repository[JobRow]):
 class EvaluationService:
     """The evaluation that a job left behind, from its artifact."""
 
-    def __init__(self, jobs: JobRepository, artifacts: ArtifactStore) -> None:
+    def __init__(self, jobs: JobRepository, datasets: DatasetRepository, artifacts: ArtifactStore) -> None:
         self._jobs = jobs
+        self._datasets = datasets
         self._artifacts = artifacts
+
+    def at(self, past: Past) -> "EvaluationService":
+        """The same of jobs as they were."""
+        return EvaluationService(self._jobs.at(past), self._datasets, self._artifacts)
 
     def get(self, job_id: str) -> dict[str, Any]:
         """Metrics and what is shown beside them, but for slices; raises `NotFound` while there is no model."""
@@ -48,6 +55,7 @@ class EvaluationService:
         job = self._jobs.get(job_id)
         if job.evaluation is None:
             raise NotFound(f"{job_id} is {job.status} and has no evaluation; a succeeded job has one")
+        self._datasets.need_data(job.dataset_id)
         evaluation: dict[str, Any] = msgspec.json.decode(self._artifacts.read(job.evaluation))
         return job, evaluation
 

@@ -17,6 +17,7 @@ from skyulf.queries.deployment import DeploymentRepository
 from skyulf.queries.history import Noun
 from skyulf.queries.job import JobRepository
 from skyulf.queries.model import ModelRepository, ModelVersionRepository
+from skyulf.queries.past import Past
 from skyulf.queries.pipeline import PipelineRepository
 
 MOST_JOBS = 10_000
@@ -96,6 +97,17 @@ class LineageService:
         self._models = models
         self._model_versions = model_versions
         self._deployments = deployments
+
+    def at(self, past: Past) -> "LineageService":
+        """The same of things as they were."""
+        return LineageService(
+            self._datasets.at(past),
+            self._pipelines.at(past),
+            self._jobs.at(past),
+            self._models.at(past),
+            self._model_versions.at(past),
+            self._deployments.at(past),
+        )
 
     def of(self, noun: Noun, name: str, number: int | None = None) -> Lineage:
         """Everything that went into a thing, and that it went into; ``number`` is a dataset's or a model's version.

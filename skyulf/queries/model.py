@@ -22,7 +22,7 @@ class ModelRepository(Repository[ModelRow]):
         """The model of that name; raises `NotFound`."""
         row = self.find(f"model-{name}")
         if row is None:
-            raise NotFound(f"there is no model {name}")
+            raise NotFound(f"there is no model {name}{self.when}")
         return row
 
 
@@ -39,5 +39,5 @@ class ModelVersionRepository(Repository[ModelVersionRow]):
         """The version of that number; raises `NotFound`."""
         row = self.find(version_key(f"model-{model}", number))
         if row is None:
-            raise NotFound(f"the model {model} has no version {number}")
+            raise NotFound(f"the model {model} has no version {number}{self.when}")
         return row

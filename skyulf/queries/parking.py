@@ -78,7 +78,7 @@ class ParkingRepository:
 
     def purged(self, projection: Projection[Row]) -> tuple[Purged, ...]:
         """Every event that the projection goes without, in the order in which that was decided."""
-        stream = stream_of(projection.name)
+        stream = stream_of(projection.purged_with)
         try:
             left_out = frozenset(self._store.skipped(projection))
         except NotBuilt:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from skyulf.errors import Fault, Invalid
 from skyulf.events.log import EventLog
-from skyulf.projections import PROJECTIONS
+from skyulf.projections import ALL, PROJECTIONS
 from skyulf.projections.store import Build, NotBuilt, Parked, ReadStore
 from skyulf.queries.base import PageRequest
 
@@ -61,7 +61,7 @@ class ProjectionRepository:
     def all(self) -> tuple[ProjectionStatus, ...]:
         """Every projection's status."""
         head = self._log.head()
-        return tuple(self._status(projection.name, head) for projection in PROJECTIONS)
+        return tuple(self._status(projection.name, head) for projection in ALL)
 
     def page(self, request: PageRequest) -> tuple[tuple[ProjectionStatus, ...], str | None]:
         """A page of them in the order of events, or by name, and where to go on: the last one's name, or None."""
@@ -82,7 +82,7 @@ class ProjectionRepository:
         return self._status(name, self._log.head())
 
     def behind(self, position: int) -> tuple[str, ...]:
-        """The names of those that have no rows that this code can read, or have not got to ``position``."""
+        """The names of those that show what is now and have no rows for this code, or have not got to ``position``."""
         at = {(build.projection, build.version): build.position for build in self._store.live()}
         return tuple(
             projection.name
@@ -91,7 +91,7 @@ class ProjectionRepository:
         )
 
     def _status(self, name: str, head: int) -> ProjectionStatus:
-        projection = next(projection for projection in PROJECTIONS if projection.name == name)
+        projection = next(projection for projection in ALL if projection.name == name)
         builds = self._store.builds(name)
         live = next((build for build in builds if build.live and build.version == projection.version), None)
         filling = next((build for build in builds if not build.live and build.version == projection.version), None)

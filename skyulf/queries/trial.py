@@ -9,7 +9,7 @@ import msgspec
 from skyulf.errors import Fault, Invalid
 from skyulf.projections.job import JOB_TRIALS, TrialsRow
 from skyulf.projections.store import ReadStore
-from skyulf.queries.base import LARGEST_PAGE, PageRequest, Repository
+from skyulf.queries.base import LARGEST_PAGE, PageRequest, Repository, as_of, need_same
 
 ORDERS = ("number", "-number", "best")
 
@@ -35,7 +35,7 @@ class TrialRepository(Repository[TrialsRow]):
         order = request.order or "number"
         if order not in ORDERS:
             raise Invalid("trials cannot be ordered so", [Fault("order", f"one of {', '.join(ORDERS)}")])
-        seen = _seen(request.cursor, order)
+        seen = _seen(need_same(self.past, request.cursor), order)
         rows = self._rows(job_id)
         trials = {
             trial["number"]: {**trial, "attempt": row.attempt, "metric": row.metric}
@@ -47,7 +47,7 @@ class TrialRepository(Repository[TrialsRow]):
             ordered.sort(key=lambda trial: _rank(trial, -1 if rows[-1].higher_is_better else 1))
         items = ordered[seen : seen + request.limit]
         left = seen + len(items) < len(ordered)
-        return {"items": items, "next_cursor": _cursor(order, seen + len(items)) if left else None}
+        return {"items": items, "next_cursor": as_of(self.past, _cursor(order, seen + len(items))) if left else None}
 
     def _rows(self, job_id: str) -> list[TrialsRow]:
         rows: list[TrialsRow] = []

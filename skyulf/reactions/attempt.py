@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from skyulf.artifacts import ArtifactStore
+from skyulf.artifacts import DataStore
 from skyulf.commands.base import Command
 from skyulf.commands.job import ConfirmCancelled, FailJob, ReclaimJob
-from skyulf.errors import ScoringFailed, SkyulfError, TrainingFailed, Unavailable
+from skyulf.commands.made import erased_problem
+from skyulf.errors import Erased, ScoringFailed, SkyulfError, TrainingFailed, Unavailable
 from skyulf.events.base import Recorded
 from skyulf.events.job import JobState, Problem
 from skyulf.events.log import EventLog
@@ -106,7 +107,7 @@ class AttemptRunner:
     Only what is reproduced has as many as it had.
     """
 
-    def __init__(self, kind_of: Callable[[JobState], Kind], artifacts: ArtifactStore, threads: int) -> None:
+    def __init__(self, kind_of: Callable[[JobState], Kind], artifacts: DataStore, threads: int) -> None:
         self._kind_of = kind_of
         self._artifacts = artifacts
         self.threads = threads
@@ -139,6 +140,9 @@ class AttemptRunner:
             if not attempt.over.is_set():
                 logger.error("%s is handed back, since what it needs stays away: %s", attempt.job_id, error.detail)
             return self._stopped(attempt)
+        except Erased as error:
+            logger.info("%s cannot be done: %s", attempt.job_id, error.detail)
+            return self._failed(attempt, erased_problem(created.dataset_id))
         except SkyulfError as error:
             problem = Problem(type=NOT_DONE[kind.name], title="The job could not be run", detail=error.detail)
             return self._failed(attempt, problem)
@@ -157,7 +161,10 @@ class AttemptRunner:
 
     @staticmethod
     def _failed(attempt: Attempt, problem: Problem, traceback: str | None = None) -> FailJob:
-        return FailJob(id=attempt.job_id, attempt=attempt.number, problem=problem, traceback=traceback)
+        dataset_id = attempt.job.created.dataset_id
+        return FailJob(
+            id=attempt.job_id, dataset_id=dataset_id, attempt=attempt.number, problem=problem, traceback=traceback
+        )
 
     def _explained(
         self, attempt: Attempt, kind: Kind, failure: ChildFailed, folder: Path
@@ -168,13 +175,13 @@ class AttemptRunner:
         if failure.kind == "domain" and isinstance(failure.error, SkyulfError):
             title = REFUSED.get(type(failure.error), "Refused")
             return Problem(type=f"{kind.name}-failed", title=title, detail=failure.error.detail), None
-        path = folder / "traceback.txt"
+        path, dataset = folder / "traceback.txt", attempt.job.created.dataset_id
         detail = f"{failure.type_name} in the stage {attempt.stage}; the traceback is kept as an artifact."
         problem = Problem(type=f"{kind.name}-error", title=FAILED[kind.name], detail=detail)
         try:
             path.write_text(failure.traceback, encoding="utf-8")
-            return problem, patiently(lambda: self._artifacts.put(path), attempt.over)
-        except (Unavailable, OSError):
+            return problem, patiently(lambda: self._artifacts.put_for(dataset, path), attempt.over)
+        except (Unavailable, Erased, OSError):
             return problem, None  # what went wrong is known; the job need not fail again for the lines of it
 
 

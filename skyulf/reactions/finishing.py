@@ -17,11 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from skyulf.artifacts import ArtifactStore
+from skyulf.artifacts import DataStore
 from skyulf.commands.base import Command, Context
 from skyulf.commands.bus import CommandBus
 from skyulf.commands.job import ExplainModel, PackageModel
-from skyulf.errors import NotAllowed, SkyulfError, Unavailable
+from skyulf.errors import Erased, NotAllowed, SkyulfError, Unavailable
 from skyulf.events.base import Actor
 from skyulf.events.job import JobState
 from skyulf.events.log import EventLog
@@ -79,7 +79,7 @@ class Finisher:
         leases: Leases,
         training: Callable[[], bool],
         sandbox: SandboxServer,
-        artifacts: ArtifactStore,
+        artifacts: DataStore,
         scratch: Path,
     ) -> None:
         self._actor = Actor(id=name, kind="worker")
@@ -183,34 +183,40 @@ class Finisher:
         return True
 
     def _package(self, job_id: str, job: JobState, model: str) -> None:
+        dataset_id = job.created.dataset_id
+
         def told(copied: Copied, folder: Path) -> Command:
             return PackageModel(
                 id=job_id,
+                dataset_id=dataset_id,
                 attempt=job.attempt,
-                onnx=None if copied.reason else self._artifacts.put(folder / COPY),
+                onnx=None if copied.reason else self._artifacts.put_for(dataset_id, folder / COPY),
                 reason=copied.reason,
                 probe_rows=copied.probe_rows,
                 largest_difference=copied.largest_difference,
             )
 
         def not_told(reason: str) -> Command:
-            return PackageModel(id=job_id, attempt=job.attempt, onnx=None, reason=reason)
+            return PackageModel(id=job_id, dataset_id=dataset_id, attempt=job.attempt, onnx=None, reason=reason)
 
         self._do(job_id, job, model, make_copy, told, not_told)
 
     def _explain(self, job_id: str, job: JobState, model: str) -> None:
+        dataset_id = job.created.dataset_id
+
         def told(explained: Explained, folder: Path) -> Command:
             return ExplainModel(
                 id=job_id,
+                dataset_id=dataset_id,
                 attempt=job.attempt,
-                explanation=self._artifacts.put(folder / EXPLANATION),
+                explanation=self._artifacts.put_for(dataset_id, folder / EXPLANATION),
                 metric=explained.metric,
                 rows=explained.rows,
                 repeats=explained.repeats,
             )
 
         def not_told(reason: str) -> Command:
-            return ExplainModel(id=job_id, attempt=job.attempt, explanation=None, reason=reason)
+            return ExplainModel(id=job_id, dataset_id=dataset_id, attempt=job.attempt, explanation=None, reason=reason)
 
         self._do(job_id, job, model, explain_model, told, not_told)
 
@@ -228,6 +234,8 @@ class Finisher:
         try:
             result = self._in_sandbox(job, function, self._task(job, model, folder))
             self._report(not_told(result.reason) if isinstance(result, NotDone) else told(result, folder))
+        except Erased:
+            self._report(not_told("its dataset was erased"))
         except ChildCancelled:
             return
         except ChildDied:

@@ -5,12 +5,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from skyulf.artifacts import ArtifactStore, hexadecimal
+from skyulf.artifacts import ArtifactStore, DataStore, hexadecimal
 from skyulf.commands.base import Command
 from skyulf.commands.job import CompleteJob
 from skyulf.commands.reproduction import CompleteReproduction
 from skyulf.commands.scoring import CompleteScoring
-from skyulf.errors import AnotherContent, Damaged, NotFound
+from skyulf.errors import AnotherContent, Damaged, Erased, NotFound
 from skyulf.events.dataset import DatasetState, DatasetVersionAdded
 from skyulf.events.job import Asked, CandidateScore, JobCreated, JobState, ModelTrained
 from skyulf.events.log import EventLog
@@ -23,7 +23,7 @@ from skyulf.reactions.scorer import OUTPUT, ScoringResult, ScoringTask, score
 from skyulf.reactions.trainer import EVALUATION, MODEL, Task, Trained, train
 
 
-def kinds_of(log: EventLog, artifacts: ArtifactStore, threads: int) -> Callable[[JobState], Kind]:
+def kinds_of(log: EventLog, artifacts: DataStore, threads: int) -> Callable[[JobState], Kind]:
     """What tells of a job which kind it is; trainings have ``threads`` threads."""
     kinds: Mapping[type[Asked], Kind] = {
         JobCreated: Training(log, artifacts, threads),
@@ -39,7 +39,7 @@ class Training:
     name = "training"
     function = staticmethod(train)
 
-    def __init__(self, log: EventLog, artifacts: ArtifactStore, threads: int) -> None:
+    def __init__(self, log: EventLog, artifacts: DataStore, threads: int) -> None:
         self._log = log
         self._artifacts = artifacts
         self._threads = threads
@@ -56,11 +56,12 @@ class Training:
 
     def completed(self, attempt: Attempt, result: Trained, folder: Path) -> Command:
         """See `Kind.completed`."""
-        model = self._artifacts.put(folder / MODEL)
-        evaluation = self._artifacts.put(folder / EVALUATION)
         created = attempt.job.training
+        model = self._artifacts.put_for(created.dataset_id, folder / MODEL)
+        evaluation = self._artifacts.put_for(created.dataset_id, folder / EVALUATION)
         return CompleteJob(
             id=attempt.job_id,
+            dataset_id=created.dataset_id,
             attempt=attempt.number,
             model=model,
             evaluation=evaluation,
@@ -82,7 +83,7 @@ class Scoring:
     name = "scoring"
     function = staticmethod(score)
 
-    def __init__(self, log: EventLog, artifacts: ArtifactStore, threads: int) -> None:
+    def __init__(self, log: EventLog, artifacts: DataStore, threads: int) -> None:
         self._log = log
         self._artifacts = artifacts
         self._threads = threads
@@ -95,11 +96,12 @@ class Scoring:
         """See `Kind.task`."""
         created = attempt.job.created
         assert isinstance(created, ScoringCreated)
+        version = version_of(self._log, created)
         return ScoringTask(
             model=str(self._artifacts.path(created.target.artifact)),
             table=str(self._artifacts.path(created.dataset_artifact)),
             folder=str(folder),
-            columns=tuple(column.model_dump() for column in version_of(self._log, created).columns),
+            columns=tuple(column.model_dump() for column in version.columns),
             format=created.format,
             keep=created.keep,
         )
@@ -108,8 +110,9 @@ class Scoring:
         """See `Kind.completed`."""
         return CompleteScoring(
             id=attempt.job_id,
+            dataset_id=attempt.job.created.dataset_id,
             attempt=attempt.number,
-            output=self._artifacts.put(folder / OUTPUT),
+            output=self._artifacts.put_for(attempt.job.created.dataset_id, folder / OUTPUT),
             size=result.size,
             rows=result.rows,
             missing=result.missing,
@@ -138,11 +141,12 @@ class Reproduction:
         assert isinstance(asked, ReproductionCreated)
         job, trained = _trained(self._log, asked.job_id)
         created = job.training
+        version = version_of(self._log, created)
         table, found = self._table(created)
         model, no_model = self._model(trained.model)
         training = training_task(
             created,
-            version_of(self._log, created),
+            version,
             table,
             folder,
             threads=int(trained.environment.get("threads", self._threads)),
@@ -231,10 +235,12 @@ def training_task(
 
 
 def version_of(log: EventLog, created: Asked) -> DatasetVersionAdded:
-    """The version of a dataset that a job was made for."""
+    """The version of a dataset that a job was made for; raises `Erased`."""
     dataset: DatasetState | None = replay(created.dataset_id, None, events_of(log, created.dataset_id))
     if dataset is None:
         raise NotFound(f"there is no dataset {created.dataset_id}")
+    if dataset.erased:
+        raise Erased(f"{created.dataset_id} was erased")
     return dataset.versions[created.dataset_version - 1]
 
 

@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from skyulf.artifacts import ArtifactStore
+from skyulf.artifacts import DataStore
 from skyulf.commands.answers import Answer
 from skyulf.commands.base import Context
 from skyulf.commands.bus import CommandBus
@@ -20,6 +20,7 @@ from skyulf.commands.prediction_log import RecordPredictions
 from skyulf.errors import SkyulfError
 from skyulf.events.base import Actor
 from skyulf.events.deployment import DeploymentState, PredictionsForgotten, Target
+from skyulf.events.holdings import trained_on
 from skyulf.events.log import EventLog
 from skyulf.events.registry import decode, replay
 from skyulf.reactions.sandbox import Limits, SandboxError, SandboxServer
@@ -103,7 +104,7 @@ class PredictionLogger:
         log: EventLog,
         bus: CommandBus,
         sandbox: SandboxServer,
-        artifacts: ArtifactStore,
+        artifacts: DataStore,
         scratch: Path,
         added: Callable[[str], None],
     ) -> None:
@@ -172,7 +173,7 @@ class PredictionLogger:
             lost += written.lost
             if not written.rows:
                 return lost
-            artifact = self._artifacts.put(file)
+            artifact = self._keep(target, file)
         command = RecordPredictions(
             id=f"deployment-{name}",
             target=target,
@@ -188,6 +189,11 @@ class PredictionLogger:
         if not self._stopping:
             self._added(name)
         return 0
+
+    def _keep(self, target: Target, file: Path) -> str:
+        """Keep a part under the key of what the model was trained on: what callers send belongs to no dataset."""
+        dataset = trained_on(self._log, target)
+        return self._artifacts.put(file) if dataset is None else self._artifacts.put_for(dataset, file)
 
     def _tidy(self, stream: str, answer: Answer) -> None:
         """Remove what the log has forgotten; once in a process also what another may have been killed over."""

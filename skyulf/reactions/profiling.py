@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from skyulf.artifacts import ArtifactStore
+from skyulf.artifacts import DataStore
 from skyulf.commands.base import Context
 from skyulf.commands.bus import CommandBus
 from skyulf.commands.dataset import ProfileDataset
@@ -57,7 +57,7 @@ class ProfileService:
         log: EventLog,
         bus: CommandBus,
         sandbox: SandboxServer,
-        artifacts: ArtifactStore,
+        artifacts: DataStore,
         scratch: Path,
     ) -> None:
         self._actor = Actor(id=name, kind="service")
@@ -98,7 +98,7 @@ class ProfileService:
         with tempfile.TemporaryDirectory(prefix="profile-", dir=self._scratch) as folder:
             target = Path(folder) / "profile.json"
             profiled = self._asked.in_sandbox(profile_table, self._table(version), str(target))
-            digest = self._artifacts.put(target)
+            digest = self._artifacts.put_for(version.dataset_id, target)
         self._record(version, digest, profiled.sampled, profiled.warnings)
         return digest
 

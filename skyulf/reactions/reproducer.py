@@ -118,7 +118,8 @@ def _again(send: Callable[[Progress | Tried], None], task: ReproductionTask, fir
         if isinstance(message, Progress):
             send(Progress("repeat", COMPARED + message.fraction, _known(first)))
 
-    second, _ = fitted(said, task.training, 1 - COMPARED)
+    with needing_room():
+        second, _ = fitted(said, task.training, 1 - COMPARED)
     return second.fingerprint == first.fingerprint
 
 

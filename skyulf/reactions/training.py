@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from skyulf import logs
-from skyulf.artifacts import ArtifactStore
+from skyulf.artifacts import DataStore
 from skyulf.commands.bus import CommandBus
 from skyulf.errors import SkyulfError, Unavailable
 from skyulf.events.base import Recorded
@@ -59,7 +59,7 @@ class Worker:
         queue: JobQueue,
         leases: Leases,
         sandbox: SandboxServer,
-        artifacts: ArtifactStore,
+        artifacts: DataStore,
         scratch: Path,
         slots: int,
         threads: int,

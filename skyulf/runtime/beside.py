@@ -1,9 +1,8 @@
 """What is done beside running systems: looking at a log, filling an empty one, making tables, finding who serves."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -11,12 +10,20 @@ from skyulf.adapters.checkpoint_files import make_key, read_key
 from skyulf.adapters.data_dir import Owner
 from skyulf.adapters.sqlite_log import SqliteEventLog
 from skyulf.adapters.system import new_id, new_seed
-from skyulf.artifacts import ArtifactStore
+from skyulf.artifacts import ArtifactStore, DataStore
 from skyulf.errors import NotFound
 from skyulf.events.keys import PublicKey, SigningKey
 from skyulf.events.log import EventLog
 from skyulf.queries.audit import AuditService
-from skyulf.runtime.making import DATABASES, directory_of, in_postgres, make_artifacts, make_log, unknown
+from skyulf.runtime.making import (
+    DATABASES,
+    directory_of,
+    in_postgres,
+    make_artifacts,
+    make_log,
+    reading_artifacts,
+    unknown,
+)
 from skyulf.runtime.sealing import key_file, make_ledger, new_origin
 from skyulf.settings import Settings
 
@@ -49,10 +56,9 @@ def reading(settings: Settings) -> Iterator[tuple[EventLog, Callable[[], Artifac
         log = SqliteEventLog(directory.events, new_id, read_only=True)
     else:
         raise NotFound(f"{settings.data_dir} holds no events; name a directory with --data-dir")
-    try:
-        yield log, partial(make_artifacts, settings, directory, writing=False)
-    finally:
-        log.close()
+    with ExitStack() as opened:
+        opened.callback(log.close)
+        yield log, lambda: opened.enter_context(reading_artifacts(settings, directory))
 
 
 @contextmanager
@@ -102,7 +108,7 @@ def rotate_key(settings: Settings, output: Path | None) -> LogKey:
 
 
 @contextmanager
-def restoring(settings: Settings) -> Iterator[tuple[EventLog, ArtifactStore]]:
+def restoring(settings: Settings) -> Iterator[tuple[EventLog, DataStore]]:
     """The log and the artifacts of a data directory that is to be filled, owned meanwhile."""
     directory = directory_of(settings)
     directory.own()
@@ -111,7 +117,8 @@ def restoring(settings: Settings) -> Iterator[tuple[EventLog, ArtifactStore]]:
         if log.head() == 0:
             directory.forget_rows()
         try:
-            yield log, make_artifacts(settings, directory)
+            with closing(make_artifacts(settings, directory)) as artifacts:
+                yield log, artifacts
         finally:
             log.close()
     finally:

@@ -1,13 +1,16 @@
 """From settings to adapters: for each port what makes the one that the settings name, or refuses them by name."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from skyulf.adapters.artifact_keys import ArtifactKeys
 from skyulf.adapters.cached_artifacts import CachedArtifacts
 from skyulf.adapters.data_dir import DataDirectory
+from skyulf.adapters.encrypted_artifacts import EncryptedArtifacts
 from skyulf.adapters.leases import MemoryLeases
 from skyulf.adapters.local_artifacts import LocalArtifacts
 from skyulf.adapters.log_feed import LogFeed
@@ -19,7 +22,7 @@ from skyulf.adapters.sqlite_log import SqliteEventLog
 from skyulf.adapters.system import new_id, now
 from skyulf.adapters.unread import UnreadShelf, parking
 from skyulf.adapters.uri_sources import FileSource
-from skyulf.artifacts import ArtifactStore
+from skyulf.artifacts import ArtifactStore, DataStore
 from skyulf.errors import Damaged, Invalid, Misconfigured
 from skyulf.events.log import EventLog
 from skyulf.events.registry import EVOLVE
@@ -101,11 +104,40 @@ def make_progress_listener(settings: Settings, moved: Callable[[str, int], None]
     return ProgressListener(settings.database_url, moved)
 
 
-def make_artifacts(settings: Settings, directory: DataDirectory, writing: bool = True) -> ArtifactStore:
-    """The artifact store that ``SKYULF_ARTIFACTS_URL`` names; a folder by default.
+def make_artifacts(settings: Settings, directory: DataDirectory) -> DataStore:
+    """The artifact store that ``SKYULF_ARTIFACTS_URL`` names, a folder by default; what holds data is encrypted in it.
 
-    Raises `Misconfigured` for one that cannot be used, or not written when ``writing`` is wanted.
+    The keys are where the log is: in Postgres, else in a file that only its owner may read. Raises `Misconfigured` for
+    a store that cannot be used.
     """
+    if urlsplit(settings.artifacts_url).scheme == "memory":
+        return MemoryArtifacts()
+    store = make_objects(settings, directory, writing=True)
+    if in_postgres(settings):
+        keys = ArtifactKeys(settings.database_url)
+    else:
+        directory.keys.touch(0o600)
+        keys = ArtifactKeys(f"sqlite:///{directory.keys.absolute()}")
+    return EncryptedArtifacts(store, keys, lambda: directory.scratch / "decrypted")
+
+
+@contextmanager
+def reading_artifacts(settings: Settings, directory: DataDirectory) -> Iterator[ArtifactStore]:
+    """The store of `make_artifacts`, to be read beside the processes that write it."""
+    store = make_objects(settings, directory, writing=False)
+    if in_postgres(settings):
+        keys = ArtifactKeys(settings.database_url)
+    elif directory.keys.exists():
+        keys = ArtifactKeys(f"sqlite:///file:{directory.keys.absolute()}?mode=ro&uri=true", writing=False)
+    else:
+        yield store  # nothing in it was ever encrypted
+        return
+    with closing(EncryptedArtifacts(store, keys, lambda: directory.scratch / "decrypted")) as artifacts:
+        yield artifacts
+
+
+def make_objects(settings: Settings, directory: DataDirectory, writing: bool) -> ArtifactStore:
+    """What artifacts are stored in, encrypted or not; raises `Misconfigured`, too, where ``writing`` is refused."""
     url = urlsplit(settings.artifacts_url)
     match url.scheme:
         case "":

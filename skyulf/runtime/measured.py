@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from skyulf.adapters.cached_artifacts import CachedArtifacts
+from skyulf.adapters.encrypted_artifacts import EncryptedArtifacts
 from skyulf.metrics import gauges
 from skyulf.metrics.measured import Measures
 from skyulf.projections.projector import Projector
@@ -41,7 +42,8 @@ def measure(it: "Runtime", closing: "Callable[[Closable], object]") -> None:
             it.metrics.measure(None, slots_of(part, it.settings.worker_slots))
     if working:
         it.metrics.measure(None, lambda: gauges.of_working(working))
-    cache = it.__dict__.get("artifacts")  # only where this process has use of them
+    artifacts = it.__dict__.get("artifacts")  # only where this process has use of them
+    cache = artifacts.store if isinstance(artifacts, EncryptedArtifacts) else None
     if isinstance(cache, CachedArtifacts):
         limit = it.settings.artifact_cache_bytes
         it.metrics.measure(CACHE, lambda: gauges.of_cache(cache.size, limit, cache.requests))

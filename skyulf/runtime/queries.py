@@ -1,6 +1,6 @@
 """Everything that can be asked of the read side."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from skyulf.artifacts import ArtifactStore
 from skyulf.events.log import EventLog
@@ -14,6 +14,7 @@ from skyulf.queries.job import EvaluationService, JobRepository
 from skyulf.queries.lineage import LineageService
 from skyulf.queries.model import ModelRepository, ModelVersionRepository
 from skyulf.queries.parking import ParkingRepository
+from skyulf.queries.past import TimeTravel
 from skyulf.queries.pipeline import PipelineRepository
 from skyulf.queries.projection import ProjectionRepository
 from skyulf.queries.reaction import ReactionRepository
@@ -42,6 +43,29 @@ class Queries:
     history: HistoryService
     lineage: LineageService
     freshness: Freshness
+    travel: TimeTravel
+    as_of: int | None = None
+    """The position that things are shown as of; None is now."""
+
+    def at(self, position: int) -> "Queries":
+        """The same, of all that is shown as it was once the log had got to a position."""
+        past = self.travel.to(position)
+        return replace(
+            self,
+            as_of=position,
+            datasets=self.datasets.at(past),
+            dataset_versions=self.dataset_versions.at(past),
+            pipelines=self.pipelines.at(past),
+            jobs=self.jobs.at(past),
+            evaluations=self.evaluations.at(past),
+            trials=self.trials.at(past),
+            models=self.models.at(past),
+            model_versions=self.model_versions.at(past),
+            deployments=self.deployments.at(past),
+            prediction_logs=self.prediction_logs.at(past),
+            keys=self.keys.at(past),
+            lineage=self.lineage.at(past),
+        )
 
 
 def make_queries(
@@ -60,7 +84,7 @@ def make_queries(
         profiles=ProfileReader(artifacts),
         pipelines=pipelines,
         jobs=jobs,
-        evaluations=EvaluationService(jobs, artifacts),
+        evaluations=EvaluationService(jobs, datasets, artifacts),
         trials=TrialRepository(store),
         models=models,
         model_versions=versions,
@@ -73,4 +97,5 @@ def make_queries(
         history=HistoryService(log),
         lineage=LineageService(datasets, pipelines, jobs, models, versions, deployments),
         freshness=freshness,
+        travel=TimeTravel(log, store),
     )

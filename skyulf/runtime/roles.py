@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
 from skyulf.errors import Misconfigured, Unavailable
-from skyulf.projections import PROJECTIONS
+from skyulf.projections import ALL, PROJECTIONS
 from skyulf.runtime.making import in_postgres
 from skyulf.settings import Settings
 
@@ -118,7 +118,7 @@ def is_projected_by_others(it: "Runtime") -> Mapping[str, str]:
 def projects(it: "Runtime") -> Mapping[str, str]:
     """Tell whether this process projects, or another does, and what has no rows for this version's code yet."""
     building = ", ".join(it.projector.building())
-    told = {"projector": "working" if it.store.leads(PROJECTIONS) else "standing by"}
+    told = {"projector": "working" if it.store.leads(ALL) else "standing by"}
     return told | ({"building": building} if building else {})
 
 
@@ -147,11 +147,11 @@ ROLES: Mapping[str, Role] = {
             "all",
             holds=lambda it: (
                 it.sealer, it.queries, it.ingest, it.profiles, it.exports, it.predictions, it.prediction_log,
-                it.projector, it.worker, it.finisher, it.relay,
+                it.projector, it.worker, it.finisher, it.eraser, it.relay,
             ),
             starts=lambda it: (
-                it.keyring, it.sandbox, it.prediction_log, it.projector, it.worker, it.finisher, it.relay, it.progress,
-                it.sealer,
+                it.keyring, it.sandbox, it.prediction_log, it.projector, it.worker, it.finisher, it.eraser, it.relay,
+                it.progress, it.sealer,
             ),
             checks=(reaches_log, is_projected),
             needs=(),
@@ -162,8 +162,9 @@ ROLES: Mapping[str, Role] = {
             "api",
             holds=lambda it: (
                 it.queries, it.bus, it.ingest, it.profiles, it.exports, it.predictions, it.prediction_log, it.projector,
+                it.eraser,
             ),
-            starts=lambda it: (it.keyring, it.sandbox, it.prediction_log, it.progress),
+            starts=lambda it: (it.keyring, it.sandbox, it.prediction_log, it.eraser, it.progress),
             checks=(reaches_log, is_projected_by_others),
             needs=(needs_postgres, needs_shared_artifacts),
             files=True,

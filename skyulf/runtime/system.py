@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from skyulf.adapters.job_queue import RowsJobQueue
 from skyulf.adapters.system import new_id, new_secret, now
 from skyulf.adapters.unfinished_jobs import RowsUnfinishedJobs
-from skyulf.artifacts import ArtifactStore
+from skyulf.artifacts import DataStore
 from skyulf.commands import COMMANDS
 from skyulf.commands.bus import CommandBus
 from skyulf.errors import Misconfigured, Unavailable
@@ -20,7 +20,7 @@ from skyulf.events.ledger_store import LedgerStore
 from skyulf.events.log import EventLog
 from skyulf.ingest.service import IngestService
 from skyulf.metrics import Metrics
-from skyulf.projections import PROJECTIONS
+from skyulf.projections import ALL
 from skyulf.projections.projector import Projector
 from skyulf.projections.store import ReadStore
 from skyulf.queries.access import Keyring
@@ -29,7 +29,11 @@ from skyulf.queries.freshness import Freshness
 from skyulf.queries.job import JobRepository
 from skyulf.queries.projection import ProjectionRepository
 from skyulf.queries.queue import QueueLimit
+from skyulf.queries.report.facts import FactsOfModels
+from skyulf.queries.report.service import ReportService
+from skyulf.reactions.collecting import Collector
 from skyulf.reactions.drift_watch import DriftWatch
+from skyulf.reactions.erasure import Eraser
 from skyulf.reactions.exporting import ExportService
 from skyulf.reactions.finishing import Finisher
 from skyulf.reactions.leases import Leases
@@ -184,7 +188,7 @@ class Runtime:
     @cached_property
     def projector(self) -> Projector:
         """What keeps the read models up with the log, here or, where it is not started, in another process."""
-        projector = Projector(self.log, self.store, PROJECTIONS, self.settings.rebuilds_at_once)
+        projector = Projector(self.log, self.store, ALL, self.settings.rebuilds_at_once)
         projector.on_advance(self.freshness.moved)
         if (teller := make_progress_teller(self.settings)) is not None:
             projector.on_advance(self._closing(teller).moved)
@@ -197,9 +201,9 @@ class Runtime:
         return listener and self._closing(listener)
 
     @cached_property
-    def artifacts(self) -> ArtifactStore:
+    def artifacts(self) -> DataStore:
         """Tables, models and evaluations."""
-        return make_artifacts(self.settings, self.directory)
+        return self._closing(make_artifacts(self.settings, self.directory))
 
     @cached_property
     def ledger(self) -> LedgerStore:
@@ -215,6 +219,12 @@ class Runtime:
     def queries(self) -> Queries:
         """All that can be asked."""
         return make_queries(self.log, self.store, self.artifacts, self.projections, self.freshness)
+
+    @cached_property
+    def reports(self) -> ReportService:
+        """What is known of a model, for an auditor."""
+        facts = FactsOfModels(self.log, self.artifacts, self.queries.history)
+        return ReportService(facts, self.audit, version("skyulf"))
 
     # The write side, and what crashes or blocks
 
@@ -340,6 +350,26 @@ class Runtime:
         )
         self._stops.append(finisher.stop)
         return finisher
+
+    @cached_property
+    def collector(self) -> Collector:
+        """What removes files that no event names."""
+        return Collector(self.log, self.artifacts, now)
+
+    @cached_property
+    def eraser(self) -> Eraser:
+        """What makes an end of data that was erased."""
+        bus, artifacts, leases, predictions = self.bus, self.artifacts, self.leases, self.predictions
+        return self._closing(
+            Eraser(
+                name=f"eraser-{new_id()}",
+                log=self.log,
+                bus=bus,
+                leases=leases,
+                artifacts=artifacts,
+                let_go=predictions.let_go,
+            )
+        )
 
     @cached_property
     def relay(self) -> Relay | None:

@@ -41,6 +41,10 @@ class LoadedCopies:
         self._loads.move_to_end(digest)
         return load.result()
 
+    def let_go(self, digest: str) -> None:
+        """Forget a loaded copy."""
+        self._loads.pop(digest, None)
+
     async def get(self, digest: str, target: Target) -> "LoadedCopy | None":
         """The copy of what a deployment serves, loaded in a thread if it is not yet; None where it cannot be."""
         load = self._loads.get(digest)

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections import OrderedDict
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import NamedTuple
@@ -123,6 +124,12 @@ class PredictionService:
             if len(self._paths) > PATHS_KEPT:
                 self._paths.popitem(last=False)
         return path
+
+    def let_go(self, artifacts: Collection[str]) -> None:
+        """Answer no more by what was loaded of these, whose data was erased; may be called from any thread."""
+        for artifact in artifacts:
+            self._copies.let_go(artifact)
+            self._paths.pop(artifact, None)
 
     async def warm(self) -> None:
         """Have a child ready before the first prediction is asked for."""

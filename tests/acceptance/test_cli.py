@@ -306,6 +306,17 @@ def test_what_there_is_can_be_listed_and_shown(copied: System) -> None:
     assert version["metrics"]["accuracy"] > 0.9
 
 
+def test_what_there_was_can_be_listed_and_shown(copied: System) -> None:
+    where = ("--data-dir", copied.data_dir)
+    began = answered("jobs", "list", *where)["items"][0]["started_at"]
+    running = answered("jobs", "list", "--status", "running", "--as-of", began, *where)["items"]
+    assert [job["attempt"] for job in running] == [1]
+    asked = skyulf("jobs", "show", running[0]["id"][-8:], "--as-of", began, *where)
+    assert (asked.returncode, "attempt 1" in asked.stdout, "accuracy" in asked.stdout) == (0, True, False), asked.stderr
+    refused = skyulf("models", "list", "--as-of", "soon", *where)
+    assert (refused.returncode, "neither a position nor a time" in refused.stderr) == (1, True), refused.stderr
+
+
 def test_history_and_lineage_are_shown_beside_a_server_and_without_one(copied: System) -> None:
     for beside in (False, True):
         if beside:
@@ -550,7 +561,7 @@ def test_projections_are_rebuilt_beside_a_server(copied: System) -> None:
     jobs = copied.start().get("/v1/jobs")
     done = skyulf("projections", "rebuild", "--data-dir", copied.data_dir)
     assert done.returncode == 0, done.stderr
-    assert "Rebuilt 10 projections" in done.stdout
+    assert "Rebuilt 21 projections" in done.stdout
     assert copied.get("/v1/jobs") == jobs
     assert "live" in skyulf("projections", "list", "--data-dir", copied.data_dir).stdout
 

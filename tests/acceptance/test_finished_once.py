@@ -2,8 +2,9 @@
 
 from system import QUICK, System, kinds
 
-from skyulf.adapters.local_artifacts import LocalArtifacts
 from skyulf.core.scorer import Scorer
+from skyulf.runtime import reading
+from skyulf.settings import Settings
 
 FINISHED = ["ModelTrained", "ModelPackaged", "ModelExplained"]
 
@@ -24,7 +25,8 @@ def test_a_trained_model_is_finished_exactly_once_though_its_server_was_killed(s
     digest = shown["onnx"]["digest"]
     assert shown["onnx"]["reason"] is None
     assert shown["onnx"]["largest_difference"] < 1e-9
-    copy = Scorer(LocalArtifacts(served.data_dir / "artifacts").read(digest))
+    with reading(Settings(data_dir=served.data_dir)) as (_, artifacts):
+        copy = Scorer(artifacts().read(digest))
     assert copy.model == served.stream(job)[-3]["data"]["model"]
 
     evaluation = served.get(f"/v1/jobs/{job}/evaluation")

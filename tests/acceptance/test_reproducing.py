@@ -6,7 +6,7 @@ from pathlib import Path
 from command_line import skyulf
 from system import System, forest, kinds
 
-TREES = 700
+TREES = 500
 
 
 def table_of(system: System, job: str) -> Path:

@@ -191,8 +191,15 @@ def test_long_and_many_faults_are_cut(client: Client) -> None:
         "min_position=-1",
         "min_position=x",
         "min_position=9223372036854775808",
-        "as_of=1",
-        "as_of=2026-03-03T00:00:00Z",
+        "as_of=9223372036854775808",
+        "as_of=-1",
+        "as_of=",
+        "as_of=yesterday",
+        "as_of=2026-03-03",
+        "as_of=2026-03-03T00:00:00",
+        "as_of=2026-02-30T00:00:00Z",
+        "as_of=0001-01-01T00:00:00%2B14:00",
+        "as_of=1970-01-01T00:00:00Z",
     ],
 )
 def test_queries_that_cannot_be(client: Client, query: str) -> None:
@@ -219,7 +226,6 @@ def test_a_query_parameter_that_there_is_not(client: Client, path: str) -> None:
     wanted = [each["name"] for each in told["get"].get("parameters", ()) if each["in"] == "query"]
     message = problem["errors"][0]["message"]
     assert all(name in message for name in wanted)
-    assert "as_of" not in message
     assert "failed" not in problem["detail"]
 
 

@@ -16,7 +16,7 @@ from skyulf.adapters.local_artifacts import LocalArtifacts
 from skyulf.adapters.memory_artifacts import MemoryArtifacts
 from skyulf.adapters.s3_artifacts import open_s3
 from skyulf.artifacts import ArtifactStore
-from skyulf.errors import Damaged, Invalid, NotFound
+from skyulf.errors import AnotherContent, Invalid, NotFound
 
 ADAPTERS = ("memory", "local", "s3", "cached s3")
 
@@ -185,8 +185,9 @@ def test_damage_is_seen_and_nothing_of_it_given(opened: Opened, file_of: FileOf,
     target = tmp_path / "target"
     store = opened.again()
     for ask in (store.path, store.read, lambda it: store.copy(it, target)):
-        with pytest.raises(Damaged, match=digest):
+        with pytest.raises(AnotherContent, match=digest) as raised:
             ask(digest)
+        assert raised.value.found == f"sha256:{hashlib.sha256(other).hexdigest()}"
     assert not target.exists()
 
 

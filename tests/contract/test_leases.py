@@ -16,6 +16,7 @@ from skyulf.adapters.postgres_schema import migrate
 from skyulf.adapters.read_store import SqlReadStore
 from skyulf.errors import Damaged, Misconfigured
 from skyulf.projections.job import JOBS
+from skyulf.projections.past import history_of
 from skyulf.reactions.leases import Leases, Work
 
 SECONDS = 1.5
@@ -214,7 +215,9 @@ class TestTheRoleOfTheApplication:
 def filled(url: str) -> int:
     """Begin to build read models, as a server does; the number of the build."""
     with closing(SqlReadStore(url)) as store:
+        history = store.create_build(history_of(JOBS))
         build = store.create_build(JOBS)
+        assert history.number == build.number
         with store.transaction() as transaction:
             transaction.batch(JOBS, build.number).advance(7)
         return build.number

@@ -7,7 +7,6 @@ import hashlib
 import json
 import sys
 from pathlib import Path
-from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -32,7 +31,15 @@ from builders import (
 from skyulf.events import cloudevents
 from skyulf.events.access import CommandsDenied, Denial, KeyIssued, KeyRevoked, RoleGranted, RoleRevoked
 from skyulf.events.base import DomainEvent
-from skyulf.events.dataset import DatasetCreated, DatasetProfiled, DatasetVersionAdded, Source, Suspicion
+from skyulf.events.dataset import (
+    DatasetCreated,
+    DatasetErased,
+    DatasetErasureFinished,
+    DatasetProfiled,
+    DatasetVersionAdded,
+    Source,
+    Suspicion,
+)
 from skyulf.events.deployment import (
     ColumnDrift,
     DeploymentCreated,
@@ -62,6 +69,7 @@ from skyulf.events.model import ModelAliasRemoved, ModelAliasSet, ModelVersionRe
 from skyulf.events.pipeline import PipelineArchived, PipelineCreated, PipelineRevised
 from skyulf.events.projection import ParkedEventPurged
 from skyulf.events.registry import EVENTS
+from skyulf.events.schemas import without_prose
 
 EXAMPLES: dict[str, list[DomainEvent]] = {
     "dataset-1": [
@@ -90,6 +98,8 @@ EXAMPLES: dict[str, list[DomainEvent]] = {
             sampled=100,
             warnings=(Suspicion(rule="duplicate", columns=("x", "z")),),
         ),
+        DatasetErased(artifacts=("sha256:bb", "sha256:cc"), models=(target(1),), deployments=("shop",)),
+        DatasetErasureFinished(artifacts=("sha256:bb",), shared=("sha256:cc",)),
     ],
     "pipeline-1": [
         PipelineCreated(name="flowers", spec=SPEC),
@@ -182,21 +192,6 @@ def shape(cls: type[DomainEvent]) -> str:
     """SHA-256 over the event's JSON schema, prose left out."""
     text = json.dumps(without_prose(cls.model_json_schema()), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def without_prose(schema: Any) -> Any:
-    """The schema without titles and descriptions; fields that are called so are kept."""
-    if isinstance(schema, list):
-        return [without_prose(part) for part in schema]
-    if not isinstance(schema, dict):
-        return schema
-    kept = {}
-    for key, part in schema.items():
-        if key in ("properties", "$defs"):
-            kept[key] = {name: without_prose(field) for name, field in part.items()}
-        elif key not in ("title", "description"):
-            kept[key] = without_prose(part)
-    return kept
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ from skyulf.events.base import Recorded
 from skyulf.events.job import JobProgressed, JobReclaimed, JobStarted
 from skyulf.metrics import Metrics, gauges, measured
 from skyulf.metrics.counted import Durations
-from skyulf.projections import PROJECTIONS
+from skyulf.projections import ALL
 from skyulf.projections.projector import Projector
 from skyulf.projections.store import ParkedMessage
 
@@ -127,7 +127,7 @@ class System:
     def __init__(self) -> None:
         self.log = MemoryEventLog(new_id)
         self.store = MemoryReadStore()
-        self.projector = Projector(self.log, self.store, PROJECTIONS)
+        self.projector = Projector(self.log, self.store, ALL)
         self.projector.prepare()
 
     def rows(self) -> dict[str, dict[str, float]]:

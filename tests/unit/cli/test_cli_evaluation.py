@@ -5,7 +5,8 @@ from typing import Any
 
 from rich.console import Console
 
-from skyulf.cli.evaluation_view import part_name, shown
+from skyulf.cli.evaluation_view import shown
+from skyulf.core.part_names import part_name
 
 EVALUATION: dict[str, Any] = {
     "thresholds": {

@@ -78,6 +78,14 @@ def test_what_was_sent_is_in_what_is_read_after_it() -> None:
     ]
 
 
+def test_all_that_is_read_is_as_of_the_moment_that_was_asked_for() -> None:
+    client = FakeClient()
+    looking = Reader(client, 7, "2026-03-03T09:00:00Z")  # type: ignore[arg-type]
+    assert looking.id_of("datasets", "irises") == FIRST
+    looking.get("jobs", dataset_id=FIRST)
+    assert [params["as_of"] for _, params in client.asked] == ["2026-03-03T09:00:00Z"] * 2
+
+
 @pytest.mark.parametrize(
     ("length", "words"),
     [

@@ -125,7 +125,7 @@ def test_a_model_that_was_chosen_among_candidates_is_chosen_again(folder: Path) 
 
 
 def tuned(**more: Any) -> Any:
-    search = {"trials": 6, "cv": 3, "space": {"model.C": {"low": 0.001, "high": 100, "log": True}}, **more}
+    search = {"trials": 4, "cv": 2, "space": {"model.C": {"low": 0.001, "high": 100, "log": True}}, **more}
     return spec(FULL, LOGISTIC, tuning={"strategy": "random", **search})
 
 
@@ -135,7 +135,7 @@ def test_a_tuned_model_is_tuned_again(folder: Path) -> None:
     tried: list[Any] = []
     found = reproduce(tried.append, again(training, trained))
     assert (found.verdict, found.fingerprint) == ("identical", trained.fingerprint)
-    assert sum(isinstance(message, Tried) for message in tried) == 6
+    assert sum(isinstance(message, Tried) for message in tried) == 4
     assert "optuna" in {fact["name"] for fact in found.facts}, "what proposes trials has a part in it"
 
 

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from skyulf.commands import COMMANDS
 from skyulf.commands.access import GrantRole, IssueKey, RecordDenials, RevokeKey, RevokeRole
 from skyulf.commands.base import Command, Streams
-from skyulf.commands.dataset import AddDatasetVersion, CreateDataset, ProfileDataset
+from skyulf.commands.dataset import AddDatasetVersion, CreateDataset, EraseDataset, FinishErasure, ProfileDataset
 from skyulf.commands.deployment import Deploy, RetireDeployment, RollBackDeployment
 from skyulf.commands.drift import AcknowledgeDrift, TellDrift
 from skyulf.commands.job import (
@@ -123,6 +123,10 @@ def command(historian: Historian, step: Step) -> Command:
         "profile": lambda: ProfileDataset(
             id=f"dataset-{which}", dataset_version=more, profile=f"sha256:profile-{more}", sampled=10
         ),
+        "erase": lambda: EraseDataset(
+            id=f"dataset-{which}", artifacts=("sha256:table",), models=(target(),), deployments=("shop",)
+        ),
+        "erased": lambda: FinishErasure(id=f"dataset-{which}", artifacts=("sha256:table",), shared=()),
         "pipeline": lambda: CreatePipeline(id=f"pipeline-{which}", name=f"flow {more}", spec=spec),
         "revise": lambda: RevisePipeline(id=f"pipeline-{which}", name=f"flow {more}", spec=spec),
         "archive": lambda: ArchivePipeline(id=f"pipeline-{which}"),
@@ -193,7 +197,21 @@ def command(historian: Historian, step: Step) -> Command:
 ONCE = ["dataset", "pipeline", "job", "key"]
 OFTEN = ["start", "progress", "tried", "complete", "package", "explain", "fail", "reclaim", "retry", "deploy", "alias"]
 KEYS = ["lock", "grant", "ungrant", "deny", "log", "logged", "drift", "seen"]
-RARELY = ["data", "profile", "revise", "archive", "cancel", "stopped", "unalias", "retire", "back", "undeploy", *KEYS]
+RARELY = [
+    "data",
+    "profile",
+    "revise",
+    "archive",
+    "cancel",
+    "stopped",
+    "unalias",
+    "retire",
+    "back",
+    "undeploy",
+    *KEYS,
+    "erase",
+    "erased",
+]
 
 PRELUDE: list[Step] = [(what, which, 1) for which in (1, 2, 3) for what in ONCE]
 
@@ -203,6 +221,7 @@ STEPS = st.lists(st.tuples(st.sampled_from(OFTEN * 2 + RARELY), st.integers(1, 3
 FULL: list[Step] = [
     *PRELUDE,
     *[("data", 1, 0), ("profile", 1, 2)],
+    *[("erase", 2, 0), ("erased", 2, 0)],
     ("revise", 1, 3),
     ("archive", 2, 0),
     *[("start", 1, 1), ("progress", 1, 3), ("tried", 1, 2), ("complete", 1, 1), ("package", 1, 3), ("explain", 1, 3)],

@@ -18,6 +18,7 @@ from skyulf.events.projection import ParkedEventPurged
 from skyulf.events.registry import EVENTS
 from skyulf.projections import parking
 from skyulf.projections.base import Projection
+from skyulf.projections.past import history_of
 from skyulf.projections.projector import Projector
 from skyulf.projections.store import Parked, ReadStore
 
@@ -235,6 +236,18 @@ class TestPurging:
         other = MemoryReadStore()
         brought_up(memory_log, other, [tallies])
         assert names_of(other, tallies) == names_of(store, tallies)
+
+    def test_its_history_leaves_it_out_too(
+        self, poisoned: Projector, memory_log: MemoryEventLog, store: ReadStore, tallies: Projection[Tally]
+    ) -> None:
+        history = history_of(tallies)
+        made = brought_up(memory_log, store, [tallies, history])
+        assert [each.position for each in store.parked(history)] == [3, 4, 5]
+        self.purge(memory_log)
+        made.catch_up()
+        assert (store.parked(history), store.skipped(history)) == ((), (3,))
+        made.rebuild(history.name)
+        assert store.skipped(history) == (3,)
 
     def test_another_projection_folds_it(
         self, poisoned: Projector, memory_log: MemoryEventLog, tallies: Projection[Tally], folding: Folding

@@ -214,10 +214,10 @@ class TestFollowing:
         store = MemoryReadStore()
         transaction, faults = store.transaction, iter([OSError("disk full"), OSError("disk full")])
 
-        def failing() -> Any:
+        def failing(**options: bool) -> Any:
             for fault in faults:
                 raise fault
-            return transaction()
+            return transaction(**options)
 
         monkeypatch.setattr(store, "transaction", failing)
         made = Projector(memory_log, store, [tallies])

@@ -226,7 +226,7 @@ class TestSeveralAtOnce:
 
         folding.at_each = ask_for_the_other
         made.rebuild(first.name)
-        made._fill([first.name, second.name], lambda: None)
+        made.rebuild(second.name)
         assert [build.number for each in projections for build in store.builds(each.name)] == [2, 2]
 
     def test_two_that_are_apart_go_on_together(self, counted_log: CountedLog, folding: Folding) -> None:

@@ -72,6 +72,9 @@ class Child:
     def prepare(self, *_: Any) -> None:
         pass
 
+    def close(self) -> None:
+        """Nothing to give back."""
+
     def kill(self) -> None:
         self.ended.set()
 

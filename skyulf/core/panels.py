@@ -1,19 +1,13 @@
-"""The pictures of an evaluation: confusion matrix and curves, or predictions and residuals; importance; slices."""
+"""What is drawn of an evaluation, panel by panel: confusion matrix, curves, residuals, importance, slices."""
 
-import os
-import warnings
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, Literal
 
-import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
-from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
-from skyulf.cli.evaluation_view import part_name
+from skyulf.core.part_names import part_name
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Colours that people who see colours differently can tell apart (Okabe and Ito 2008)."""
@@ -22,88 +16,22 @@ QUIET = "#8C8C8C"
 
 LARGE, TITLE, MIDDLE, SMALL, TINY = 16, 13, 11.5, 10.5, 9
 
-HEAD = 0.8
-"""Inches above the panels, for the titles."""
-
-DPI = 150
-
 COUNTED = 12
 """Classes up to which each cell of a confusion matrix says its count."""
 
 NAMED = 30
 """Classes up to which the axes of a confusion matrix are labelled."""
 
-BARS = 15
-"""Columns, the most important ones, whose importance is shown."""
-
 LONGEST = 18
 """Signs of a label that are shown."""
-
-SLICED = 4
-"""Columns by which slices are shown."""
 
 Curve = Mapping[str, Any]
 Place = Literal["lower right", "lower left"]
 AREAS = {"roc": "roc_auc", "precision_recall": "average_precision"}
 
 
-def draw(evaluation: Mapping[str, Any], title: str, subtitle: str) -> Figure:
-    """Draw an evaluation as ``GET /v1/jobs/{id}/evaluation`` gives it."""
-    classes = "confusion_matrix" in evaluation
-    places: list[Any] = [["matrix", "roc"], ["recall", "calibration"]] if classes else [["predicted", "residuals"]]
-    heights = [4.9] * len(places) if classes else [5.4]
-    bars = (evaluation.get("importance") or [])[:BARS]
-    if bars:
-        places.append(["importance", "importance"])
-        heights.append(1.1 + 0.26 * len(bars))
-    sliced = (evaluation.get("slices") or [])[:SLICED]
-    for at, one in enumerate(sliced):
-        places.append([f"slices {at}"] * 2)
-        heights.append(1.1 + 0.26 * len(one["parts"]))
-    figure = Figure(figsize=(12, HEAD + sum(heights)), layout="constrained")
-    panels = figure.subplot_mosaic(places, height_ratios=heights)
-    if classes:
-        curves = evaluation.get("curves") or []
-        _confusion(panels["matrix"], evaluation["confusion_matrix"], evaluation["labels"])
-        _roc(panels["roc"], curves)
-        _precision_recall(panels["recall"], curves)
-        _calibration(panels["calibration"], curves)
-    else:
-        _actual_by_predicted(panels["predicted"], evaluation.get("actual_by_predicted") or [])
-        _residuals(panels["residuals"], evaluation["residuals"])
-    if bars:
-        _importance(panels["importance"], bars, evaluation["importance_of"]["metric"])
-    for at, one in enumerate(sliced):
-        _slices(panels[f"slices {at}"], one, "accuracy" if classes else "mae")
-    _entitle(figure, title, subtitle)
-    return figure
-
-
-def _entitle(figure: Figure, title: str, subtitle: str) -> None:
-    """Write two lines above everything, in room that is kept for them."""
-    inch = 1 / figure.get_figheight()
-    engine = figure.get_layout_engine()
-    assert isinstance(engine, ConstrainedLayoutEngine)
-    engine.set(rect=(0, 0, 1, 1 - HEAD * inch), h_pad=0.1, w_pad=0.12, hspace=0.03, wspace=0.04)
-    for text, below, size, weight in ((title, 0.32, LARGE, "bold"), (subtitle, 0.63, MIDDLE, "normal")):
-        figure.text(0.012, 1 - below * inch, text, fontsize=size, fontweight=weight, va="center", parse_math=False)
-
-
-def save(figure: Figure, file: Path) -> None:
-    """Write a figure as PNG or SVG, by the file's name; an older file is replaced once the new one is whole."""
-    kind = file.suffix.lower().removeprefix(".")
-    part = file.with_name(f".{file.name}.{os.getpid()}")
-    metadata = {"Date": None} if kind == "svg" else {}
-    try:
-        with mpl.rc_context({"svg.hashsalt": "skyulf"}), warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="Glyph .* missing")  # a box stands for it
-            figure.savefig(part, format=kind, dpi=DPI, metadata=metadata)
-        part.replace(file)
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def _confusion(axes: Axes, counts: Sequence[Sequence[int]], labels: Sequence[Any]) -> None:
+def confusion(axes: Axes, counts: Sequence[Sequence[int]], labels: Sequence[Any]) -> None:
+    """How the classes were told apart: each cell with its share of the actual class."""
     shares = [[cell / max(sum(row), 1) for cell in row] for row in counts]
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     _name(axes, "Confusion matrix", "predicted", "actual", "shares of each actual class")
@@ -125,7 +53,8 @@ def _confusion(axes: Axes, counts: Sequence[Sequence[int]], labels: Sequence[Any
             axes.text(column, row, words, ha="center", va="center", color=colour, fontsize=SMALL if many <= 8 else TINY)
 
 
-def _roc(axes: Axes, curves: Sequence[Curve]) -> None:
+def roc(axes: Axes, curves: Sequence[Curve]) -> None:
+    """The true positive rate by the false one, a line for each class."""
     _square(axes, "ROC", "false positive rate", "true positive rate")
     axes.plot([0, 1], [0, 1], color=QUIET, linestyle=":", linewidth=1)
     for curve, style in styled(curves, "roc"):
@@ -133,7 +62,8 @@ def _roc(axes: Axes, curves: Sequence[Curve]) -> None:
     _legend(axes, curves, "roc", "lower right", "area")
 
 
-def _precision_recall(axes: Axes, curves: Sequence[Curve]) -> None:
+def precision_recall(axes: Axes, curves: Sequence[Curve]) -> None:
+    """Precision by recall, a line for each class."""
     _square(axes, "Precision and recall", "recall", "precision")
     for curve, style in styled(curves, "precision_recall"):
         shown = curve["precision_recall"]
@@ -141,7 +71,8 @@ def _precision_recall(axes: Axes, curves: Sequence[Curve]) -> None:
     _legend(axes, curves, "precision_recall", "lower left", "average precision")
 
 
-def _calibration(axes: Axes, curves: Sequence[Curve]) -> None:
+def calibration(axes: Axes, curves: Sequence[Curve]) -> None:
+    """The observed share by the predicted probability, a line for each class."""
     _square(axes, "Calibration", "predicted probability", "observed share", "larger dots stand for more rows")
     axes.plot([0, 1], [0, 1], color=QUIET, linestyle=":", linewidth=1)
     for curve, style in styled(curves, "calibration"):
@@ -175,7 +106,8 @@ def styled(curves: Sequence[Curve], part: str) -> list[tuple[Curve, dict[str, An
     return drawn
 
 
-def _actual_by_predicted(axes: Axes, groups: Sequence[Mapping[str, Any]]) -> None:
+def actual_by_predicted(axes: Axes, groups: Sequence[Mapping[str, Any]]) -> None:
+    """True values by predictions: mean, median, and where eight of ten rows are."""
     _name(axes, "Predicted and actual", "predicted", "actual")
     if not groups:
         _nothing(axes)
@@ -193,7 +125,8 @@ def _actual_by_predicted(axes: Axes, groups: Sequence[Mapping[str, Any]]) -> Non
     axes.legend(loc="upper left", fontsize=SMALL, frameon=False)
 
 
-def _residuals(axes: Axes, residuals: Mapping[str, Any]) -> None:
+def residuals(axes: Axes, residuals: Mapping[str, Any]) -> None:
+    """How far predictions are off: a histogram, with quantiles."""
     _name(axes, "Residuals", "actual minus predicted", "rows")
     histogram = residuals.get("histogram") or {"edges": [], "counts": []}
     edges, counts = histogram["edges"], histogram["counts"]
@@ -216,7 +149,8 @@ def _residuals(axes: Axes, residuals: Mapping[str, Any]) -> None:
     axes.legend(loc="upper right", fontsize=SMALL, framealpha=0.9, edgecolor="none")
 
 
-def _importance(axes: Axes, bars: Sequence[Mapping[str, Any]], metric: str) -> None:
+def importance(axes: Axes, bars: Sequence[Mapping[str, Any]], metric: str) -> None:
+    """How much worse it gets when a column is shuffled, a bar for each column."""
     _name(axes, "Importance of columns", f"{metric} grows by", "", "when the column is shuffled; mean and spread")
     places = range(len(bars))
     means = [bar["mean"] or 0.0 for bar in bars]
@@ -226,7 +160,8 @@ def _importance(axes: Axes, bars: Sequence[Mapping[str, Any]], metric: str) -> N
     axes.grid(visible=False, axis="y")
 
 
-def _slices(axes: Axes, sliced: Mapping[str, Any], metric: str) -> None:
+def slices(axes: Axes, sliced: Mapping[str, Any], metric: str) -> None:
+    """A metric of parts of the rows, a bar for each."""
     _name(
         axes, f"By {short(sliced['column'], 2 * LONGEST)}", metric, "", "of the rows held out; pale where rows are few"
     )

@@ -26,6 +26,7 @@ from api.routes import (
     history,
     job,
     model,
+    parking,
     pipeline,
     profile,
     projection,
@@ -88,7 +89,7 @@ def create_app(runtime: Runtime, *, guarded: bool = True) -> App:
     app.state.tail = EventTail(runtime.log, stream.server_sent)
     # A request is held against one router after the other: jobs are what is sent most.
     things = (job, attribution, access, dataset, profile, pipeline, model, export, deployment, drift, webhook)
-    for noun in (*things, stream, audit, report, history, projection, artifact, *PROBES):
+    for noun in (*things, stream, audit, report, history, parking, projection, artifact, *PROBES):
         app.include_router(noun.routes)
     problems.install(app)
     settings = runtime.settings

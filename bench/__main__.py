@@ -19,6 +19,7 @@ BENCHES = {
     "following": "what followers miss of 16 writers on Postgres, some of them killed",
     "rebuild": "read models from 10,000 and 1,000,000 events, SQLite",
     "catchup": "read models from 10,000 and 1,000,000 events, Postgres, beside the library's runner",
+    "rebuilding": "jobs rebuilt from 10,000 and 1,000,000 events, Postgres, under 50 reads a second",
     "training": "training through the whole system",
     "tuning": "fifty trials beside Optuna driven by hand",
     "predict": "predictions over HTTP",
@@ -39,8 +40,8 @@ BENCHES = {
 }
 """Every benchmark: the module under bench/ whose ``run()`` answers a report, and what it measures."""
 
-LONG = frozenset({"chaos", "gigabyte", "soak"})
-"""Those that take many minutes each, and are run only when they are named."""
+LONG = frozenset({"chaos", "gigabyte", "rebuilding", "soak"})
+"""Those that take minutes each, and are run only when they are named."""
 
 WIDTH = 150
 """Columns of a report that goes into a file or a pipe."""

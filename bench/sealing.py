@@ -15,7 +15,7 @@ from skyulf.adapters.ledger_store import SqlLedgerStore
 from skyulf.adapters.sqlite_log import SqliteEventLog
 from skyulf.adapters.system import new_id, new_seed, now
 from skyulf.commands.bus import CommandBus
-from skyulf.events.checkpoints import SigningKey
+from skyulf.events.keys import SigningKey
 from skyulf.events.ledger import canonical
 from skyulf.events.log import EventLog
 from skyulf.queries.audit import AuditService

@@ -55,12 +55,17 @@ class Settings(BaseSettings):
     position_seconds: Annotated[float, Field(gt=0)] = 5.0
     """How long a query waits for ``min_position`` before it answers 503."""
 
+    rebuilds_at_once: Annotated[int, Field(ge=1)] = 4
+    """So many projections are rebuilt at the same time, in one pass over the log; the others wait for their turn."""
+
     signing_key: Path | None = None
     """The file with the key that checkpoints of the log are signed with (docs/audit.md); by default ``signing.key`` in
     the data directory, made with the first seal."""
     checkpoints_url: str = ""
     """Where checkpoints are published outside the database, ``file:///FOLDER`` or ``s3://bucket/prefix``; by default
     the folder ``checkpoints`` in the data directory."""
+    checkpoints_topic: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{0,200}$")] = ""
+    """A topic of Kafka in which checkpoints are published as well; needs ``kafka_bootstrap``."""
     checkpoint_seconds: Annotated[float, Field(gt=0)] = 60.0
     """From one checkpoint to the next, if anything has happened."""
 

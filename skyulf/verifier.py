@@ -7,7 +7,7 @@ it, from elsewhere than the export; a FILE is a checkpoint that you or a witness
 that the newest checkpoint covers is what was sealed, with 1 when one is not, and with 2 when that cannot be told. This
 file is all there is to read: it needs ``cryptography`` and shares no code with Skyulf. A leaf is the hash of a line of
 the export (RFC 6962, 2.1: SHA-256 of a zero byte and the line); the tree over the leaves has the root that a checkpoint
-names; a checkpoint is signed with Ed25519 (C2SP signed-note and tlog-cosignature).
+names, which is signed with Ed25519 (C2SP signed-note and tlog-cosignature) by KEY, or one that it introduced there.
 """
 
 import argparse
@@ -24,7 +24,6 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 LOG, WITNESS = 1, 4  # kinds of signatures: over the text of a checkpoint, and over a time and that text
-
 Key = tuple[str, bytes]  # its name, which is the origin of the log that it signs, and its 32 bytes
 Checkpoint = tuple[int, bytes, str, dict[str, str]]  # size, root, when it was signed, witnesses and when
 
@@ -46,10 +45,9 @@ def read_key(text: str, kind: int) -> Key:
 
 
 def signed_at(text: str, signatures: str, key: Key, kind: int) -> str | None:
-    """When the key signed a checkpoint, empty where it does not say when; None when it did not sign at all."""
+    """When the key signed a text, empty where it does not say when; None when it did not sign at all."""
     key_id = sha256(f"{key[0]}\n".encode() + bytes([kind]) + key[1]).digest()[:4]
-    for line in signatures.splitlines():
-        _, signer, encoded = line.split(" ")
+    for _, signer, encoded in (line.split(" ") for line in signatures.splitlines()):
         blob = base64.b64decode(encoded, validate=True)
         if (signer, blob[:4]) == (key[0], key_id):
             seconds = int.from_bytes(blob[4:12], "big")
@@ -63,17 +61,22 @@ def signed_at(text: str, signatures: str, key: Key, kind: int) -> str | None:
 
 
 def open_checkpoint(note: str, key: Key, witnesses: list[Key]) -> Checkpoint:
-    """What a checkpoint says, if the log's key has signed it."""
+    """What a checkpoint says, if the log's key has signed it, or one that this introduced."""
     try:
         body, _, signatures = note.rpartition("\n\n")
-        origin, size, root = body.split("\n")
+        origin, size, root, *introductions = body.split("\n")
         if origin != key[0]:
             raise CannotTellError(f"a checkpoint is of the log {origin}: expected {key[0]}, whose key was given")
-        if signed_at(f"{body}\n", signatures, key, LOG) is None:
+        keys = [key]
+        for _, following, signature in (line.split(" ") for line in introductions):
+            message = f"skyulf-key-introduction/v1\n{origin}\n{following}\n"
+            if any(signed_at(message, f"— {origin} {signature}", each, LOG) is not None for each in keys):
+                keys.append(read_key(following, LOG))
+        if all(signed_at(f"{body}\n", signatures, each, LOG) is None for each in keys):
             raise CannotTellError(f"the checkpoint of {size} events is not signed by the key given for {origin}")
-        times = {each[0]: signed_at(f"{body}\n", signatures, each, WITNESS) for each in [key, *witnesses]}
-        when = times.pop(key[0]) or ""
-        return int(size), base64.b64decode(root, validate=True), when, {name: at for name, at in times.items() if at}
+        times = [(each[0], signed_at(f"{body}\n", signatures, each, WITNESS)) for each in [*keys, *witnesses]]
+        when = next((at for _, at in times[: len(keys)] if at), "")
+        return int(size), base64.b64decode(root, validate=True), when, {n: at for n, at in times[len(keys) :] if at}
     except ValueError:
         raise CannotTellError("this is no checkpoint: expected origin, size, root, and signatures") from None
 
@@ -92,11 +95,8 @@ class Check:
     """Holds the events of an export against leaves, and those against checkpoints."""
 
     def __init__(self, leaves: list[tuple[int, bytes]]) -> None:
-        self.leaves = leaves
-        self.faults: list[dict[str, Any]] = []
-        self.events, self.at, self.last = 0, 0, -(2**63)
-        self.versions: dict[str, int] = {}
-        self.ids: set[str] = set()
+        self.leaves, self.events, self.at, self.last = leaves, 0, 0, -(2**63)
+        self.faults, self.versions, self.ids = list[dict[str, Any]](), dict[str, int](), set[str]()
 
     def fault(self, position: int, kind: str, detail: str, until: int | None = None) -> None:
         """Note what is wrong, and where."""
@@ -174,7 +174,7 @@ def verify(export: str, key: str, checkpoint: list[str], witness: list[str]) -> 
     return {
         "verified": covered > 0 and not check.faults, "origin": log[0], "events": check.events, "covered": covered,
         "position": leaves[covered - 1][0] if covered else 0, "unsealed": max(0, check.events - covered),
-        "signed_at": newest[2], "witnesses": newest[3],
+        "size": newest[0], "signed_at": newest[2], "witnesses": newest[3],
         "faults": sorted(check.faults, key=lambda each: each["position"]),
     }  # fmt: skip
 

@@ -5,9 +5,9 @@
 
 FOLDER/latest is the newest checkpoint that was cosigned, and each is kept under its size: skyulf audit verify and
 verifier.py take it as --checkpoint, with --witness and the public key of this witness. A checkpoint is cosigned only if
-the log's key signed it and the log proves that it begins with all that was cosigned before (RFC 9162, 2.1.4.2). What
-cannot be so ends it with 1: keep that checkpoint, which stands in FOLDER/refused, for it is the evidence. It ends with
-2 when the log does not answer. This file is all there is to read: it needs ``cryptography`` and nothing of Skyulf.
+the log's key signed it, or one that this introduced, and the log proves that it begins with all that was cosigned
+before (RFC 9162, 2.1.4.2). What cannot be so ends it with 1: keep that checkpoint, which stands in FOLDER/refused. It
+ends with 2 when the log does not answer. This file is all there is to read: it needs ``cryptography`` alone.
 """
 
 import argparse
@@ -16,7 +16,6 @@ import json
 import os
 import sys
 import time
-import urllib.error
 import urllib.request
 from hashlib import sha256
 from pathlib import Path
@@ -25,8 +24,6 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 LOG, WITNESS = 1, 4  # kinds of signatures: over the text of a checkpoint, and over a time and that text
-
-LONGEST = 1 << 20  # bytes of an answer
 
 
 class RefusedError(Exception):
@@ -38,34 +35,40 @@ def key_id(name: str, kind: int, raw: bytes) -> bytes:
     return sha256(f"{name}\n".encode() + bytes([kind]) + raw).digest()[:4]
 
 
-def public_text(name: str, kind: int, raw: bytes) -> str:
-    """A public key as everybody writes it."""
-    return f"{name}+{key_id(name, kind, raw).hex()}+{base64.b64encode(bytes([kind]) + raw).decode()}"
-
-
 def parse(note: str) -> tuple[str, str, int, bytes, list[str]]:
     """The text of a checkpoint, its origin, its size, its root, and the lines of its signatures."""
     try:
         body, _, signatures = note.rpartition("\n\n")
-        origin, size, root = body.split("\n")
+        origin, size, root, *_ = body.split("\n")
         return f"{body}\n", origin, int(size), base64.b64decode(root, validate=True), signatures.splitlines()
     except ValueError:
         raise RefusedError("what the log answers is no checkpoint: expected origin, size, root, signatures") from None
 
 
-def need_signed(text: str, lines: list[str], key: str) -> None:
-    """See that the log's key has signed a checkpoint."""
-    name, _, encoded = key.strip().split("+", 2)
-    raw = base64.b64decode(encoded)[1:]
-    for line in lines:
-        _, signer, blob = line.split(" ")
+def is_signed(text: str, lines: list[str], keys: dict[tuple[str, bytes], bytes]) -> bool:
+    """Whether one of the keys, each by its name and id, has signed a text."""
+    for _, signer, blob in (line.split(" ") for line in lines):
         signature = base64.b64decode(blob)
-        if (signer, signature[:4]) == (name, key_id(name, LOG, raw)):
+        if (raw := keys.get((signer, signature[:4]))) is not None:
             try:
-                return Ed25519PublicKey.from_public_bytes(raw).verify(signature[4:], text.encode())
+                return Ed25519PublicKey.from_public_bytes(raw).verify(signature[4:], text.encode()) is None
             except InvalidSignature:
-                raise RefusedError(f"the signature of {name} does not hold") from None
-    raise RefusedError(f"the checkpoint is not signed by {name}, whose key was given")
+                raise RefusedError(f"the signature of {signer} does not hold") from None
+    return False
+
+
+def need_signed(text: str, origin: str, lines: list[str], key: str) -> None:
+    """See that a checkpoint is of the log whose key was given, and signed by that, or one that it introduced."""
+    name, keys = key.split("+", 1)[0], dict[tuple[str, bytes], bytes]()
+    if origin != name:
+        raise RefusedError(f"the checkpoint is of the log {origin}: expected {name}")
+    for number, line in enumerate([f"key {key.strip()} given", *text.splitlines()[3:]]):
+        _, each, signature = line.split(" ")
+        if number == 0 or is_signed(f"skyulf-key-introduction/v1\n{name}\n{each}\n", [f"— {name} {signature}"], keys):
+            raw = base64.b64decode(each.split("+", 2)[2])[1:]
+            keys[name, key_id(name, LOG, raw)] = raw
+    if not is_signed(text, lines, keys):
+        raise RefusedError(f"the checkpoint is not signed by {name}, whose key was given")
 
 
 def node(left: bytes, right: bytes) -> bytes:
@@ -116,24 +119,21 @@ class Witness:
     def judge(self, note: str, log: str, key: str, headers: dict[str, str]) -> str:
         """Cosign a checkpoint that continues the last one, and keep it."""
         text, origin, size, root, lines = parse(note)
-        need_signed(text, lines, key)
-        if origin != key.split("+", 1)[0]:
-            raise RefusedError(f"the checkpoint is of the log {origin}: expected {key.split('+', 1)[0]}")
+        need_signed(text, origin, lines, key)
         if (self.folder / "latest").is_file():
             _, _, before, before_root, _ = parse((self.folder / "latest").read_text())
+            if (size, root) == (before, before_root):
+                return f"nothing new: {size} events"
+            if size == before:
+                raise RefusedError(f"the log showed another history of {size} events before")
             if size < before:
                 raise RefusedError(f"the log has {size} events, and had {before}: its end has been cut")
-            if size == before and root != before_root:
-                raise RefusedError(f"the log showed another history of {size} events before")
-            if size == before:
-                return f"nothing new: {size} events"
-            answer = json.loads(fetch(f"{log}/v1/audit/proofs/consistency?from={before}&to={size}", headers))
-            path = [base64.b64decode(each) for each in answer.get("path", ())]
-            if not extends(before, before_root, size, root, path):
+            proof = json.loads(fetch(f"{log}/v1/audit/proofs/consistency?from={before}&to={size}", headers))
+            if not extends(before, before_root, size, root, [base64.b64decode(each) for each in proof.get("path", ())]):
                 raise RefusedError(f"the log of {size} events does not begin with the {before} that were cosigned")
         seconds = int(time.time())
-        signature = self.key.sign(f"cosignature/v1\ntime {seconds}\n{text}".encode())
-        blob = key_id(self.name, WITNESS, self.raw) + seconds.to_bytes(8, "big") + signature
+        blob = key_id(self.name, WITNESS, self.raw) + seconds.to_bytes(8, "big")
+        blob += self.key.sign(f"cosignature/v1\ntime {seconds}\n{text}".encode())
         cosigned = f"{note}— {self.name} {base64.b64encode(blob).decode()}\n"
         self.write(f"{size:012d}", cosigned)
         self.write("latest", cosigned)
@@ -154,7 +154,7 @@ def fetch(url: str, headers: dict[str, str]) -> bytes:
     if not url.startswith(("http://", "https://")):
         raise OSError(f"{url} is no address: expected https://HOST")
     with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=30) as answer:  # noqa: S310 - seen
-        return bytes(answer.read(LONGEST))
+        return bytes(answer.read(1 << 20))
 
 
 def make_key(folder: Path, name: str) -> str:
@@ -163,7 +163,8 @@ def make_key(folder: Path, name: str) -> str:
     key = Ed25519PrivateKey.generate()
     with os.fdopen(os.open(folder / "witness.key", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(f"{name} {base64.b64encode(key.private_bytes_raw()).decode()}\n")
-    return public_text(name, WITNESS, key.public_key().public_bytes_raw())
+    raw = key.public_key().public_bytes_raw()
+    return f"{name}+{key_id(name, WITNESS, raw).hex()}+{base64.b64encode(bytes([WITNESS]) + raw).decode()}"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -177,12 +178,11 @@ def main(arguments: list[str] | None = None) -> int:
     while True:
         try:
             if given.make_key:
-                told = make_key(given.folder, given.make_key)
-            else:
-                token = Path(given.api_key_file).read_text().strip() if given.api_key_file else ""
-                headers = {"Authorization": f"Bearer {token}"} if token else {}
-                told = Witness(given.folder).look(given.log.rstrip("/"), given.key, headers)
-            sys.stdout.write(f"{told}\n")
+                sys.stdout.write(f"{make_key(given.folder, given.make_key)}\n")
+                return 0
+            token = given.api_key_file and Path(given.api_key_file).read_text().strip()
+            headers = {"Authorization": f"Bearer {token}"} if token else {}
+            sys.stdout.write(f"{Witness(given.folder).look(given.log.rstrip('/'), given.key, headers)}\n")
         except RefusedError as error:
             sys.stderr.write(f"NOT cosigned: {error}\n")
             return 1

@@ -11,7 +11,7 @@ from builders import ANN, BOB, NOW, Clock, metadata, named, record, renamed, seq
 from skyulf.adapters.memory_ledger import MemoryLedgerStore
 from skyulf.adapters.memory_log import MemoryEventLog
 from skyulf.events.base import Recorded
-from skyulf.events.checkpoints import SigningKey
+from skyulf.events.keys import SigningKey
 from skyulf.events.ledger import canonical
 from skyulf.events.ledger_store import LedgerStore
 from skyulf.events.log import EventLog

@@ -13,7 +13,8 @@ from api.routes.base import problems, router
 from api.schemas.audit import CheckpointOut, ConsistencyOut, InclusionOut, NewestCheckpointOut
 from api.schemas.base import Page, Whole
 from skyulf.errors import NotFound
-from skyulf.events.checkpoints import opened, parse_checkpoint, parse_key, parse_note
+from skyulf.events.checkpoints import opened, parse_checkpoint, parse_note
+from skyulf.events.keys import parse_key
 from skyulf.events.ledger import WIDTH
 from skyulf.events.ledger_store import Kept
 from skyulf.queries.audit import AuditService

@@ -1,8 +1,13 @@
 """Projections over HTTP."""
 
-from datetime import datetime
+from typing import Annotated
+
+from pydantic import BeforeValidator
 
 from api.schemas.base import Response
+
+SHOWN = 1_000
+"""Parked events that are shown with their projection; there is a list of all."""
 
 
 class ParkedOut(Response):
@@ -15,8 +20,21 @@ class ParkedOut(Response):
     attempts: int
 
 
+class RebuildOut(Response):
+    """A build that is to take the live one's place: how far of the log, from 0 to 1, and whether it is stopped."""
+
+    build: int
+    position: int
+    fraction: float
+    stopped: bool
+
+
 class ProjectionOut(Response):
-    """How far a projection is, and what is parked."""
+    """How far a projection is, and what is parked.
+
+    ``parked`` are the first of the ``parked_events`` that wait; ``purged`` are the positions of events that its rows
+    leave out.
+    """
 
     name: str
     version: int
@@ -25,7 +43,10 @@ class ProjectionOut(Response):
     lag: int
     build: int
     rebuild_position: int | None
-    parked: list[ParkedOut]
+    rebuild: RebuildOut | None
+    parked: Annotated[list[ParkedOut], BeforeValidator(lambda parked: parked[:SHOWN])]
+    parked_events: int
+    purged: list[int]
 
 
 class RebuildAnswer(Response):
@@ -33,33 +54,3 @@ class RebuildAnswer(Response):
 
     name: str
     build: int
-
-
-class ReleaseAnswer(Response):
-    """How many parked events of a key were folded."""
-
-    name: str
-    key: str
-    released: int
-
-
-class ParkedMessageOut(Response):
-    """A message that could not be read and was passed over: where it is, why not, and since when that is known."""
-
-    place: str
-    error: str
-    since: datetime
-
-
-class ReactionOut(Response):
-    """A reaction, and what was meant to wake it and could not be read."""
-
-    name: str
-    parked: list[ParkedMessageOut]
-
-
-class ForgetAnswer(Response):
-    """How many parked messages of a reaction are no longer shown."""
-
-    name: str
-    released: int

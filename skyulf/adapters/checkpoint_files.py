@@ -14,7 +14,7 @@ from skyulf.errors import Invalid, Misconfigured, Unavailable
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
-    from skyulf.events.checkpoints import SigningKey
+    from skyulf.events.keys import SigningKey
 
 LATEST = "latest"
 
@@ -106,7 +106,7 @@ def write_whole(path: Path, content: bytes, mode: int) -> None:
 
 def read_key(path: Path) -> "SigningKey":
     """The signing key in a file; raises `Misconfigured` where there is none, or where others may read it."""
-    from skyulf.events.checkpoints import parse_signing_key
+    from skyulf.events.keys import parse_signing_key
 
     try:
         if path.stat().st_mode & 0o077:
@@ -120,12 +120,12 @@ def read_key(path: Path) -> "SigningKey":
         raise Misconfigured(f"{KEY_SETTING}: {path}: {error.detail}") from error
 
 
-def make_key(path: Path, key: "SigningKey") -> "SigningKey":
-    """Keep a new signing key in a new file that its owner alone may read.
+def make_key(path: Path, key: "SigningKey", *, replace: bool = False) -> "SigningKey":
+    """Keep a new signing key in a file that its owner alone may read: a new one, or in place of what is there.
 
-    Raises `Misconfigured` where there is a file already, or none can be written.
+    Raises `Misconfigured` where there is a file already that is not to be replaced, or none can be written.
     """
-    if path.exists():
+    if path.exists() and not replace:
         raise Misconfigured(f"{KEY_SETTING}: {path} is there already; a log keeps its key")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

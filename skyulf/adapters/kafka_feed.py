@@ -164,7 +164,7 @@ class KafkaFeed:
             except Damaged as error:
                 self._unread.park(place, error)
                 continue
-            if self._unread.readable(recorded, place):
+            if self._unread.readable(recorded, f"{place}: position {recorded.position} of the log"):
                 yield recorded
 
     def _recovered(self) -> None:

@@ -33,6 +33,7 @@ class Contents:
     build: Build
     rows: dict[str, Row] = field(default_factory=dict)
     parked: dict[int, Parked] = field(default_factory=dict)
+    skipped: frozenset[int] = frozenset()
     changes: dict[str, tuple[Change, ...]] = field(default_factory=dict)
     """Of a history, every change of each key, in order of position."""
 
@@ -41,7 +42,9 @@ class MemoryBatch:
     """`BuildBatch` on a copy of a build, which takes its place at the end."""
 
     def __init__(self, contents: Contents) -> None:
-        self.contents = Contents(contents.build, dict(contents.rows), dict(contents.parked), dict(contents.changes))
+        self.contents = Contents(
+            contents.build, dict(contents.rows), dict(contents.parked), contents.skipped, dict(contents.changes)
+        )
 
     @property
     def position(self) -> int:
@@ -75,6 +78,14 @@ class MemoryBatch:
         """See `BuildBatch.unpark`."""
         for position in positions:
             self.contents.parked.pop(position, None)
+
+    def skip(self, events: Mapping[int, str]) -> None:
+        """See `BuildBatch.skip`."""
+        self.contents.skipped |= events.keys()
+
+    def skipped(self) -> frozenset[int]:
+        """See `BuildBatch.skipped`."""
+        return self.contents.skipped
 
     def advance(self, position: int) -> None:
         """See `BuildBatch.advance`; the lock is held, so the checkpoint is where it was."""
@@ -145,13 +156,25 @@ class MemoryReadStore:
         with self._lock:
             self._builds[projection.name].pop(number, None)
 
+    def hold(self, build: Build, *, held: bool) -> None:
+        """See `ReadStore.hold`."""
+        with self._lock:
+            if (contents := self._builds[build.projection].get(build.number)) is not None:
+                contents.build = replace(contents.build, held=held)
+
+    def unfinished(self) -> tuple[Build, ...]:
+        """See `ReadStore.unfinished`."""
+        return self._every(live=False)
+
     def live(self) -> tuple[Build, ...]:
         """See `ReadStore.live`."""
+        return self._every(live=True)
+
+    def _every(self, *, live: bool) -> tuple[Build, ...]:
         with self._lock:
             found = (contents.build for builds in self._builds.values() for contents in builds.values())
-            return tuple(
-                sorted((build for build in found if build.live), key=lambda build: (build.projection, build.version))
-            )
+            wanted = (build for build in found if build.live is live)
+            return tuple(sorted(wanted, key=lambda build: (build.projection, build.version, build.number)))
 
     def leads(self, projections: Sequence[Projection[Any]]) -> frozenset[str]:
         """See `ReadStore.leads`. Nobody else has this store."""
@@ -211,6 +234,11 @@ class MemoryReadStore:
             contents = self._live(projection)
             return tuple(contents.parked[position] for position in sorted(contents.parked))
 
+    def skipped(self, projection: Projection[Any]) -> tuple[int, ...]:
+        """See `ReadStore.skipped`."""
+        with self._lock:
+            return tuple(sorted(self._live(projection).skipped))
+
     def count(self, projection: Projection[Any], filters: Mapping[str, Plain], most: int) -> int:
         """See `ReadStore.count`."""
         with self._lock:
@@ -237,10 +265,14 @@ class MemoryReadStore:
         with self._lock:
             return tuple(sorted(self._messages.get(feed, {}).values(), key=lambda message: message.since))
 
-    def forget_messages(self, feed: str) -> int:
+    def forget_messages(self, feed: str, places: Sequence[str] | None = None) -> int:
         """See `ReadStore.forget_messages`."""
         with self._lock:
-            return len(self._messages.pop(feed, {}))
+            kept = self._messages.get(feed, {})
+            gone = [place for place in kept if places is None or place in places]
+            for place in gone:
+                del kept[place]
+            return len(gone)
 
     def close(self) -> None:
         """See `ReadStore.close`."""

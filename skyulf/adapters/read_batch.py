@@ -7,14 +7,23 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, bindparam, delete, select
 
-from skyulf.adapters.read_tables import BUILDS_AND_PARKS, MOVE, PARKED, Statements, statements_on, table_of, upsert
+from skyulf.adapters.read_tables import (
+    BUILDS_AND_PARKS,
+    MOVE,
+    PARKED,
+    SKIPPED,
+    Statements,
+    statements_on,
+    table_of,
+    upsert,
+)
 from skyulf.projections.base import Projection, Row
 from skyulf.projections.store import Build, Change, CheckpointMoved, Parked
 
 
 def build_of(row: Any) -> Build:
-    """The build that a row of `BUILDS` is."""
-    return Build(row.projection, row.number, row.version, row.position, row.live)
+    """The build that a row of `BUILDS` is; whether it is held, where that was asked for."""
+    return Build(row.projection, row.number, row.version, row.position, row.live, bool(getattr(row, "held", False)))
 
 
 class SqlBatch:
@@ -99,6 +108,16 @@ class SqlBatch:
             )
             self._connection.execute(statement, gone)
 
+    def skip(self, events: Mapping[int, str]) -> None:
+        """See `BuildBatch.skip`."""
+        build = {"projection": self._build.projection, "number": self._build.number}
+        rows = [{**build, "position": position, "key": key} for position, key in events.items()]
+        self._connection.execute(upsert(SKIPPED, self._connection.dialect.name), rows)
+
+    def skipped(self) -> frozenset[int]:
+        """See `BuildBatch.skipped`."""
+        return frozenset(read_skipped(self._connection, self._build))
+
     def advance(self, position: int) -> None:
         """See `BuildBatch.advance`."""
         self.advanced_to = position
@@ -153,3 +172,9 @@ def read_parked(connection: Connection, build: Build) -> tuple[Parked, ...]:
         .order_by(PARKED.c.position)
     )
     return tuple(Parked(*row) for row in found)
+
+
+def read_skipped(connection: Connection, build: Build) -> tuple[int, ...]:
+    """The positions that a build leaves out, in order."""
+    its = (SKIPPED.c.projection == build.projection, SKIPPED.c.number == build.number)
+    return tuple(connection.execute(select(SKIPPED.c.position).where(*its).order_by(SKIPPED.c.position)).scalars())

@@ -16,15 +16,17 @@ from sqlalchemy.exc import DatabaseError
 
 from skyulf.adapters.history_batch import SqlHistoryBatch
 from skyulf.adapters.history_tables import history_tables, node_parameters, page_at, tables_of
-from skyulf.adapters.read_batch import SqlBatch, SqlTransaction, build_of, read_parked
+from skyulf.adapters.read_batch import SqlBatch, SqlTransaction, build_of, read_parked, read_skipped
 from skyulf.adapters.read_engines import Transactions, again, engine_for, lead_for, refused
 from skyulf.adapters.read_tables import (
     BUILDS,
     BUILDS_OF,
+    HELD,
     LIVE,
     LIVE_OF,
     MESSAGES,
-    PARKED,
+    OF_A_BUILD,
+    UNFINISHED,
     Asked,
     metadata,
     page_of,
@@ -118,8 +120,22 @@ class SqlReadStore:
     def _drop(connection: Connection, projection: Projection[Any], number: int) -> None:
         for table in tables_of(projection, number):
             table.drop(connection, checkfirst=True)
-        for table in (BUILDS, PARKED):
+        for table in OF_A_BUILD:
             connection.execute(delete(table).where(table.c.projection == projection.name, table.c.number == number))
+
+    def hold(self, build: Build, *, held: bool) -> None:
+        """See `ReadStore.hold`."""
+        its = {"projection": build.projection, "number": build.number}
+        with self._writer.begin() as connection:
+            if held:
+                connection.execute(upsert(HELD, connection.dialect.name, keep=True), [its])
+            else:
+                connection.execute(delete(HELD).where(*(HELD.c[name] == value for name, value in its.items())))
+
+    def unfinished(self) -> tuple[Build, ...]:
+        """See `ReadStore.unfinished`."""
+        with self._reader.single() as connection:
+            return tuple(build_of(row) for row in connection.execute(UNFINISHED))
 
     def live(self) -> tuple[Build, ...]:
         """See `ReadStore.live`."""
@@ -196,6 +212,11 @@ class SqlReadStore:
         with self._reader.begin() as connection:
             return read_parked(connection, self._live(connection, projection))
 
+    def skipped(self, projection: Projection[Any]) -> tuple[int, ...]:
+        """See `ReadStore.skipped`."""
+        with self._reader.begin() as connection:
+            return read_skipped(connection, self._live(connection, projection))
+
     @again
     def count(self, projection: Projection[Any], filters: Mapping[str, Plain], most: int) -> int:
         """See `ReadStore.count`."""
@@ -228,10 +249,11 @@ class SqlReadStore:
             statement = select(MESSAGES).where(MESSAGES.c.feed == feed).order_by(MESSAGES.c.since, MESSAGES.c.place)
             return tuple(ParkedMessage(*row) for row in connection.execute(statement))
 
-    def forget_messages(self, feed: str) -> int:
+    def forget_messages(self, feed: str, places: Sequence[str] | None = None) -> int:
         """See `ReadStore.forget_messages`."""
+        wanted = delete(MESSAGES).where(MESSAGES.c.feed == feed)
         with self._writer.begin() as connection:
-            return connection.execute(delete(MESSAGES).where(MESSAGES.c.feed == feed)).rowcount
+            return connection.execute(wanted if places is None else wanted.where(MESSAGES.c.place.in_(places))).rowcount
 
     def close(self) -> None:
         """See `ReadStore.close`."""

@@ -102,6 +102,25 @@ PARKED = Table(
     Column("attempts", Integer, nullable=False),
 )
 
+SKIPPED = Table(
+    "skyulf_skipped",
+    metadata,
+    Column("projection", String, primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("position", BigInteger, primary_key=True),
+    Column("key", String, nullable=False),
+)
+
+HELD = Table(
+    "skyulf_held",
+    metadata,
+    Column("projection", String, primary_key=True),
+    Column("number", Integer, primary_key=True),
+)
+
+OF_A_BUILD = (BUILDS, PARKED, SKIPPED, HELD)
+"""Tables in which rows belong to builds, by projection and number."""
+
 MESSAGES = Table(
     "skyulf_parked_messages",
     metadata,
@@ -251,8 +270,15 @@ MOVE = (
 )
 """Move the checkpoints of builds that are at one place, if they are there."""
 
-BUILDS_OF = select(BUILDS).where(BUILDS.c.projection == bindparam("name")).order_by(BUILDS.c.number)
+BUILDS_AND_HOLDS = select(
+    BUILDS, exists().where(HELD.c.projection == BUILDS.c.projection, HELD.c.number == BUILDS.c.number).label("held")
+)
+
+BUILDS_OF = BUILDS_AND_HOLDS.where(BUILDS.c.projection == bindparam("name")).order_by(BUILDS.c.number)
 """Every build of a projection."""
+
+UNFINISHED = BUILDS_AND_HOLDS.where(BUILDS.c.live.is_(False)).order_by(BUILDS.c.projection, BUILDS.c.number)
+"""Every build that is not live."""
 
 LIVE = select(BUILDS).where(BUILDS.c.live).order_by(BUILDS.c.projection, BUILDS.c.version)
 """Every live build."""

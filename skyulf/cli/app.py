@@ -11,6 +11,7 @@ from skyulf.cli.auditing import NounArg, ThingArg, audit
 from skyulf.cli.exporting import export_model
 from skyulf.cli.nouns import GROUPS, DatasetArg, JobArg
 from skyulf.cli.options import AsOf, DataDir, Json, begun
+from skyulf.cli.projecting import projections
 from skyulf.cli.webhooking import webhooks
 
 app = typer.Typer(
@@ -21,7 +22,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 events = typer.Typer(no_args_is_help=True, help="Look at, save and restore the event log.")
-projections = typer.Typer(no_args_is_help=True, help="See how far the read models are, and rebuild them.")
 app.add_typer(events, name="events")
 app.add_typer(projections, name="projections")
 app.add_typer(audit, name="audit")
@@ -350,45 +350,6 @@ def replay(
 
     with speaking(as_json) as screen:
         run(screen, load_settings(data_dir=data_dir), file)
-
-
-@projections.command("list")
-def list_projections(data_dir: DataDir = None, as_json: Json = False) -> None:
-    """Show how far each projection is, and whether anything is parked."""
-    from skyulf.cli.projections import show
-    from skyulf.cli.screen import speaking
-    from skyulf.settings import load_settings
-
-    with speaking(as_json) as screen:
-        show(screen, load_settings(data_dir=data_dir))
-
-
-@projections.command("rebuild")
-def rebuild_projections(
-    names: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME]...", help="Default: all.", show_default=False)
-    ] = None,
-    data_dir: DataDir = None,
-    as_json: Json = False,
-) -> None:
-    """Build projections anew from the log, beside those that are read meanwhile."""
-    from skyulf.cli.projections import rebuild
-    from skyulf.cli.screen import speaking
-    from skyulf.settings import load_settings
-
-    with speaking(as_json) as screen:
-        rebuild(screen, load_settings(data_dir=data_dir), names or [])
-
-
-@projections.command("parked")
-def parked_events(data_dir: DataDir = None, as_json: Json = False) -> None:
-    """Show the events that a projection could not take, and those that wait behind them."""
-    from skyulf.cli.projections import show_parked
-    from skyulf.cli.screen import speaking
-    from skyulf.settings import load_settings
-
-    with speaking(as_json) as screen:
-        show_parked(screen, load_settings(data_dir=data_dir))
 
 
 def main() -> None:

@@ -11,10 +11,12 @@ from skyulf.cli.owner import owner_of
 from skyulf.cli.screen import Screen, Unverifiable, UsageError, counted, table
 from skyulf.cli.train_view import labelled
 from skyulf.errors import Damaged, Invalid, NotFound
-from skyulf.events.checkpoints import parse_checkpoint, parse_key, parse_note
+from skyulf.events.checkpoints import parse_checkpoint, parse_note
+from skyulf.events.keys import parse_key
 from skyulf.events.ledger import extends, includes
 from skyulf.queries.audit import Verdict
-from skyulf.runtime import Runtime, auditing, in_postgres, public_key
+from skyulf.runtime import Runtime, auditing, in_postgres, log_key, rotate_key
+from skyulf.runtime.beside import LogKey
 from skyulf.settings import Settings
 
 SHOWN = 20
@@ -29,7 +31,7 @@ def verify_log(
         try:
             given = None if key is None else parse_key(text_of_key(key))
             others = [parse_key(text_of_key(witness)) for witness in witnesses]
-            notes = [file.read_text() for file in held]
+            notes = [checkpoint_in(file) for file in held]
             with screen.bar("verifying", log.head()) as move:
                 verdict = audit.verify(given, notes, others, move)
         except (NotFound, Invalid, Damaged) as error:
@@ -49,8 +51,20 @@ def verify_log(
 
 
 def text_of_key(text: str) -> str:
-    """A public key as it was given: itself, or a file with it."""
+    """A public key as it was given: itself, or a file with it; raises `UsageError`."""
+    if "+" not in text and not Path(text).is_file():
+        raise UsageError(f"{text} is neither a public key, NAME+ID+KEY, nor a file with one")
     return text if "+" in text else Path(text).read_text()
+
+
+def checkpoint_in(file: Path) -> str:
+    """The note that a file holds; raises `Unverifiable` where it holds none."""
+    note = file.read_text()
+    try:
+        parse_checkpoint(parse_note(note).text)
+    except Invalid as error:
+        raise Unverifiable(f"{file} holds no checkpoint: {error.detail}") from error
+    return note
 
 
 def document_of(verdict: Verdict) -> dict[str, Any]:
@@ -63,6 +77,7 @@ def document_of(verdict: Verdict) -> dict[str, Any]:
         "key": str(verdict.key),
         "events": result.events,
         "covered": result.covered,
+        "size": newest.checkpoint.size,
         "position": result.position,
         "signed_at": newest.signed_at.isoformat() if newest.signed_at else "",
         "witnesses": {name: at.isoformat() for name, at in newest.witnesses},
@@ -82,7 +97,11 @@ def verify_export(screen: Screen, file: Path, key: str | None, held: Sequence[Pa
 
     if key is None:
         raise UsageError("--key KEY: an export is checked with the log's public key; skyulf audit key shows it")
+    for each in (key, *witnesses):
+        text_of_key(each)
     try:
+        for note in held:
+            checkpoint_in(note)
         with screen.busy("verifying"):
             told = verifier.verify(str(file), key, [str(each) for each in held], list(witnesses))
     except verifier.CannotTellError as error:
@@ -113,9 +132,10 @@ def show_verdict(screen: Screen, told: Mapping[str, Any]) -> None:
             f"{counted(told['covered'], 'event')}, up to position {told['position']:,}, are as they were sealed"
         )
     by = ", ".join([told["origin"], *told["witnesses"]])
-    screen.show(f"by the checkpoint of {counted(told['covered'], 'event')}, signed {told['signed_at']} by {by}")
+    screen.show(f"by the checkpoint of {counted(told['size'], 'event')}, signed {told['signed_at']} by {by}")
     if told["unsealed"]:
-        screen.show(f"{counted(told['unsealed'], 'event')} after that are not sealed yet: nothing is proved of them")
+        why = "are not sealed yet" if told["size"] <= told["covered"] else "could be held against nothing"
+        screen.show(f"{counted(told['unsealed'], 'event')} after that {why}: nothing is proved of them")
 
 
 def show_checkpoint(screen: Screen, settings: Settings, output: Path | None) -> None:
@@ -188,11 +208,31 @@ def show_consistency(screen: Screen, settings: Settings, size: int, later: int |
 def show_key(screen: Screen, settings: Settings, origin: str | None) -> None:
     """Show the public key that verifies checkpoints, and make the key where there is none."""
     try:
-        public, path, made = public_key(settings, origin)
+        key = log_key(settings, origin)
     except Invalid as error:
         raise UsageError(error.detail) from error
-    if origin is not None and public.name != origin:
-        raise UsageError(f"{path} is the key of {public.name}; a log keeps its name and its key")
-    screen.document({"key": str(public), "origin": public.name, "file": str(path), "made": made})
-    screen.show(str(public))
-    screen.note(f"the private key {'was made' if made else 'is'} in {path}; give this line to whoever verifies")
+    if origin is not None and key.first.name != origin:
+        raise UsageError(f"{key.path} is the key of {key.first.name}; a log keeps its name")
+    tell_key(screen, key)
+    screen.note(f"the private key {'was made' if key.made else 'is'} in {key.path}; give this line to whoever verifies")
+
+
+def tell_key(screen: Screen, key: LogKey) -> None:
+    """Show the log's first key, and the one that signs now where that is another."""
+    first, signs = str(key.first), str(key.signs)
+    told = {"key": first, "signs": signs, "origin": key.first.name, "file": str(key.path), "made": key.made}
+    screen.document(told)
+    screen.show(first)
+    if signs != first:
+        screen.show(labelled("signs", signs))
+
+
+def change_key(screen: Screen, settings: Settings, output: Path | None) -> None:
+    """Let a new key take the place of the log's, which introduces it."""
+    key = rotate_key(settings, output)
+    tell_key(screen, key)
+    screen.note(
+        f"the private key is in {key.path}{', and the one before it is gone' if output is None else ''}. Every "
+        "process that seals this log needs this file; the next checkpoint is signed with it. Who has an earlier key "
+        "need not be told: each checkpoint shows that it introduced this one"
+    )

@@ -200,3 +200,26 @@ def key(
         from skyulf.cli.audit import show_key
 
         show_key(screen, settings, origin)
+
+
+@audit.command("rotate-key")
+def rotate_key(
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            dir_okay=False,
+            metavar="FILE",
+            help="Write the new key there. Default: in place of the one that signs now.",
+            show_default=False,
+        ),
+    ] = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Let a new key sign checkpoints, introduced by the one before: whoever has that one believes the new one, too."""
+    with begun(data_dir, as_json) as (screen, settings):
+        from skyulf.cli.audit import change_key
+
+        change_key(screen, settings, output)

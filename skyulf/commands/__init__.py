@@ -11,6 +11,7 @@ from skyulf.commands import (
     model,
     pipeline,
     prediction_log,
+    projection,
     reproduction,
     scoring,
     webhook,
@@ -27,6 +28,7 @@ COMMANDS: Mapping[type[Command], Handler] = {
     **deployment.HANDLERS,
     **prediction_log.HANDLERS,
     **drift.HANDLERS,
+    **projection.HANDLERS,
     **access.HANDLERS,
     **webhook.HANDLERS,
 }

@@ -8,13 +8,13 @@ import json
 import sys
 from collections.abc import Mapping
 from inspect import getdoc
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_type_hints
 
 import msgspec
 
 from skyulf.events.base import DomainEvent
 from skyulf.events.cloudevents import DATAREF, PREFIX, Attributes
-from skyulf.events.registry import EVENTS, UNIONS
+from skyulf.events.registry import EVENTS, UNIONS, classes_of
 from skyulf.events.schemas import inlined
 
 VERSION = "3.0.0"
@@ -48,7 +48,7 @@ ATTRIBUTES: Mapping[str, str] = {
 
 def document(prefix: str = "skyulf") -> dict[str, Any]:
     """The document, for topics that begin with ``prefix`` (``SKYULF_KAFKA_PREFIX``)."""
-    nouns = {noun: [cls.__name__ for cls in get_args(union)] for noun, union in UNIONS.items()}
+    nouns = {noun: [cls.__name__ for cls in classes_of(noun)] for noun in UNIONS}
     return {
         "asyncapi": VERSION,
         "info": {

@@ -7,7 +7,7 @@ from typing import Any, get_args
 import msgspec
 
 from skyulf.errors import Damaged, Outdated
-from skyulf.events import access, dataset, deployment, job, model, pipeline, webhook
+from skyulf.events import access, dataset, deployment, job, model, pipeline, projection, webhook
 from skyulf.events.base import DomainEvent, Recorded, noun_of
 from skyulf.events.decoding import reader
 
@@ -17,11 +17,18 @@ UNIONS: Mapping[str, Any] = {
     "job": job.JobEvent,
     "model": model.ModelEvent,
     "deployment": deployment.DeploymentEvent,
+    "projection": projection.ProjectionEvent,
     "access": access.AccessEvent,
     "webhook": webhook.WebhookEvent,
 }
 
-EVENTS: Mapping[str, type[DomainEvent]] = {cls.__name__: cls for union in UNIONS.values() for cls in get_args(union)}
+
+def classes_of(noun: str) -> tuple[type[DomainEvent], ...]:
+    """The classes of a noun's events; a union of one is that class itself."""
+    return get_args(UNIONS[noun]) or (UNIONS[noun],)
+
+
+EVENTS: Mapping[str, type[DomainEvent]] = {cls.__name__: cls for noun in UNIONS for cls in classes_of(noun)}
 """Every event class there is, by its type."""
 
 NOUN_OF_TYPE: Mapping[str, str] = {cls.__name__: noun for noun, union in UNIONS.items() for cls in get_args(union)}
@@ -39,6 +46,7 @@ EVOLVE: Mapping[str, Callable[[Any, Any], Any]] = {
     "job": job.evolve,
     "model": model.evolve,
     "deployment": deployment.evolve,
+    "projection": projection.evolve,
     "access": access.evolve,
     "webhook": webhook.evolve,
 }

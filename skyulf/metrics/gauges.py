@@ -75,6 +75,24 @@ def of_rows(log: EventLog, store: ReadStore, now: Callable[[], datetime]) -> Ite
         "projection",
     )
     yield gauge(
+        "parked_events",
+        "Events of a projection that wait: those that could not be folded, and those behind them.",
+        {status.name: len(status.parked) for status in statuses},
+        "projection",
+    )
+    yield gauge(
+        "purged_events",
+        "Events that the rows of a projection are without, since they were purged.",
+        {status.name: len(status.purged) for status in statuses},
+        "projection",
+    )
+    yield gauge(
+        "projection_rebuilt",
+        "How far a projection's rebuild is, from 0 to 1; 1 where none is under way.",
+        {status.name: status.rebuild.fraction if status.rebuild else 1.0 for status in statuses},
+        "projection",
+    )
+    yield gauge(
         "parked_oldest_seconds",
         "Age of the oldest event that a projection has parked; 0 when there is none.",
         {status.name: _oldest(log, status.parked, now()) for status in statuses},
@@ -83,7 +101,7 @@ def of_rows(log: EventLog, store: ReadStore, now: Callable[[], datetime]) -> Ite
     yield gauge(
         "parked_messages",
         "Messages that were to wake a reaction, could not be read, and have not been seen to.",
-        {status.name: len(status.parked) for status in ReactionRepository(store).all()},
+        {status.name: len(status.parked) for status in ReactionRepository(log, store).all()},
         "reaction",
     )
 

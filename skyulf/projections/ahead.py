@@ -9,14 +9,14 @@ from skyulf.events.base import DomainEvent, Recorded
 from skyulf.events.log import EventLog
 from skyulf.projections.folding import read
 
+Read = tuple[Recorded, DomainEvent | Exception]
+"""An event as it was stored and decoded, or why it cannot be decoded."""
+
 
 class Decoded(NamedTuple):
-    """A page of the log: its events, each with why not where it cannot be decoded, and how far it goes.
+    """A page of the log, and how far it goes; ``full`` says that there may be more."""
 
-    ``full`` says that there may be more.
-    """
-
-    events: Sequence[tuple[Recorded, DomainEvent | Exception]]
+    events: Sequence[Read]
     position: int
     full: bool
 
@@ -31,7 +31,7 @@ class Ahead:
         self._log = log
         self._size = size
         self._thread = ThreadPoolExecutor(1, "ahead")
-        self._coming: dict[tuple[int, tuple[str, ...]], Future[Decoded]] = {}
+        self._coming: dict[tuple[int, tuple[str, ...], int | None], Future[Decoded]] = {}
 
     def __enter__(self) -> Self:
         """Begin."""
@@ -41,15 +41,16 @@ class Ahead:
         """Wait for what is being read; nobody asks for it any more."""
         self._thread.shutdown(cancel_futures=True)
 
-    def page(self, after: int, types: tuple[str, ...]) -> Decoded:
-        """The page of events of ``types`` beyond a position; raises what reading the log raises."""
-        coming = self._coming.pop((after, types), None)
-        page = self._read(after, types) if coming is None else coming.result()
+    def page(self, after: int, types: tuple[str, ...], until: int | None = None) -> Decoded:
+        """The page of events of ``types`` beyond a position, up to ``until``; raises what reading the log raises."""
+        coming = self._coming.pop((after, types, until), None)
+        page = self._read(after, types, until) if coming is None else coming.result()
         if page.full:
-            self._coming[page.position, types] = self._thread.submit(self._read, page.position, types)
+            following = (page.position, types, until)
+            self._coming[following] = self._thread.submit(self._read, *following)
         return page
 
-    def _read(self, after: int, types: tuple[str, ...]) -> Decoded:
-        page = self._log.read(after, self._size, types=types)
+    def _read(self, after: int, types: tuple[str, ...], until: int | None) -> Decoded:
+        page = self._log.read(after, self._size, types=types, until=until)
         events = [(recorded, read(recorded)) for recorded in page.events]
         return Decoded(events, page.position, len(events) == self._size)

@@ -44,6 +44,8 @@ class Projection(Generic[R]):
     indexes: tuple[tuple[str, ...], ...]
     apart: bool = False
     history: bool = False
+    history_of: str = ""
+    """Of a history, the name of the projection whose rows it keeps."""
     types: tuple[str, ...] = field(init=False)
     """The types of stored events that are folded."""
     code: str = field(init=False)
@@ -53,6 +55,11 @@ class Projection(Generic[R]):
         """Note what is asked for at every page."""
         object.__setattr__(self, "types", stored_types(*(event.__name__ for event in self.folds)))
         object.__setattr__(self, "code", f"{self.name}@{self.version}")
+
+    @property
+    def purged_with(self) -> str:
+        """The name of the projection whose purges this one honours: its own, or that of which it is the history."""
+        return self.history_of or self.name
 
 
 def by_stream(recorded: Recorded, event: DomainEvent) -> str:  # noqa: ARG001 - the signature of a key

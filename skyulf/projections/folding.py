@@ -1,7 +1,7 @@
 """A page of events folded into the rows of one build; what cannot be folded is parked, with all behind it."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from skyulf.errors import SkyulfError
@@ -25,9 +25,21 @@ def read(recorded: Recorded) -> DomainEvent | Exception:
 
 
 def fold_page(
-    projection: Projection[Any], batch: BuildBatch, events: Sequence[tuple[Recorded, DomainEvent | Exception]]
+    projection: Projection[Any],
+    batch: BuildBatch,
+    events: Sequence[tuple[Recorded, DomainEvent | Exception]],
+    purged: Mapping[int, str],
 ) -> None:
-    """Fold a page of events into the rows that it touches, and park what cannot be folded, with all behind it."""
+    """Fold a page of events into the rows that it touches, and park what cannot be folded, with all behind it.
+
+    What is ``purged``, by position and key, is left out, and noted.
+    """
+    if purged and (skipped := {r.position: purged[r.position] for r, _ in events if r.position in purged}):
+        logger.warning("%s: %d purged events left out, at %s", projection.name, len(skipped), sorted(skipped))
+        batch.skip(skipped)
+        events = [each for each in events if each[0].position not in skipped]
+    if not events:
+        return
     waiting = {parked.key for parked in batch.parked()}
     touched = [(recorded, *located(projection, recorded, event)) for recorded, event in events]
     rows: dict[str, Row | None] = dict(batch.rows(list({key for _, _, key in touched})))

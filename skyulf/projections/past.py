@@ -21,7 +21,7 @@ def history_of(projection: Projection[R]) -> Projection[R]:
 
     Its version is the projection's: rows of another shape are kept anew.
     """
-    return replace(projection, name=f"{projection.name}_history", apart=True, history=True)
+    return replace(projection, name=f"{projection.name}_history", apart=True, history=True, history_of=projection.name)
 
 
 class MomentRow(Row, frozen=True, kw_only=True):

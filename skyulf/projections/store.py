@@ -28,8 +28,9 @@ class NotBuilt(SkyulfError):
 class Build:
     """One set of a projection's rows: its number, the version of the fold that makes it, how far it has got.
 
-    The live one is read; another is being filled beside it, and takes its place once it has caught up. Code reads
-    builds of its own version alone: where two versions of it run beside each other, each has a live one.
+    The live one is read; another is being filled beside it, and takes its place once it has caught up, unless it is
+    ``held`` where it is. Code reads builds of its own version alone: where two versions of it run beside each other,
+    each has a live one.
     """
 
     projection: str
@@ -37,6 +38,7 @@ class Build:
     version: int
     position: int
     live: bool
+    held: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +129,14 @@ class BuildBatch(Protocol):
         """Forget parked events."""
         ...
 
+    def skip(self, events: Mapping[int, str]) -> None:
+        """Note events that the build leaves out for good, by position, each with its key."""
+        ...
+
+    def skipped(self) -> frozenset[int]:
+        """The positions of the events that the build leaves out."""
+        ...
+
     def advance(self, position: int) -> None:
         """Move the checkpoint; the transaction ends in `CheckpointMoved` when it is no longer where it was."""
         ...
@@ -160,6 +170,14 @@ class ReadStore(Protocol):
 
     def drop_build(self, projection: Projection[Any], number: int) -> None:
         """Give up a build; without a live one, nothing can be read until another is."""
+        ...
+
+    def hold(self, build: Build, *, held: bool) -> None:
+        """Have a build filled no further for now, or let it be; what it holds stays."""
+        ...
+
+    def unfinished(self) -> tuple[Build, ...]:
+        """Every build that is not live, of every projection, by name and number."""
         ...
 
     def live(self) -> tuple[Build, ...]:
@@ -204,6 +222,10 @@ class ReadStore(Protocol):
         """The live build's parked events, in order of position; raises `NotBuilt`."""
         ...
 
+    def skipped(self, projection: Projection[Any]) -> tuple[int, ...]:
+        """The positions that the live build leaves out, since they were purged, in order; raises `NotBuilt`."""
+        ...
+
     def count(self, projection: Projection[Any], filters: Mapping[str, Plain], most: int) -> int:
         """How many rows equal ``filters``; no more than ``most`` are counted. Raises `NotBuilt`."""
         ...
@@ -220,8 +242,8 @@ class ReadStore(Protocol):
         """The parked messages of a feed, the oldest first."""
         ...
 
-    def forget_messages(self, feed: str) -> int:
-        """Forget the parked messages of a feed; how many there were."""
+    def forget_messages(self, feed: str, places: Sequence[str] | None = None) -> int:
+        """Forget the parked messages of a feed, all or those at ``places``; how many there were."""
         ...
 
     def close(self) -> None:

@@ -6,8 +6,9 @@ from datetime import datetime
 from itertools import islice
 
 from skyulf.errors import Fault, Invalid, NotAllowed, NotFound
-from skyulf.events.checkpoints import Opened, PublicKey, opened, parse_key
+from skyulf.events.checkpoints import Opened, opened
 from skyulf.events.examination import LOWEST, Examination, Examined, examine
+from skyulf.events.keys import PublicKey, parse_key
 from skyulf.events.ledger import HASH, WIDTH, consistency_proof, inclusion_proof, leaf_at, root_at
 from skyulf.events.ledger_store import Kept, LedgerStore, leaves_of
 from skyulf.events.log import EventLog

@@ -5,16 +5,29 @@ from dataclasses import dataclass
 from skyulf.errors import Fault, Invalid
 from skyulf.events.log import EventLog
 from skyulf.projections import ALL, PROJECTIONS
-from skyulf.projections.store import NotBuilt, Parked, ReadStore
+from skyulf.projections.store import Build, NotBuilt, Parked, ReadStore
 from skyulf.queries.base import PageRequest
+
+
+@dataclass(frozen=True, slots=True)
+class RebuildStatus:
+    """A build that is to take the live one's place: how far it is, of the log as it is now from 0 to 1.
+
+    ``stopped`` says that it waits to be asked for again.
+    """
+
+    build: int
+    position: int
+    fraction: float
+    stopped: bool
 
 
 @dataclass(frozen=True, slots=True)
 class ProjectionStatus:
     """A projection: its live build's checkpoint, how many positions it is behind, and the rebuild under way.
 
-    ``status`` is ``live``, or ``building`` while there is nothing to read yet. ``rebuild_position`` is None when
-    no rebuild is under way.
+    ``status`` is ``live``, or ``building`` while there is nothing to read yet. ``rebuild`` is None when none is under
+    way. ``purged`` are the positions of the events that the live build leaves out, as was decided.
     """
 
     name: str
@@ -23,8 +36,19 @@ class ProjectionStatus:
     position: int
     lag: int
     build: int
-    rebuild_position: int | None
+    rebuild: RebuildStatus | None
     parked: tuple[Parked, ...]
+    purged: tuple[int, ...]
+
+    @property
+    def parked_events(self) -> int:
+        """How many events wait."""
+        return len(self.parked)
+
+    @property
+    def rebuild_position(self) -> int | None:
+        """How far the rebuild is that is under way."""
+        return self.rebuild.position if self.rebuild else None
 
 
 class ProjectionRepository:
@@ -72,9 +96,9 @@ class ProjectionRepository:
         live = next((build for build in builds if build.live and build.version == projection.version), None)
         filling = next((build for build in builds if not build.live and build.version == projection.version), None)
         try:
-            parked = self._store.parked(projection)
+            parked, purged = self._store.parked(projection), self._store.skipped(projection)
         except NotBuilt:
-            parked = ()
+            parked, purged = (), ()
         position = live.position if live else 0
         return ProjectionStatus(
             name=name,
@@ -83,6 +107,13 @@ class ProjectionRepository:
             position=position,
             lag=max(0, head - position),
             build=live.number if live else 0,
-            rebuild_position=filling.position if filling else None,
+            rebuild=rebuild_of(filling, head) if filling else None,
             parked=parked,
+            purged=purged,
         )
+
+
+def rebuild_of(build: Build, head: int) -> RebuildStatus:
+    """How far a build is that is being filled; never quite done, since it is not read yet."""
+    fraction = min(build.position / head, 0.99) if head else 0.0
+    return RebuildStatus(build.number, build.position, fraction, build.held)

@@ -11,13 +11,14 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Protocol
 
 from skyulf.errors import Damaged, Invalid, Misconfigured, SkyulfError, Unavailable
-from skyulf.events.checkpoints import Checkpoint, Opened, PublicKey, SigningKey, opened, signed
+from skyulf.events.checkpoints import Checkpoint, Opened, opened, signed
+from skyulf.events.keys import SigningKey
 from skyulf.events.ledger import WIDTH, GrowingTree, leaf_at, leaf_of, root_at
 from skyulf.events.ledger_store import Kept, LedgerMoved, LedgerStore, Sealed
 from skyulf.events.log import EventLog
+from skyulf.reactions.publishing import CheckpointSink
 
 PAGE = 128
 """Events read and hashed at a stretch, in a millisecond: then whoever waits for the interpreter has it."""
@@ -38,18 +39,6 @@ GONE = 2 * FAREWELL
 """Seconds to wait at most for the sealer to end; one that hangs in a dead connection ends with its process."""
 
 logger = logging.getLogger(__name__)
-
-
-class CheckpointSink(Protocol):
-    """Where checkpoints are published outside the database; any method may raise `Unavailable`."""
-
-    def publish(self, size: int, note: str) -> None:
-        """Keep a checkpoint beside all earlier ones, and as the newest; durable when this returns."""
-        ...
-
-    def newest(self) -> str | None:
-        """The checkpoint that was published last."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +179,7 @@ class Sealer:
         at = self._store.sealed()
         if at.size:
             self._need_same_log(at)
-        key = self._key().public
+        key = self._key()
         kept = next(iter(self._store.checkpoints(1)), None)
         newest = of_this_key(kept.note, key) if kept is not None else None
         self._earlier = [newest.checkpoint] if newest is not None else []
@@ -211,7 +200,7 @@ class Sealer:
         published = self._sink.newest()
         told = 0
         if published is not None:
-            outside = of_this_key(published, self._key().public).checkpoint
+            outside = of_this_key(published, self._key()).checkpoint
             told = outside.size
             self._earlier.append(outside)
         for kept in self._store.checkpoints(1):
@@ -259,11 +248,11 @@ class Sealer:
         """Sign the tree as it is, and publish that."""
         assert self._tree is not None
         key, at = self._key(), self._now()
-        checkpoint = Checkpoint(key.name, self._tree.size, self._tree.root())
+        checkpoint = Checkpoint(key.name, self._tree.size, self._tree.root(), key.introductions)
         for earlier in self._earlier:
             self._need_extended(earlier)
         note = signed(checkpoint, key, at)
-        self._store.keep_checkpoint(Kept(checkpoint.size, note, str(key.public)))
+        self._store.keep_checkpoint(Kept(checkpoint.size, note, str(key.first)))
         self._earlier = [checkpoint]
         self._signed_when = time.monotonic()
         self._status = replace(self._status, signed=checkpoint.size, signed_at=at)
@@ -300,11 +289,18 @@ class Sealer:
             self._status = replace(self._status, problem=None)
 
 
-def of_this_key(note: str, key: PublicKey) -> Opened:
-    """A checkpoint that was signed before; raises `Misconfigured` when another key did."""
+def of_this_key(note: str, key: SigningKey) -> Opened:
+    """A checkpoint that was signed before, by the key or one before it; raises `Misconfigured` when another did."""
     try:
-        return opened(note, key)
+        found = opened(note, key.first)
     except Invalid as error:
         raise Misconfigured(
-            f"SKYULF_SIGNING_KEY: {error.detail}; this log goes on with the key that signed before"
+            f"SKYULF_SIGNING_KEY: {error.detail}; this log goes on with the key that signed before, or its successor"
         ) from error
+    known = found.checkpoint.introductions
+    if known != key.introductions[: len(known)]:
+        raise Misconfigured(
+            f"SKYULF_SIGNING_KEY: {key.public} is an earlier key of the log, and a later one has signed: give this "
+            "process the file that skyulf audit rotate-key made"
+        )
+    return found

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -11,7 +12,7 @@ from skyulf.adapters.sqlite_log import SqliteEventLog
 from skyulf.adapters.system import new_id, new_seed
 from skyulf.artifacts import ArtifactStore, DataStore
 from skyulf.errors import NotFound
-from skyulf.events.checkpoints import PublicKey, SigningKey
+from skyulf.events.keys import PublicKey, SigningKey
 from skyulf.events.log import EventLog
 from skyulf.queries.audit import AuditService
 from skyulf.runtime.making import (
@@ -71,15 +72,39 @@ def auditing(settings: Settings) -> Iterator[tuple[EventLog, Callable[[], Artifa
             ledger.close()
 
 
-def public_key(settings: Settings, origin: str | None = None) -> tuple[PublicKey, Path, bool]:
-    """The public key of the log, the file that its private key is in, and whether that has just been made.
+@dataclass(frozen=True, slots=True)
+class LogKey:
+    """The keys of a log: the first, which verifies all that any of them signs, and the one that signs now.
 
-    A new log is called ``origin``, or by a name of its own. Raises `Misconfigured`.
+    ``path`` is the file of the private key; ``made`` says that it is new.
+    """
+
+    first: PublicKey
+    signs: PublicKey
+    path: Path
+    made: bool
+
+
+def log_key(settings: Settings, origin: str | None = None) -> LogKey:
+    """The key of the log, which is made where there is none; a new log is called ``origin``, or by a name of its own.
+
+    Raises `Misconfigured`.
     """
     path = key_file(settings, directory_of(settings))
-    if path.exists():
-        return read_key(path).public, path, False
-    return make_key(path, SigningKey(origin or new_origin(), new_seed())).public, path, True
+    there = path.exists()
+    key = read_key(path) if there else make_key(path, SigningKey(origin or new_origin(), new_seed()))
+    return LogKey(key.first, key.public, path, made=not there)
+
+
+def rotate_key(settings: Settings, output: Path | None) -> LogKey:
+    """Make a key that takes the place of the log's, which introduces it; in a new file, or in place of the old one.
+
+    Raises `Misconfigured` where there is no key yet, or none can be written.
+    """
+    path = key_file(settings, directory_of(settings))
+    following = read_key(path).successor(new_seed())
+    make_key(output or path, following, replace=output is None)
+    return LogKey(following.first, following.public, output or path, made=True)
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from skyulf.queries.history import HistoryService
 from skyulf.queries.job import EvaluationService, JobRepository
 from skyulf.queries.lineage import LineageService
 from skyulf.queries.model import ModelRepository, ModelVersionRepository
+from skyulf.queries.parking import ParkingRepository
 from skyulf.queries.past import TimeTravel
 from skyulf.queries.pipeline import PipelineRepository
 from skyulf.queries.projection import ProjectionRepository
@@ -41,6 +42,7 @@ class Queries:
     webhooks: WebhookRepository
     deliveries: DeliveryReader
     projections: ProjectionRepository
+    parking: ParkingRepository
     reactions: ReactionRepository
     history: HistoryService
     lineage: LineageService
@@ -98,7 +100,8 @@ def make_queries(
         webhooks=WebhookRepository(store),
         deliveries=DeliveryReader(log, deliveries),
         projections=projections,
-        reactions=ReactionRepository(store),
+        parking=ParkingRepository(log, store),
+        reactions=ReactionRepository(log, store),
         history=HistoryService(log),
         lineage=LineageService(datasets, pipelines, jobs, models, versions, deployments),
         freshness=freshness,

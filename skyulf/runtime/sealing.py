@@ -11,11 +11,12 @@ from skyulf.adapters.memory_ledger import MemoryLedgerStore
 from skyulf.adapters.read_engines import lead_for
 from skyulf.adapters.system import new_id, new_seed, now
 from skyulf.errors import Misconfigured
-from skyulf.events.checkpoints import SigningKey
+from skyulf.events.keys import SigningKey
 from skyulf.events.ledger_store import LedgerStore
 from skyulf.events.log import EventLog
-from skyulf.reactions.sealing import CheckpointSink, Sealer
-from skyulf.runtime.making import in_postgres, unknown
+from skyulf.reactions.publishing import CheckpointSink, Everywhere
+from skyulf.reactions.sealing import Sealer
+from skyulf.runtime.making import in_postgres, kafka_of, unknown
 from skyulf.settings import Settings
 
 URL_SETTING = "SKYULF_CHECKPOINTS_URL"
@@ -40,6 +41,24 @@ def make_ledger(settings: Settings, directory: DataDirectory, *, writing: bool =
 
 
 def make_sink(settings: Settings, directory: DataDirectory, *, files: bool = True) -> CheckpointSink | None:
+    """Where the settings say that checkpoints are published; ``files`` allows the default, a folder."""
+    sinks = [make_store_sink(settings, directory, files=files), make_topic_sink(settings)]
+    there = [sink for sink in sinks if sink is not None]
+    return Everywhere(there) if len(there) > 1 else there[0] if there else None
+
+
+def make_topic_sink(settings: Settings) -> CheckpointSink | None:
+    """The topic that ``SKYULF_CHECKPOINTS_TOPIC`` names, if any."""
+    if not settings.checkpoints_topic:
+        return None
+    if not settings.kafka_bootstrap:
+        raise Misconfigured("SKYULF_CHECKPOINTS_TOPIC: a topic needs SKYULF_KAFKA_BOOTSTRAP, which names the brokers")
+    from skyulf.adapters.kafka_checkpoints import KafkaCheckpoints  # a laptop has no need of the library
+
+    return KafkaCheckpoints(kafka_of(settings), settings.checkpoints_topic)
+
+
+def make_store_sink(settings: Settings, directory: DataDirectory, *, files: bool) -> CheckpointSink | None:
     """Where ``SKYULF_CHECKPOINTS_URL`` says that checkpoints are published; ``files`` allows the default, a folder."""
     url = urlsplit(settings.checkpoints_url)
     match url.scheme:
@@ -96,8 +115,10 @@ def make_sealer(
     made: list[SigningKey] = []
 
     def key() -> SigningKey:
+        if not in_memory:
+            return signing_key(settings, directory)  # read each time: another may have taken its place
         if not made:
-            made.append(SigningKey(new_origin(), new_seed()) if in_memory else signing_key(settings, directory))
+            made.append(SigningKey(new_origin(), new_seed()))
         return made[0]
 
     sink = make_sink(settings, directory, files=files)

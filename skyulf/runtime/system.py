@@ -193,7 +193,7 @@ class Runtime:
     @cached_property
     def projector(self) -> Projector:
         """What keeps the read models up with the log, here or, where it is not started, in another process."""
-        projector = Projector(self.log, self.store, ALL)
+        projector = Projector(self.log, self.store, ALL, self.settings.rebuilds_at_once)
         projector.on_advance(self.freshness.moved)
         if (teller := make_progress_teller(self.settings)) is not None:
             projector.on_advance(self._closing(teller).moved)

@@ -136,3 +136,20 @@ def test_a_log_that_was_cut_while_nobody_served_it_is_not_sealed_on(tmp_path: Pa
         assert code == 1
         assert told["faults"][0]["kind"] == "missing"
         assert told["faults"][0]["position"] == taken[-2]["position"]
+
+
+def test_a_key_takes_the_place_of_another_and_the_first_goes_on_verifying(unsealed: Path, tmp_path: Path) -> None:
+    at = ("--data-dir", unsealed)
+    first = answered("audit", "key", *at)
+    kept, later = tmp_path / "kept.checkpoint", tmp_path / "later.checkpoint"
+    answered("audit", "checkpoint", "--output", kept, *at)
+    following = answered("audit", "rotate-key", *at)
+    assert (following["key"], following["signs"] != first["signs"]) == (first["key"], True)
+    refused = skyulf("audit", "rotate-key", "--output", unsealed / "signing.key", *at)
+    assert (refused.returncode, "is there already" in refused.stderr) == (2, True)
+    with closing(SqliteEventLog(unsealed / "events.db", new_id)) as log:
+        written(log, "pipeline-new", 0, named())
+    answered("audit", "checkpoint", "--output", later, *at)
+    assert f"key {following['signs']} " in later.read_text()
+    code, told = verdict(unsealed, "--key", first["key"], "--checkpoint", kept, "--checkpoint", later)
+    assert (code, told["verified"], told["size"]) == (0, True, 301)

@@ -19,7 +19,7 @@ from system import INSISTS, PATIENCE, QUICK, ROWS, Server, System, eventually, k
 from topics import cluster, published
 
 from skyulf.errors import Misconfigured
-from skyulf.events.checkpoints import SigningKey
+from skyulf.events.keys import SigningKey
 from skyulf.runtime import ROLES, Runtime
 from skyulf.settings import Settings
 

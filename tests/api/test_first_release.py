@@ -12,7 +12,7 @@ from skyulf import verifier
 from skyulf.cli.screen import Screen
 from skyulf.cli.transfer import export, replay
 from skyulf.events import cloudevents
-from skyulf.events.checkpoints import PublicKey
+from skyulf.events.keys import PublicKey
 from skyulf.events.registry import EVENTS, decode
 from skyulf.runtime import public_key
 from skyulf.settings import Settings

@@ -12,7 +12,8 @@ import pytest
 from live import Client, Server, assert_problem, serving, settings_for, spec_for
 
 from skyulf import witness
-from skyulf.events.checkpoints import COSIGNED, SigningKey, opened, parse_key, parse_note, signed
+from skyulf.events.checkpoints import opened, parse_note, signed
+from skyulf.events.keys import COSIGNED, SigningKey, parse_key
 from skyulf.events.ledger import extends, includes, leaf_hash, root_over
 from skyulf.events.ledger_store import Kept
 

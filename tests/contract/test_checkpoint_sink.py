@@ -6,13 +6,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from builders import NOW
 from sealed import KEY
+from services.kafka import Broker
 from services.s3 import Bucket
+from topics import some_prefix
 
 from skyulf.adapters.checkpoint_files import FolderCheckpoints, make_key, read_key
 from skyulf.adapters.data_dir import DataDirectory
 from skyulf.errors import Misconfigured, Unavailable
-from skyulf.reactions.sealing import CheckpointSink
+from skyulf.events.checkpoints import Checkpoint, signed
+from skyulf.reactions.publishing import CheckpointSink, Everywhere
 from skyulf.runtime.sealing import make_sink
 from skyulf.settings import Settings
 
@@ -30,9 +34,20 @@ def in_s3(request: Request, _: Path) -> CheckpointSink:
     return sink
 
 
+def in_kafka(request: Request, _: Path) -> CheckpointSink:
+    broker: Broker = request.getfixturevalue("broker")
+    settings = Settings(
+        kafka_bootstrap=broker.bootstrap, checkpoints_topic=f"{some_prefix()}.checkpoints", database_url="memory://"
+    )
+    sink = make_sink(settings, DataDirectory(Path("nowhere")))
+    assert sink is not None
+    return sink
+
+
 SINKS: dict[str, Callable[[Request, Path], CheckpointSink]] = {
     "folder": lambda _, path: FolderCheckpoints(path / "new" / "folder"),
     "s3": in_s3,
+    "kafka": in_kafka,
 }
 
 
@@ -58,6 +73,40 @@ def test_earlier_ones_stay(tmp_path: Path) -> None:
         "000000000012": "twelve",
         "latest": "twelve",
     }
+
+
+class Place:
+    """A sink in memory that may be away."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+        self.away = False
+
+    def publish(self, size: int, note: str) -> None:
+        if self.away:
+            raise Unavailable("this place is away")
+        self.notes.append(note)
+
+    def newest(self) -> str | None:
+        return self.notes[-1] if self.notes else None
+
+
+def test_what_one_place_cannot_take_the_others_have_and_the_newest_of_all_counts() -> None:
+    one, other = Place(), Place()
+    everywhere = Everywhere([one, other])
+    few, many = (signed(Checkpoint(KEY.name, size, bytes(32)), KEY, NOW) for size in (9, 10))
+    assert everywhere.newest() is None
+    everywhere.publish(9, few)
+    one.away = True
+    with pytest.raises(Unavailable, match="this place is away"):
+        everywhere.publish(10, many)
+    assert (one.notes, other.notes) == ([few], [few, many])
+    assert everywhere.newest() == many
+
+
+def test_a_topic_needs_brokers(tmp_path: Path) -> None:
+    with pytest.raises(Misconfigured, match="SKYULF_CHECKPOINTS_TOPIC: a topic needs SKYULF_KAFKA_BOOTSTRAP"):
+        make_sink(Settings(checkpoints_topic="checkpoints"), DataDirectory(tmp_path))
 
 
 def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:

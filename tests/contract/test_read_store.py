@@ -86,6 +86,31 @@ class TestBuilds:
         assert store.create_build(replace(THINGS, version=2)) == Build("things", 2, 2, 0, live=False)
         assert [build.number for build in store.builds("things")] == [1, 2]
 
+    def test_one_that_is_not_live_may_be_held_where_it_is(self, live: ReadStore) -> None:
+        begun = live.create_build(THINGS)
+        live.hold(begun, held=True)
+        live.hold(begun, held=True)
+        assert live.unfinished() == (replace(begun, held=True),)
+        assert live.builds("things")[1].held
+        live.hold(begun, held=False)
+        assert live.unfinished() == (begun,)
+        live.hold(begun, held=True)
+        live.drop_build(THINGS, begun.number)
+        assert live.create_build(THINGS).number == begun.number
+        assert live.unfinished() == (begun,), "another build of the same number is not held"
+
+    def test_a_build_keeps_what_it_leaves_out_until_it_is_gone(self, live: ReadStore) -> None:
+        begun = live.create_build(THINGS)
+        with batch_of(live, THINGS, begun.number) as batch:
+            batch.skip({7: "b", 3: "a"})
+            batch.skip({7: "b"})
+            assert batch.skipped() == {3, 7}
+        assert live.skipped(THINGS) == ()
+        live.promote(THINGS, begun)
+        assert live.skipped(THINGS) == (3, 7)
+        live.promote(THINGS, live.create_build(THINGS))
+        assert live.skipped(THINGS) == ()
+
     def test_builds_of_projections_are_apart(self, live: ReadStore) -> None:
         others = replace(THINGS, name="others")
         assert live.create_build(others).live
@@ -331,6 +356,9 @@ class TestMessages:
         store.park_messages([later, self.FIRST, replace(self.FIRST, feed="other")], 10)
         assert store.parked_messages("training") == (self.FIRST, later)
         assert store.parked_messages("other") == (replace(self.FIRST, feed="other"),)
+        assert store.forget_messages("training", ["offset 77"]) == 0
+        assert store.forget_messages("training", [later.place]) == 1
+        assert store.parked_messages("training") == (self.FIRST,)
         assert store.parked_messages("none") == ()
 
     def test_one_place_is_told_once_and_since_when_it_was_first(self, store: ReadStore) -> None:
@@ -627,7 +655,8 @@ class TestSql:
             store.create_build(THINGS)
             store.promote(THINGS, store.create_build(THINGS))
             tables = inspect(store._reader.engine).get_table_names()
-            assert sorted(tables) == ["skyulf_builds", "skyulf_parked", "skyulf_parked_messages", "things_2"]
+            kept = {"skyulf_builds", "skyulf_held", "skyulf_parked", "skyulf_parked_messages", "skyulf_skipped"}
+            assert set(tables) == {*kept, "things_2"}
 
     def test_every_list_is_read_from_an_index(self, url: str) -> None:
         with closing(SqlReadStore(url)) as store:

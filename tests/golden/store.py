@@ -67,6 +67,7 @@ from skyulf.events.job import (
 )
 from skyulf.events.model import ModelAliasRemoved, ModelAliasSet, ModelVersionRetired
 from skyulf.events.pipeline import PipelineArchived, PipelineCreated, PipelineRevised
+from skyulf.events.projection import ParkedEventPurged
 from skyulf.events.registry import EVENTS
 from skyulf.events.schemas import without_prose
 from skyulf.events.webhook import (
@@ -198,6 +199,7 @@ EXAMPLES: dict[str, list[DomainEvent]] = {
         DriftFound(target=target(1), rows=500, level="major", columns=(ColumnDrift(name="x", level="major", psi=0.5),)),
         DriftAcknowledged(),
     ],
+    "projection-jobs": [ParkedEventPurged(projection="jobs", key="job-1", position=41)],
     "access-1": [
         KeyIssued(name="the shop", actor="shop", kind="service", hash="ab" * 32, expires_at=NOW),
         RoleGranted(role="viewer"),

@@ -159,6 +159,7 @@ class TestRows:
         system.projector.catch_up()
         found = system.rows()
         assert (found["parked_keys"]["pipelines"], found["parked_keys"]["jobs"]) == (1, 0)
+        assert (found["parked_events"]["pipelines"], found["parked_events"]["jobs"]) == (2, 0)
         assert (found["parked_oldest_seconds"]["pipelines"], found["parked_oldest_seconds"]["jobs"]) == (90, 0)
 
     def test_messages_that_could_not_be_read_are_counted(self) -> None:

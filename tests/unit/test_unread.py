@@ -4,7 +4,9 @@ import threading
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from skyulf.adapters.memory_log import MemoryEventLog
 from skyulf.adapters.memory_read_store import MemoryReadStore
+from skyulf.adapters.system import new_id
 from skyulf.adapters.unread import UnreadShelf, parking
 from skyulf.errors import Damaged, Unavailable
 from skyulf.queries.reaction import TRAINING, ReactionRepository
@@ -18,7 +20,7 @@ def test_another_process_sees_where_it_is_why_and_since_when() -> None:
     shelf = UnreadShelf(parking(store, TRAINING, lambda: NOON))
     shelf.park("offset 3 of skyulf.job, partition 1", Damaged("not an event of Skyulf"))
     shelf.close()
-    (message,) = ReactionRepository(store).get(TRAINING).parked
+    (message,) = ReactionRepository(MemoryEventLog(new_id), store).get(TRAINING).parked
     assert (message.place, message.error, message.since) == (
         "offset 3 of skyulf.job, partition 1",
         "not an event of Skyulf",

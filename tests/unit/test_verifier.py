@@ -11,7 +11,8 @@ from sealed import KEY, OTHER_KEY, WITNESS, exported, history, sealed, write_exp
 
 from skyulf import verifier, witness
 from skyulf.events.base import Recorded
-from skyulf.events.checkpoints import COSIGNED, Checkpoint, SigningKey, opened, parse_note, signed
+from skyulf.events.checkpoints import Checkpoint, opened, parse_note, signed
+from skyulf.events.keys import COSIGNED, SigningKey
 from skyulf.events.ledger import canonical
 from skyulf.events.ledger_store import LedgerStore
 
@@ -69,6 +70,7 @@ class TestSaying:
             "origin": "example.org/log",
             "events": 40,
             "covered": 35,
+            "size": 35,
             "position": events[34].position,
             "unsealed": 5,
             "signed_at": NOW.replace(microsecond=0).isoformat(),

@@ -7,7 +7,8 @@ from typing import Any
 
 from skyulf.errors import NotAllowed, NotFound
 from skyulf.events.base import Recorded
-from skyulf.events.checkpoints import opened, parse_checkpoint, parse_key, parse_note
+from skyulf.events.checkpoints import opened, parse_checkpoint, parse_note
+from skyulf.events.keys import parse_key
 from skyulf.events.ledger import canonical, includes, leaf_hash
 from skyulf.events.ledger_store import Kept
 from skyulf.queries.audit import AuditService

@@ -8,18 +8,8 @@ from builders import NOW
 from sealed import KEY, OTHER_KEY, WITNESS
 
 from skyulf.errors import Damaged, Invalid
-from skyulf.events.checkpoints import (
-    COSIGNED,
-    Checkpoint,
-    Note,
-    SigningKey,
-    opened,
-    parse_checkpoint,
-    parse_key,
-    parse_note,
-    parse_signing_key,
-    signed,
-)
+from skyulf.events.checkpoints import Checkpoint, Note, opened, parse_checkpoint, parse_note, signed
+from skyulf.events.keys import COSIGNED, SigningKey, parse_key, parse_signing_key
 
 EXAMPLE_SIGNER = "PRIVATE+KEY+PeterNeumann+c74f20a3+AYEKFALVFGyNhPJEMzD1QIDr+Y7hfZx09iUvxdXHKDFz"
 EXAMPLE_KEY = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW"

@@ -42,6 +42,7 @@ from skyulf.commands.job import (
 from skyulf.commands.model import RemoveModelAlias, RetireModelVersion, SetModelAlias
 from skyulf.commands.pipeline import ArchivePipeline, CreatePipeline, RevisePipeline
 from skyulf.commands.prediction_log import RecordPredictions, SetPredictionLog
+from skyulf.commands.projection import PurgeParkedEvent
 from skyulf.commands.reproduction import CompleteReproduction, CreateReproduction
 from skyulf.commands.scoring import CompleteScoring, CreateScoring
 from skyulf.commands.webhook import (
@@ -211,6 +212,7 @@ def command(historian: Historian, step: Step) -> Command:
         "deny": lambda: RecordDenials(
             since=NOW, until=NOW, denials=(Denial(actor=None, operation="GET /v1/jobs", status=401, count=more),)
         ),
+        "purge": lambda: PurgeParkedEvent(id="projection-keys", projection="keys", key="key", position=which),
     }
     return made[what]()
 
@@ -260,6 +262,7 @@ FULL: list[Step] = [
     *[("grant", 1, 1), ("ungrant", 1, 0), ("lock", 1, 0), ("deny", 1, 4)],
     *[("rehook", 1, 1), ("rehook", 1, 2), ("resign", 1, 1), ("replay", 1, 3), ("again", 1, 1), ("skip", 1, 4)],
     ("unhook", 1, 0),
+    ("purge", 1, 0),
 ]
 """A history in which every type of event occurs."""
 

@@ -219,13 +219,11 @@ class TestApart:
     ) -> None:
         made = Projector(memory_log, MemoryReadStore(), ALL)
         made.prepare()
-        rebuilt: list[str] = []
-        monkeypatch.setattr(made, "rebuild", rebuilt.append)
-        for projection in ALL:
-            made.request_rebuild(projection.name)
-        made._rebuild_if_leading()
-        assert set(rebuilt[: len(PROJECTIONS)]) == {projection.name for projection in PROJECTIONS}
-        assert len(rebuilt) == len(ALL)
+        filled: list[set[str]] = []
+        monkeypatch.setattr(made, "_fill", lambda names, *_: filled.append(set(names)))
+        made.rebuild(*reversed([projection.name for projection in ALL]))
+        now = {projection.name for projection in PROJECTIONS}
+        assert filled == [now, {projection.name for projection in ALL} - now]
 
     def test_a_projector_that_follows_keeps_up_the_past(self, memory_log: MemoryEventLog) -> None:
         store = MemoryReadStore()

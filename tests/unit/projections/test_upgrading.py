@@ -16,7 +16,7 @@ from skyulf.errors import Unavailable
 from skyulf.events.base import Recorded
 from skyulf.events.pipeline import PipelineCreated, PipelineRevised
 from skyulf.events.registry import EVENTS
-from skyulf.projections import folding, projector
+from skyulf.projections import folding, parking
 from skyulf.projections.base import Projection, Row, by_stream
 from skyulf.projections.pipeline import PIPELINES
 from skyulf.projections.projector import Projector
@@ -156,7 +156,7 @@ def test_what_old_code_could_not_read_is_folded_once_newer_code_projects(
     with running(memory_log, store, OLD):
         until(lambda: at_head(memory_log, store, OLD))
     assert shown(store, OLD) == [(["a"], 1)]
-    for module in (folding, projector):
+    for module in (folding, parking):
         monkeypatch.setattr(module, "decode", lambda each: EVENTS[each.type].model_validate_json(each.data))
     with running(memory_log, store, OLD):
         until(lambda: not store.parked(OLD[0]) and not store.parked(PIPELINES))

@@ -13,11 +13,13 @@ from skyulf.adapters.checkpoint_files import FolderCheckpoints
 from skyulf.adapters.memory_ledger import MemoryLedgerStore
 from skyulf.adapters.memory_log import MemoryEventLog
 from skyulf.errors import Damaged, Misconfigured, Unavailable
-from skyulf.events.checkpoints import SigningKey, opened
+from skyulf.events.checkpoints import opened
+from skyulf.events.keys import SigningKey
 from skyulf.events.ledger import leaf_of, root_over
 from skyulf.events.ledger_store import LedgerMoved
 from skyulf.reactions import sealing
-from skyulf.reactions.sealing import CheckpointSink, Sealer
+from skyulf.reactions.publishing import CheckpointSink
+from skyulf.reactions.sealing import Sealer
 
 PATIENCE = 30
 

@@ -32,6 +32,7 @@ from api.routes import (
     projection,
     report,
     stream,
+    webhook,
 )
 from api.security import SERVER, App, Denials, Guard, Trusted
 from skyulf.commands.access import RecordDenials
@@ -87,7 +88,7 @@ def create_app(runtime: Runtime, *, guarded: bool = True) -> App:
     app.state.runtime = runtime
     app.state.tail = EventTail(runtime.log, stream.server_sent)
     # A request is held against one router after the other: jobs are what is sent most.
-    things = (job, attribution, access, dataset, profile, pipeline, model, export, deployment, drift)
+    things = (job, attribution, access, dataset, profile, pipeline, model, export, deployment, drift, webhook)
     for noun in (*things, stream, audit, report, history, parking, projection, artifact, *PROBES):
         app.include_router(noun.routes)
     problems.install(app)

@@ -14,9 +14,10 @@ import pyarrow.parquet as pq
 from bench.data import direct, make, rows_of, spec_of
 from bench.measure import Line, Report, Target, compared, interleaved, scratch
 from bench.servers import Kept, Server, constant, latencies, rate, request_of, skyulf
-from skyulf.adapters.local_artifacts import LocalArtifacts
 from skyulf.core.scorer import Scorer
+from skyulf.runtime import reading
 from skyulf.serving.media import MEDIA_TYPES
+from skyulf.settings import Settings
 
 MODELS: dict[str, dict[str, Any]] = {
     "logistic_regression": {},
@@ -73,7 +74,8 @@ def copy_of(server: Server, job: str, data: Path) -> Scorer | None:
     server.finished(job)
     (packaged,) = server.call("GET", f"/v1/events?after=0&stream={job}&type=ModelPackaged")
     digest = packaged["data"]["onnx"]
-    return Scorer(LocalArtifacts(data / "artifacts").read(digest)) if digest else None
+    with reading(Settings(data_dir=data)) as (_, artifacts):
+        return Scorer(artifacts().read(digest)) if digest else None
 
 
 def measure(

@@ -20,7 +20,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="SKYULF_", frozen=True, extra="ignore")
 
-    role: Literal["all", "api", "projector", "relay", "worker"] = "all"
+    role: Literal["all", "api", "projector", "relay", "webhooks", "worker"] = "all"
     """What ``skyulf serve`` does in its process; all but ``all`` works beside other processes on one Postgres."""
     data_dir: Path = Path(".skyulf")
     host: str = "127.0.0.1"
@@ -68,6 +68,12 @@ class Settings(BaseSettings):
     """A topic of Kafka in which checkpoints are published as well; needs ``kafka_bootstrap``."""
     checkpoint_seconds: Annotated[float, Field(gt=0)] = 60.0
     """From one checkpoint to the next, if anything has happened."""
+
+    webhook_hosts: str = "public"
+    """Where webhooks may go, parted by blanks: ``public`` (addresses of the internet), hosts, and networks such as
+    ``10.0.0.0/8``, whatever their addresses (docs/webhooks.md)."""
+    webhook_seconds: Annotated[float, Field(gt=0, le=120)] = 10.0
+    """How long a receiver may take to answer one delivery."""
 
     kafka_bootstrap: str = ""
     """Brokers as ``host:port,host:port``; with it, events are published there and wake the workers (docs/kafka.md)."""

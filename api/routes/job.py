@@ -29,7 +29,7 @@ from skyulf.commands.job import CancelJob, CreateJob, RetryJob
 from skyulf.commands.reproduction import CreateReproduction, training_of
 from skyulf.commands.scoring import CreateScoring
 from skyulf.errors import NotFound, SkyulfError
-from skyulf.events.job import JobStatus, Limits
+from skyulf.events.job import JobState, JobStatus, Limits
 from skyulf.events.model import ModelState
 from skyulf.events.registry import replay
 from skyulf.projections.job import JobKind, JobRow
@@ -95,24 +95,27 @@ async def create_reproduction(
 
     Its `reproduction.result` is the verdict. 503 with Retry-After when as many jobs wait as may (SKYULF_QUEUE_LENGTH).
     """
-    training = body.job_id
-    if not training:
-        training = await asyncio.to_thread(_training, runtime, body)
-    job = await asyncio.to_thread(runtime.queries.jobs.find, training)
-    if job is not None:
-        await asyncio.to_thread(runtime.queries.datasets.need_data, job.dataset_id)
+    training, dataset_id = await asyncio.to_thread(_training, runtime, body)
     asked = body.model_dump(exclude={"job_id"})
-    command = CreateReproduction(**asked, training=training, limits=_limits(runtime))
+    command = CreateReproduction(**asked, training=training, dataset_id=dataset_id, limits=_limits(runtime))
     return await _queued(runtime, command, context, response)
 
 
-def _training(runtime: Runtime, body: ReproductionIn) -> str:
-    """The job that trained what is named, as the log has it now."""
-    stream = f"model-{body.model}"
-    model: ModelState | None = replay(stream, None, runtime.log.load({stream: 0})[stream])
-    if model is None:
-        raise NotFound(f"there is no model {body.model}")
-    return training_of(stream, model, body.model_version, body.alias)
+def _training(runtime: Runtime, body: ReproductionIn) -> tuple[str, str | None]:
+    """The job that trained what is named, and the dataset that it did so on, as the log has them now."""
+    training = body.job_id
+    if training is None:
+        stream = f"model-{body.model}"
+        model: ModelState | None = _now(runtime, stream)
+        if model is None:
+            raise NotFound(f"there is no model {body.model}")
+        training = training_of(stream, model, body.model_version, body.alias)
+    job: JobState | None = _now(runtime, training) if training.startswith("job-") else None
+    return training, None if job is None else job.created.dataset_id
+
+
+def _now(runtime: Runtime, stream: str) -> Any:
+    return replay(stream, None, runtime.log.load({stream: 0})[stream])
 
 
 @routes.post("/jobs/{job_id}/cancel", status_code=202, response_model=CommandAnswer, responses=problems(412, 415))

@@ -13,7 +13,7 @@ from bench.accuracy.spoilt import SPOILT
 from bench.measure import scratch
 from bench.servers import Server, skyulf
 
-SMALL = 10_000
+SMALL = 25_000
 """A table of fewer rows is split three ways, each judged, and the scores' means compared."""
 
 

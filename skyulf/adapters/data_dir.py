@@ -35,6 +35,7 @@ class DataDirectory:
         self.rows = root / "rows.db"
         self.ledger = root / "ledger.db"
         self.keys = root / "keys.db"
+        self.webhooks = root / "webhooks.db"
         self.signing_key = root / "signing.key"
         self.checkpoints = root / "checkpoints"
         self.artifacts = root / "artifacts"

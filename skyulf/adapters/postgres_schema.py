@@ -11,7 +11,7 @@ from skyulf.adapters.postgres import SETTING, connect, first_line, refused
 from skyulf.adapters.read_tables import metadata
 from skyulf.errors import Misconfigured
 
-VERSION = 5
+VERSION = 6
 """The schema that this code works with; `migrate` brings a database to it."""
 
 TYPE_OF_TOPIC: LiteralString = "split_part(topic, '@', 1)"
@@ -183,6 +183,13 @@ ARTIFACT_KEYS: tuple[LiteralString, ...] = (
 )
 """The keys that artifacts are encrypted with (`artifact_keys`): they can be destroyed, as events cannot."""
 
+WEBHOOKS: tuple[LiteralString, ...] = (
+    "CREATE TABLE {schema}.skyulf_deliveries (webhook text PRIMARY KEY, epoch integer NOT NULL, "
+    "position bigint NOT NULL, waiting text NOT NULL) WITH (fillfactor = 50)",
+    "CREATE TABLE {schema}.skyulf_webhook_secrets (hash text PRIMARY KEY, secret text NOT NULL)",
+)
+"""How far each webhook has got, and the secrets that deliveries are signed with (`delivery_store`)."""
+
 GRANTS: tuple[LiteralString, ...] = (
     "GRANT USAGE, CREATE ON SCHEMA {schema} TO {role}",
     "GRANT SELECT, INSERT ON {schema}.{table} TO {role}",
@@ -194,6 +201,7 @@ GRANTS: tuple[LiteralString, ...] = (
     "GRANT SELECT, INSERT ON {schema}.skyulf_checkpoints TO {role}",
     "GRANT SELECT, INSERT, UPDATE ON {schema}.skyulf_dataset_keys TO {role}",
     "GRANT SELECT, INSERT, UPDATE, DELETE ON {schema}.skyulf_encrypted TO {role}",
+    "GRANT SELECT, INSERT, UPDATE, DELETE ON {schema}.skyulf_deliveries, {schema}.skyulf_webhook_secrets TO {role}",
 )
 """What the role that the application works under needs; it makes the tables of read models itself."""
 
@@ -240,12 +248,16 @@ def _fifth(connection: Connection[Any], schema: str) -> None:
     _execute(connection, schema, ARTIFACT_KEYS)
 
 
+def _sixth(connection: Connection[Any], schema: str) -> None:
+    _execute(connection, schema, WEBHOOKS)
+
+
 def _execute(connection: Connection[Any], schema: str, statements: tuple[LiteralString, ...]) -> None:
     for statement in statements:
         connection.execute(sql.SQL(statement).format(schema=sql.Identifier(schema)))
 
 
-STEPS = (_first, _second, _third, _fourth, _fifth)
+STEPS = (_first, _second, _third, _fourth, _fifth, _sixth)
 """What brings a database from each version to the next."""
 
 

@@ -12,6 +12,7 @@ from skyulf.cli.exporting import export_model
 from skyulf.cli.nouns import GROUPS, DatasetArg, JobArg
 from skyulf.cli.options import AsOf, DataDir, Json, begun
 from skyulf.cli.projecting import projections
+from skyulf.cli.webhooking import webhooks
 
 app = typer.Typer(
     name="skyulf",
@@ -24,6 +25,7 @@ events = typer.Typer(no_args_is_help=True, help="Look at, save and restore the e
 app.add_typer(events, name="events")
 app.add_typer(projections, name="projections")
 app.add_typer(audit, name="audit")
+app.add_typer(webhooks, name="webhooks")
 app.command("export")(export_model)
 for _name, _group in GROUPS.items():
     app.add_typer(_group, name=_name)
@@ -67,6 +69,7 @@ class RoleName(StrEnum):
     api = "api"
     projector = "projector"
     relay = "relay"
+    webhooks = "webhooks"
     worker = "worker"
 
 

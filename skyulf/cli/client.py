@@ -43,8 +43,13 @@ class Client:
         """Read something."""
         return self._ask(lambda: self._http.get(path, params=params))
 
-    def download(self, path: str, target: Path, accept: str = "*/*", **params: str | int) -> None:
-        """Write what stands there into a file, which is there whole or not at all."""
+    def download(
+        self, path: str, target: Path, accept: str = "*/*", patience: float = PATIENCE, **params: str | int
+    ) -> None:
+        """Write what stands there into a file, which is there whole or not at all.
+
+        ``patience`` is for how many seconds it is asked for again while it is not ready.
+        """
         part = target.with_name(f"{target.name}.part")
         headers = {"Accept": accept}
 
@@ -58,7 +63,7 @@ class Client:
             return response
 
         try:
-            response = self._patiently(fetch)
+            response = self._patiently(fetch, patience)
             if not response.is_success:
                 _content(response)
             part.replace(target)
@@ -99,8 +104,8 @@ class Client:
     def _ask(self, request: Callable[[], httpx.Response]) -> dict[str, Any]:
         return _content(self._patiently(request))
 
-    def _patiently(self, request: Callable[[], httpx.Response]) -> httpx.Response:
-        until = time.monotonic() + PATIENCE
+    def _patiently(self, request: Callable[[], httpx.Response], patience: float = PATIENCE) -> httpx.Response:
+        until = time.monotonic() + patience
         while True:
             try:
                 response = request()

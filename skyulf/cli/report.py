@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 FORMS = {".html": "text/html", ".json": "application/json"}
 
+DRAWN_WITHIN = 120.0
+"""Seconds that pictures may take: so long as a sandbox may draw, and has to start before."""
+
 
 def run(
     screen: Screen, settings: Settings, text: str, output: Path | None, as_of: str | None, *, printed: bool
@@ -54,7 +57,7 @@ def run(
             return not report["proofs"]["changed"]
         file = output or Path(f"{name}-{version}-report.html")
         with screen.busy(f"writing {file.name}"):
-            client.download(path, file, accept=FORMS[file.suffix.lower()], **when)
+            client.download(path, file, accept=FORMS[file.suffix.lower()], patience=DRAWN_WITHIN, **when)
     report = report_verifier.read_report(file)
     proofs = report["proofs"]
     told = {"model": name, "model_version": version, "file": str(file), "events": len(proofs["events"])}

@@ -70,13 +70,14 @@ def reproduction(job: Mapping[str, Any]) -> list[Any]:
     if (result := of["result"]) is None:
         return lines
     verdict = result["verdict"]
-    lines.append(labelled("verdict", (verdict, STYLES[verdict]), f"  {VERDICTS[verdict]}"))
+    words = "it cannot be trained as it was" if result["fingerprint"] is None else VERDICTS[verdict]
+    lines.append(labelled("verdict", (verdict, STYLES[verdict]), f"  {words}"))
     lines += [labelled("why", CAUSES[cause]) for cause in result["causes"]]
     if (said := result["comparison"]) is not None:
         words = f"{counted(said['otherwise'], 'row')} of {said['rows']:,} with another class, and all else at most "
         lines.append(labelled("predicts", f"{words}{number(said['largest_difference'])} apart"))
     if result["not_compared"]:
-        lines.append(labelled("predicts", result["not_compared"]))
+        lines.append(labelled("note", result["not_compared"]))
     return lines
 
 

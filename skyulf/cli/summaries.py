@@ -73,6 +73,11 @@ def _denied(data: Data) -> str:
     return ", ".join(f"{count} × {status}" for status, count in sorted(by_status.items()))
 
 
+def _wanted(data: Data) -> str:
+    wanted = [", ".join(names) for names in data["filter"].values() if names]
+    return f"{data['url']}: {'; '.join(wanted) or 'every event'}"
+
+
 SUMMARIES: Mapping[str, Callable[[Data], str]] = {
     "DatasetCreated": lambda data: data["name"],
     "DatasetVersionAdded": _dataset_version,
@@ -124,6 +129,15 @@ SUMMARIES: Mapping[str, Callable[[Data], str]] = {
     "RoleGranted": lambda data: data["role"],
     "RoleRevoked": lambda data: data["role"],
     "CommandsDenied": _denied,
+    "WebhookCreated": _wanted,
+    "WebhookChanged": _wanted,
+    "WebhookSecretReplaced": lambda _: "",
+    "WebhookPaused": lambda _: "",
+    "WebhookResumed": lambda _: "",
+    "WebhookReplayed": lambda data: f"above position {data['after']}",
+    "DeliveryRetried": lambda data: short_id(data["stream"]),
+    "DeliverySkipped": lambda data: f"position {data['position']} of {short_id(data['stream'])}",
+    "WebhookRemoved": lambda _: "",
 }
 """What each type of event says of its data."""
 

@@ -14,6 +14,7 @@ from skyulf.commands import (
     projection,
     reproduction,
     scoring,
+    webhook,
 )
 from skyulf.commands.base import Command, Handler
 
@@ -29,5 +30,6 @@ COMMANDS: Mapping[type[Command], Handler] = {
     **drift.HANDLERS,
     **projection.HANDLERS,
     **access.HANDLERS,
+    **webhook.HANDLERS,
 }
 """Each kind of command, and how it is handled."""

@@ -16,6 +16,7 @@ from skyulf.events.deployment import DeploymentState
 from skyulf.events.job import JobState
 from skyulf.events.model import ModelState
 from skyulf.events.pipeline import PipelineState
+from skyulf.events.webhook import WebhookState
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,100}$")]
 """A name that people give to a model, a deployment or an alias; it becomes part of an id."""
@@ -100,6 +101,10 @@ class Streams:
     def access(self, stream: str) -> AccessState:
         """The access key; raises `NotFound`."""
         return cast("AccessState", self._existing("access", stream))
+
+    def webhook(self, stream: str) -> WebhookState:
+        """The webhook; raises `NotFound`."""
+        return cast("WebhookState", self._existing("webhook", stream))
 
     def find(self, stream: str) -> Any:
         """The state of the stream, or None."""

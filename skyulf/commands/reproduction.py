@@ -5,8 +5,10 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from skyulf.commands.base import Command, Decided, Handler, Name, Streams, own_stream
+from skyulf.commands.base import Command, Decided, Handler, Name, Streams
+from skyulf.commands.dataset import not_erased
 from skyulf.commands.job import current
+from skyulf.commands.made import Made, end_of_erased, made_reads
 from skyulf.commands.model import numbered
 from skyulf.errors import NotAllowed
 from skyulf.events.job import JobCancelled, Limits
@@ -18,13 +20,15 @@ class CreateReproduction(Command):
     """Train a model again, from what its job recorded, and compare.
 
     The caller names the job, or a model by a version's number or by an alias: then ``training`` is the job that this
-    means, found out for the caller. ``seed`` is another one to train with than the recorded.
+    means, found out for the caller, as ``dataset_id`` is, which it was trained on. ``seed`` is another one to train
+    with than the recorded.
     """
 
     CREATES = "job"
-    NOT_SENT: ClassVar[frozenset[str]] = frozenset({"limits"})
+    NOT_SENT: ClassVar[frozenset[str]] = frozenset({"limits", "dataset_id"})
 
     training: str
+    dataset_id: str | None
     model: Name | None = None
     model_version: int | None = None
     alias: Name | None = None
@@ -36,7 +40,7 @@ class CreateReproduction(Command):
         return super().not_sent() | ({} if self.model is None else {"training": True})
 
 
-class CompleteReproduction(Command):
+class CompleteReproduction(Made):
     """Hand in what an attempt found."""
 
     attempt: int
@@ -56,7 +60,7 @@ def training_of(stream: str, model: ModelState, number: int | None, alias: str |
 
 
 def _create_reads(command: CreateReproduction) -> Sequence[str]:
-    return (command.id, command.training)
+    return tuple(stream for stream in (command.id, command.training, command.dataset_id) if stream)
 
 
 def create_reproduction(command: CreateReproduction, streams: Streams) -> Decided:
@@ -65,6 +69,7 @@ def create_reproduction(command: CreateReproduction, streams: Streams) -> Decide
     trained = job.training
     if job.model is None:
         raise NotAllowed(f"{command.training} is {job.status}, and has no model that could be reproduced")
+    not_erased(trained.dataset_id, streams.dataset(trained.dataset_id))
     event = ReproductionCreated(
         job_id=command.training,
         dataset_id=trained.dataset_id,
@@ -86,13 +91,15 @@ def complete_reproduction(command: CompleteReproduction, streams: Streams) -> De
     current(command, job)
     if job.cancel_requested:
         return [(command.id, JobCancelled())]
+    if (end := end_of_erased(command, command.attempt, streams)) is not None:
+        return end
     if not isinstance(job.created, ReproductionCreated):
         raise NotAllowed(f"{command.id} reproduces no model")
-    told = command.model_dump(exclude={"id", "fingerprint_of_model"})
+    told = command.model_dump(exclude={"id", "dataset_id", "fingerprint_of_model"})
     return [(command.id, ModelReproduced(**told, fingerprint=command.fingerprint_of_model))]
 
 
 HANDLERS: dict[type[Command], Handler] = {
     CreateReproduction: Handler(_create_reads, create_reproduction),
-    CompleteReproduction: Handler(own_stream, complete_reproduction),
+    CompleteReproduction: Handler(made_reads, complete_reproduction),
 }

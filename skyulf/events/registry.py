@@ -7,7 +7,7 @@ from typing import Any, get_args
 import msgspec
 
 from skyulf.errors import Damaged, Outdated
-from skyulf.events import access, dataset, deployment, job, model, pipeline, projection
+from skyulf.events import access, dataset, deployment, job, model, pipeline, projection, webhook
 from skyulf.events.base import DomainEvent, Recorded, noun_of
 from skyulf.events.decoding import reader
 
@@ -19,6 +19,7 @@ UNIONS: Mapping[str, Any] = {
     "deployment": deployment.DeploymentEvent,
     "projection": projection.ProjectionEvent,
     "access": access.AccessEvent,
+    "webhook": webhook.WebhookEvent,
 }
 
 
@@ -29,6 +30,9 @@ def classes_of(noun: str) -> tuple[type[DomainEvent], ...]:
 
 EVENTS: Mapping[str, type[DomainEvent]] = {cls.__name__: cls for noun in UNIONS for cls in classes_of(noun)}
 """Every event class there is, by its type."""
+
+NOUN_OF_TYPE: Mapping[str, str] = {cls.__name__: noun for noun in UNIONS for cls in classes_of(noun)}
+"""The noun that events of each type are about."""
 
 _READERS: Mapping[str, Callable[[bytes], DomainEvent] | None] = {name: reader(cls) for name, cls in EVENTS.items()}
 
@@ -44,6 +48,7 @@ EVOLVE: Mapping[str, Callable[[Any, Any], Any]] = {
     "deployment": deployment.evolve,
     "projection": projection.evolve,
     "access": access.evolve,
+    "webhook": webhook.evolve,
 }
 """How the state of each noun follows from its events."""
 

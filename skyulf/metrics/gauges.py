@@ -19,6 +19,7 @@ from skyulf.queries.projection import ProjectionRepository, ProjectionStatus
 from skyulf.queries.reaction import ReactionRepository
 from skyulf.reactions.relay import RelayStatus
 from skyulf.reactions.sealing import SealerStatus
+from skyulf.reactions.webhooks.deliverer import DelivererStatus
 
 STATUSES: tuple[JobStatus, ...] = get_args(JobStatus)
 
@@ -196,6 +197,50 @@ def of_sealer(status: Callable[[], SealerStatus], unsealed: Callable[[], Unseale
         "Whether something keeps the sealer from its work (1), such as a log that was changed; its log says what.",
         status().problem is not None,
     )
+
+
+def of_webhooks(
+    status: Callable[[], DelivererStatus],
+    attempts: Counter[tuple[str, str]],
+    head: Callable[[], int],
+    now: Callable[[], datetime],
+) -> Iterator[Metric]:
+    """How far each webhook is behind the log, where this process delivers, and what has become of its attempts."""
+    state = status()
+    known = {each.webhook: each.progress for each in state.webhooks if each.progress is not None}
+    if state.working:
+        at = head()
+        yield gauge(
+            "webhook_lag_events",
+            "Positions of the log that a webhook has not got to; streams that wait are counted by themselves.",
+            {webhook: max(0, at - progress.position) for webhook, progress in known.items()},
+            "webhook",
+        )
+        ages = {each.webhook: (now() - each.oldest).total_seconds() for each in state.webhooks if each.oldest}
+        yield gauge(
+            "webhook_lag_seconds",
+            "Age of the oldest event in hand that a webhook has not been given; 0 when there is none.",
+            {webhook: max(0.0, ages.get(webhook, 0.0)) for webhook in known},
+            "webhook",
+        )
+        yield gauge(
+            "webhook_parked_streams",
+            "Streams that a webhook keeps failing to take.",
+            {webhook: sum(each.parked for each in progress.waiting) for webhook, progress in known.items()},
+            "webhook",
+        )
+        yield gauge(
+            "webhook_failing",
+            "Whether something keeps a webhook from being delivered anything (1); the log says what.",
+            {each.webhook: float(each.problem is not None) for each in state.webhooks},
+            "webhook",
+        )
+    made = CounterMetricFamily(
+        "skyulf_webhook_attempts", "Deliveries that this process has tried.", labels=("webhook", "outcome")
+    )
+    for (webhook, outcome), number in tuple(attempts.items()):
+        made.add_metric((webhook, outcome), number)
+    yield made
 
 
 def of_working(working: Mapping[str, Callable[[], bool]]) -> Iterator[Metric]:

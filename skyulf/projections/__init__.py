@@ -10,6 +10,7 @@ from skyulf.projections.job import JOB_TRIALS, JOBS
 from skyulf.projections.model import MODEL_VERSIONS, MODELS
 from skyulf.projections.past import MOMENTS, history_of
 from skyulf.projections.pipeline import PIPELINES
+from skyulf.projections.webhook import WEBHOOKS
 
 PROJECTIONS: tuple[Projection[Any], ...] = (
     DATASETS,
@@ -22,6 +23,7 @@ PROJECTIONS: tuple[Projection[Any], ...] = (
     DEPLOYMENTS,
     PREDICTION_LOGS,
     KEYS,
+    WEBHOOKS,
 )
 """Every projection of what is shown now."""
 

@@ -29,7 +29,7 @@ PAGE = 2_000
 PAGE_APART = 500
 """The same where rows are kept apart: on SQLite those that are shown wait so long for the file at most."""
 
-REST = 0.05
+REST = 0.25
 """Seconds between two looks for what is kept apart: what came meanwhile is written at once, and costs less."""
 
 POLL = 0.5

@@ -196,6 +196,7 @@ class Reproduction:
         """See `Kind.completed`."""
         return CompleteReproduction(
             id=attempt.job_id,
+            dataset_id=attempt.job.created.dataset_id,
             attempt=attempt.number,
             verdict=result.verdict,
             causes=result.causes,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from skyulf.adapters.cached_artifacts import CachedArtifacts
 from skyulf.adapters.encrypted_artifacts import EncryptedArtifacts
+from skyulf.events.log import EventLog
 from skyulf.metrics import gauges
 from skyulf.metrics.measured import Measures
 from skyulf.projections.projector import Projector
@@ -13,6 +14,7 @@ from skyulf.queries.audit import AuditService
 from skyulf.reactions.relay import Relay
 from skyulf.reactions.sealing import Sealer
 from skyulf.reactions.training import Worker
+from skyulf.reactions.webhooks.deliverer import Deliverer
 from skyulf.runtime.making import in_postgres
 
 if TYPE_CHECKING:
@@ -37,6 +39,9 @@ def measure(it: "Runtime", closing: "Callable[[Closable], object]") -> None:
         elif isinstance(part, Sealer):
             working["sealer"] = working_of(part)
             it.metrics.measure(DATABASE, sealer_of(part, it.audit, it.now))
+        elif isinstance(part, Deliverer):
+            working["webhooks"] = working_of(part)
+            it.metrics.measure(DATABASE, deliverer_of(part, it.log, it.now))
         elif isinstance(part, Worker):
             it.metrics.measure(DATABASE, gauges.QueueTimes(it.log, it.metrics.claims).measure)
             it.metrics.measure(None, slots_of(part, it.settings.worker_slots))
@@ -62,7 +67,7 @@ def measure_database(it: "Runtime", closing: "Callable[[Closable], object]") -> 
         it.metrics.measure(DATABASE, lambda: gauges.of_transactions(activity.oldest_transaction))
 
 
-def working_of(part: Projector | Relay | Sealer) -> Callable[[], bool]:
+def working_of(part: Projector | Relay | Sealer | Deliverer) -> Callable[[], bool]:
     """What tells whether a part is the one that works."""
     return lambda: part.working
 
@@ -75,6 +80,11 @@ def relay_of(relay: Relay) -> Measures:
 def sealer_of(sealer: Sealer, audit: AuditService, now: Callable[[], datetime]) -> Measures:
     """What a sealer says of itself."""
     return lambda: gauges.of_sealer(sealer.status, lambda: audit.unsealed(now()))
+
+
+def deliverer_of(deliverer: Deliverer, log: EventLog, now: Callable[[], datetime]) -> Measures:
+    """What a deliverer says of its webhooks."""
+    return lambda: gauges.of_webhooks(deliverer.status, deliverer.attempts, log.head, now)
 
 
 def slots_of(worker: Worker, slots: int) -> Measures:

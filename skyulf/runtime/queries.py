@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 from skyulf.artifacts import ArtifactStore
+from skyulf.events.delivery_store import DeliveryStore
 from skyulf.events.log import EventLog
 from skyulf.projections.store import ReadStore
 from skyulf.queries.access import KeyRepository
@@ -19,6 +20,7 @@ from skyulf.queries.pipeline import PipelineRepository
 from skyulf.queries.projection import ProjectionRepository
 from skyulf.queries.reaction import ReactionRepository
 from skyulf.queries.trial import TrialRepository
+from skyulf.queries.webhook import DeliveryReader, WebhookRepository
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,8 @@ class Queries:
     deployments: DeploymentRepository
     prediction_logs: PredictionLogRepository
     keys: KeyRepository
+    webhooks: WebhookRepository
+    deliveries: DeliveryReader
     projections: ProjectionRepository
     parking: ParkingRepository
     reactions: ReactionRepository
@@ -64,6 +68,7 @@ class Queries:
             deployments=self.deployments.at(past),
             prediction_logs=self.prediction_logs.at(past),
             keys=self.keys.at(past),
+            webhooks=self.webhooks.at(past),
             lineage=self.lineage.at(past),
         )
 
@@ -72,6 +77,7 @@ def make_queries(
     log: EventLog,
     store: ReadStore,
     artifacts: ArtifactStore,
+    deliveries: DeliveryStore,
     projections: ProjectionRepository,
     freshness: Freshness,
 ) -> Queries:
@@ -91,6 +97,8 @@ def make_queries(
         deployments=deployments,
         prediction_logs=PredictionLogRepository(store),
         keys=KeyRepository(store),
+        webhooks=WebhookRepository(store),
+        deliveries=DeliveryReader(log, deliveries),
         projections=projections,
         parking=ParkingRepository(log, store),
         reactions=ReactionRepository(log, store),

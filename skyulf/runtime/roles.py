@@ -133,6 +133,23 @@ def publishes(it: "Runtime") -> Mapping[str, str]:
     return {"relay": "working" if status.working else "standing by"}
 
 
+def delivers(it: "Runtime") -> Mapping[str, str]:
+    """Tell whether this process delivers to webhooks, or another does, and what has kept failing."""
+    status = it.deliverer.status()
+    return {"webhooks": "working" if status.working else "standing by", **parked_of(it)}
+
+
+def parked_of(it: "Runtime") -> Mapping[str, str]:
+    """Tell of streams that are parked, since a receiver kept failing: which is no fault of this process."""
+    parked = {
+        webhook: count
+        for webhook, progress in it.deliveries.load_all().items()
+        if (count := sum(waiting.parked for waiting in progress.waiting))
+    }
+    told = ", ".join(f"{count} of {webhook}" for webhook, count in parked.items())
+    return {"parked_deliveries": f"streams that wait: {told}"} if parked else {}
+
+
 def trains(it: "Runtime") -> Mapping[str, str]:
     """Wait for the sandbox; jobs that no wake-up comes for are found in their queue, so that none is waited for."""
     if not it.sandbox.warm:
@@ -147,13 +164,13 @@ ROLES: Mapping[str, Role] = {
             "all",
             holds=lambda it: (
                 it.sealer, it.queries, it.ingest, it.profiles, it.exports, it.predictions, it.prediction_log,
-                it.projector, it.worker, it.finisher, it.eraser, it.relay,
+                it.projector, it.worker, it.finisher, it.eraser, it.relay, it.deliverer,
             ),
             starts=lambda it: (
                 it.keyring, it.sandbox, it.prediction_log, it.projector, it.worker, it.finisher, it.eraser, it.relay,
-                it.progress, it.sealer,
+                it.progress, it.sealer, it.deliverer,
             ),
-            checks=(reaches_log, is_projected),
+            checks=(reaches_log, is_projected, parked_of),
             needs=(),
             files=True,
             answers=True,
@@ -162,10 +179,10 @@ ROLES: Mapping[str, Role] = {
             "api",
             holds=lambda it: (
                 it.queries, it.bus, it.ingest, it.profiles, it.exports, it.predictions, it.prediction_log, it.projector,
-                it.eraser,
+                it.eraser, it.address_rules,
             ),
             starts=lambda it: (it.keyring, it.sandbox, it.prediction_log, it.eraser, it.progress),
-            checks=(reaches_log, is_projected_by_others),
+            checks=(reaches_log, is_projected_by_others, parked_of),
             needs=(needs_postgres, needs_shared_artifacts),
             files=True,
             answers=True,
@@ -185,6 +202,15 @@ ROLES: Mapping[str, Role] = {
             starts=lambda it: (it.keyring, it.relay),
             checks=(reaches_log, publishes),
             needs=(needs_postgres, needs_kafka),
+            files=False,
+            answers=False,
+        ),
+        Role(
+            "webhooks",
+            holds=lambda it: (it.deliverer,),
+            starts=lambda it: (it.keyring, it.deliverer),
+            checks=(reaches_log, delivers),
+            needs=(needs_postgres,),
             files=False,
             answers=False,
         ),

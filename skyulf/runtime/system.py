@@ -10,12 +10,13 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from skyulf.adapters.job_queue import RowsJobQueue
-from skyulf.adapters.system import new_id, new_secret, now
+from skyulf.adapters.system import new_id, new_secret, new_seed, now
 from skyulf.adapters.unfinished_jobs import RowsUnfinishedJobs
 from skyulf.artifacts import DataStore
 from skyulf.commands import COMMANDS
 from skyulf.commands.bus import CommandBus
 from skyulf.errors import Misconfigured, Unavailable
+from skyulf.events.delivery_store import DeliveryStore
 from skyulf.events.ledger_store import LedgerStore
 from skyulf.events.log import EventLog
 from skyulf.ingest.service import IngestService
@@ -43,6 +44,9 @@ from skyulf.reactions.relay import Relay
 from skyulf.reactions.sandbox import SandboxServer
 from skyulf.reactions.sealing import Sealer
 from skyulf.reactions.training import Worker
+from skyulf.reactions.webhooks.addresses import AddressRules
+from skyulf.reactions.webhooks.deliverer import Deliverer
+from skyulf.runtime.delivering import make_address_rules, make_deliverer, make_deliveries
 from skyulf.runtime.making import (
     directory_of,
     in_postgres,
@@ -101,6 +105,7 @@ class Runtime:
         self.now = now
         self.new_id = new_id
         self.new_secret = new_secret
+        self.new_seed = new_seed
         self.metrics = Metrics(version("skyulf"), role.name)
         self.made_at = time.monotonic()
         self._stops: list[Callable[[], None]] = []
@@ -218,7 +223,7 @@ class Runtime:
     @cached_property
     def queries(self) -> Queries:
         """All that can be asked."""
-        return make_queries(self.log, self.store, self.artifacts, self.projections, self.freshness)
+        return make_queries(self.log, self.store, self.artifacts, self.deliveries, self.projections, self.freshness)
 
     @cached_property
     def reports(self) -> ReportService:
@@ -376,6 +381,21 @@ class Runtime:
         """What publishes the log to Kafka, where there is one."""
         relay = make_relay(self.settings, self.log)
         return relay and self._closing(relay)
+
+    @cached_property
+    def deliveries(self) -> DeliveryStore:
+        """How far webhooks have got, and what their deliveries are signed with."""
+        return self._closing(make_deliveries(self.settings, self.directory))
+
+    @cached_property
+    def address_rules(self) -> AddressRules:
+        """Where webhooks may go."""
+        return make_address_rules(self.settings)
+
+    @cached_property
+    def deliverer(self) -> Deliverer:
+        """What delivers events to webhooks."""
+        return self._closing(make_deliverer(self.settings, self.log, self.deliveries, self.address_rules))
 
     @cached_property
     def sealer(self) -> Sealer | None:

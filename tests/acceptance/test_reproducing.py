@@ -6,12 +6,18 @@ from pathlib import Path
 from command_line import skyulf
 from system import System, forest, kinds
 
+from skyulf.runtime import reading
+from skyulf.settings import Settings
+
 TREES = 500
 
 
 def table_of(system: System, job: str) -> Path:
-    """The file that a job was trained on."""
-    digits = system.stream(job)[0]["data"]["dataset_artifact"].removeprefix("sha256:")
+    """The file that a job was trained on, encrypted as it lies there."""
+    digest = system.stream(job)[0]["data"]["dataset_artifact"]
+    with reading(Settings(data_dir=system.data_dir)) as (_, open_artifacts):
+        (name,) = [each.name for each in open_artifacts().stored() if each.digest == digest]
+    digits = name.removeprefix("sha256:")
     return Path(system.data_dir / "artifacts" / digits[:2] / digits)
 
 

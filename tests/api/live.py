@@ -41,6 +41,7 @@ def until(look: Callable[[], T], patience: float = PATIENCE) -> T:
 def settings_for(data_dir: Path, **changes: Any) -> Settings:
     """Everything in memory, but for the folder that uploads pass through."""
     values: dict[str, Any] = {"database_url": "memory://", "artifacts_url": "memory://", "training_threads": 1}
+    values["webhook_hosts"] = "127.0.0.0/8"
     return Settings(data_dir=data_dir, **{**values, **changes})
 
 

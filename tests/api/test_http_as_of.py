@@ -193,6 +193,15 @@ def test_what_was_not_made_by_then_is_not_made_now(client: Client, dataset: str)
     assert client.head_position() == head
 
 
+def test_data_that_was_erased_since_is_not_there_at_any_moment(client: Client) -> None:
+    made = client.upload(csv_of(20, shift=4_000), name="erased since").json()
+    path, params = f"/v1/datasets/{made['id']}", {"as_of": made["position"]}
+    before = client.get(path, params=params).raise_for_status().json()
+    client.delete(path, params={"reason": "asked to"}).raise_for_status()
+    assert client.get(path, params=params).json() == before
+    assert_problem(client.get(f"{path}/rows", params=params), 410, "erased")
+
+
 def test_min_position_beside_it_asks_for_nothing_more(server: Server, client: Client) -> None:
     """What is as of a position holds all up to there; a position that there is not is refused all the same."""
     head = client.head_position()

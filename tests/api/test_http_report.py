@@ -5,8 +5,9 @@ from concurrent.futures import Future
 from html.parser import HTMLParser
 from typing import Any
 
+import httpx
 import pytest
-from live import Client, Server, assert_problem, csv_of, spec_for
+from live import Client, Server, assert_problem, csv_of, spec_for, until
 
 from api.permissions import PERMISSIONS
 from skyulf.errors import NotAllowed
@@ -75,7 +76,13 @@ PATH = "/v1/audit/model/{}/versions/1/report"
 
 @pytest.fixture(scope="module")
 def page(client: Client, reported: str) -> Page:
-    answer = client.get(PATH.format(reported), headers={"Accept": "text/html,*/*;q=0.8"})
+    def look() -> httpx.Response | None:
+        """The page, once its pictures are drawn: until then it is to be asked for again."""
+        sent = client.get(PATH.format(reported), headers={"Accept": "text/html,*/*;q=0.8"})
+        return None if sent.status_code == httpx.codes.SERVICE_UNAVAILABLE else sent
+
+    answer = until(look)
+    assert answer is not None
     assert answer.status_code == 200, answer.text
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
     assert answer.headers["content-security-policy"].startswith("default-src 'none'")

@@ -296,13 +296,15 @@ def test_what_another_process_erased_lies_here_no_longer(tmp_path: Path, file_of
 
 
 def test_a_destroyed_key_is_in_no_file(tmp_path: Path) -> None:
-    file = tmp_path / "keys.db"
-    with closing(ArtifactKeys(f"sqlite:///{file}")) as keys:
-        key = keys.key(ONE)
-        assert found_in(tmp_path, key)
-        keys.destroy(ONE, ())
-        assert found_in(tmp_path, key) == []
-    assert found_in(tmp_path, key) == []
+    with closing(ArtifactKeys(f"sqlite:///{tmp_path / 'keys.db'}")) as keys:
+        made = {dataset: keys.key(dataset) for dataset in (f"dataset-{number}" for number in range(60))}
+        gone, left = [f"dataset-{number}" for number in range(0, 60, 3)], made["dataset-1"]
+        for dataset in gone:
+            keys.destroy(dataset, ())
+        parts = [made[dataset][at : at + 8] for dataset in gone for at in (0, 8, 16, 24)]
+        assert not [part for part in parts if found_in(tmp_path, part)]
+    assert not [part for part in parts if found_in(tmp_path, part)]
+    assert found_in(tmp_path, left)
 
 
 def test_a_database_without_the_tables_says_what_makes_them(request: Request) -> None:

@@ -70,8 +70,36 @@ from skyulf.events.pipeline import PipelineArchived, PipelineCreated, PipelineRe
 from skyulf.events.projection import ParkedEventPurged
 from skyulf.events.registry import EVENTS
 from skyulf.events.schemas import without_prose
+from skyulf.events.webhook import (
+    DeliveryRetried,
+    DeliverySkipped,
+    Filter,
+    WebhookChanged,
+    WebhookCreated,
+    WebhookPaused,
+    WebhookRemoved,
+    WebhookReplayed,
+    WebhookResumed,
+    WebhookSecretReplaced,
+)
 
 EXAMPLES: dict[str, list[DomainEvent]] = {
+    "webhook-1": [
+        WebhookCreated(
+            url="https://example.org/hook",
+            filter=Filter(types=("JobFailed",), nouns=("job",), streams=("job-1",)),
+            secret_hash="ab" * 32,
+            after=7,
+        ),
+        WebhookChanged(url="https://example.org/other", filter=Filter(nouns=("model",))),
+        WebhookSecretReplaced(secret_hash="cd" * 32),
+        WebhookPaused(),
+        WebhookResumed(),
+        WebhookReplayed(after=3),
+        DeliveryRetried(stream="job-1"),
+        DeliverySkipped(stream="job-1", position=9),
+        WebhookRemoved(),
+    ],
     "dataset-1": [
         DatasetCreated(name="irises"),
         DatasetVersionAdded(

@@ -40,7 +40,7 @@ def test_every_service_runs_a_command_that_there_is(service: str) -> None:
 
 def test_each_role_has_a_service_of_its_name() -> None:
     roles = {name: shlex.split(service["command"]) for name, service in OURSELVES.items() if name != "migrate"}
-    assert roles == {role: ["serve", "--role", role] for role in ("api", "projector", "relay", "worker")}
+    assert roles == {role: ["serve", "--role", role] for role in ("api", "projector", "relay", "webhooks", "worker")}
 
 
 def test_no_password_stands_in_the_file() -> None:

@@ -34,6 +34,9 @@ def _of_data(document: Document) -> Iterator[Gap]:
     if not data["read_as"].get("uri"):
         yield "data", "The file was uploaded: where it came from before that is not recorded."
     yield "data", "Why these data were chosen, how they were collected and labelled, and whom they are about."
+    if (erased := data["erased"]) is not None:
+        ended = f"gone since {erased['finished_at']}" if erased["finished_at"] else "to go"
+        yield "data", f"The data were erased at {erased['at']}, and are {ended}: digests and facts of columns remain."
     if data["profile"] is None:
         yield "data", "The data were never profiled: nothing was looked for that makes them suspicious."
 

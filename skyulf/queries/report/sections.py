@@ -78,6 +78,7 @@ def data(facts: Facts) -> dict[str, Any]:
         "left_out": [{"column": name, "why": why} for name, why in job.set_aside],
         "columns": table.columns,
         "profile": table.profile,
+        "erased": facts.dataset.erased,
         "suspicions": [each.model_dump(mode="json") for event in profiles for each in event.warnings],
     }
 

@@ -66,8 +66,9 @@ def test_everything_is_shown_as_recorded_and_as_it_is_now() -> None:
 
 
 def test_of_what_was_not_trained_there_is_no_result() -> None:
-    lines = told(compared(job(result={**RESULT, "fingerprint": None}), TRAINING))
-    assert "fingerprint" not in "\n".join(lines)
+    untrained = job(result={**RESULT, "verdict": "different", "causes": ["data"], "fingerprint": None})
+    assert "fingerprint" not in "\n".join(told(compared(untrained, TRAINING)))
+    assert "it cannot be trained as it was" in "\n".join(told(*reproduction(untrained)))
 
 
 class FakeClient:

@@ -7,6 +7,7 @@ from builders import (
     PROBLEM,
     RESULT,
     SCORES,
+    dataset_created,
     job_created,
     model_reproduced,
     model_trained,
@@ -14,14 +15,17 @@ from builders import (
     reproduction_created,
     scoring_created,
     trial,
+    version_added,
 )
 from scenario import History, given
 
 from skyulf.commands.job import CancelJob, CompleteJob, FailJob, ReclaimJob, ReportTrials, RetryJob, StartJob
+from skyulf.commands.made import erased_problem
 from skyulf.commands.reproduction import CompleteReproduction, CreateReproduction, training_of
 from skyulf.commands.scoring import CompleteScoring
-from skyulf.errors import Invalid, NotAllowed, NotFound
+from skyulf.errors import Erased, Invalid, NotAllowed, NotFound
 from skyulf.events.base import DomainEvent
+from skyulf.events.dataset import DatasetErased
 from skyulf.events.job import (
     JobCancelled,
     JobCancelRequested,
@@ -37,11 +41,13 @@ from skyulf.events.model import ModelAliasSet, ModelState, ModelVersionRetired, 
 ID = "job-2"
 STARTED = JobStarted(worker="worker-1", attempt=1)
 TRAINED = model_trained(model_name="irises", model_version=1)
-TRAINING: History = {"job-1": [job_created(model_name="irises"), STARTED, TRAINED]}
+DATA: History = {"dataset-1": [dataset_created(), version_added()]}
+TRAINING: History = {**DATA, "job-1": [job_created(model_name="irises"), STARTED, TRAINED]}
 
 
 def create(**changes: Any) -> CreateReproduction:
-    return CreateReproduction(**{"id": ID, "training": "job-1", "limits": LIMITS, **changes})
+    named = {"id": ID, "training": "job-1", "dataset_id": "dataset-1"}
+    return CreateReproduction(**{**named, "limits": LIMITS, **changes})
 
 
 def complete(attempt: int = 1) -> CompleteReproduction:
@@ -62,12 +68,12 @@ def model(*events: DomainEvent) -> ModelState:
 
 def test_a_training_that_succeeded_is_to_be_done_again_from_what_it_recorded() -> None:
     given(TRAINING).when(create()).then(reproduction_created())
-    followed = {"job-1": [*TRAINING["job-1"], ModelPackaged(attempt=1, onnx=None, reason="svm")]}
+    followed = {**DATA, "job-1": [*TRAINING["job-1"], ModelPackaged(attempt=1, onnx=None, reason="svm")]}
     given(followed).when(create(model="irises", model_version=1)).then(reproduction_created())
 
 
 def test_a_training_without_a_models_name_is_too() -> None:
-    nameless = {"job-1": [job_created(), STARTED, model_trained()]}
+    nameless = {**DATA, "job-1": [job_created(), STARTED, model_trained()]}
     given(nameless).when(create()).then(reproduction_created(model_name=None, model_version=None))
 
 
@@ -83,6 +89,15 @@ def test_what_has_no_model_cannot_be_reproduced() -> None:
     given(failed).when(create()).refused(NotAllowed, "is failed, and has no model")
     given({"job-1": [scoring_created()]}).when(create()).refused(NotAllowed, "scores a dataset")
     given({"job-1": [reproduction_created()]}).when(create()).refused(NotAllowed, "reproduces one")
+
+
+def test_what_was_trained_on_erased_data_cannot_be_reproduced() -> None:
+    erasure = DatasetErased(artifacts=(), models=(), deployments=())
+    erased = {**TRAINING, "dataset-1": [*DATA["dataset-1"], erasure]}
+    given(erased).when(create()).refused(Erased, "dataset-1 was erased")
+    late = complete().model_copy(update={"dataset_id": "dataset-1"})
+    failed = JobFailed(attempt=1, problem=erased_problem("dataset-1"))
+    given({**erased, **reproduction(STARTED)}).when(late).then(failed)
 
 
 def test_a_version_is_named_by_its_number_or_by_an_alias_and_may_be_retired() -> None:

@@ -45,6 +45,15 @@ from skyulf.commands.prediction_log import RecordPredictions, SetPredictionLog
 from skyulf.commands.projection import PurgeParkedEvent
 from skyulf.commands.reproduction import CompleteReproduction, CreateReproduction
 from skyulf.commands.scoring import CompleteScoring, CreateScoring
+from skyulf.commands.webhook import (
+    ChangeWebhook,
+    CreateWebhook,
+    RemoveWebhook,
+    ReplaceWebhookSecret,
+    ReplayWebhook,
+    RetryDelivery,
+    SkipDelivery,
+)
 from skyulf.errors import SkyulfError
 from skyulf.events.access import Denial
 from skyulf.events.base import noun_of
@@ -52,6 +61,7 @@ from skyulf.events.dataset import Source
 from skyulf.events.deployment import LEVELS, ColumnDrift, Target
 from skyulf.events.log import Append, EventLog, Write
 from skyulf.events.registry import EVOLVE
+from skyulf.events.webhook import Filter
 
 INGESTED: dict[str, Any] = {
     "digest": "sha256:digest",
@@ -62,6 +72,8 @@ INGESTED: dict[str, Any] = {
 }
 
 NAMES = ("irises", "roses")
+
+HOOK = "https://example.org/hook"
 
 
 class Historian:
@@ -154,7 +166,7 @@ def command(historian: Historian, step: Step) -> Command:
         ),
         "score": lambda: CreateScoring(id=job, dataset_id="dataset-1", model=name, model_version=more, limits=LIMITS),
         "scored": lambda: CompleteScoring(id=job, attempt=attempt, **SCORES),
-        "reproduce": lambda: CreateReproduction(id=job, training=f"job-{more}", limits=LIMITS),
+        "reproduce": lambda: CreateReproduction(id=job, training=f"job-{more}", dataset_id="dataset-1", limits=LIMITS),
         "reproduced": lambda: CompleteReproduction(id=job, attempt=attempt, fingerprint_of_model="f2", **FOUND),
         "package": lambda: PackageModel(id=job, attempt=attempt, onnx="sha256:onnx" if more > 2 else None),
         "explain": lambda: ExplainModel(id=job, attempt=attempt, explanation="sha256:why" if more > 2 else None),
@@ -186,6 +198,17 @@ def command(historian: Historian, step: Step) -> Command:
         "lock": lambda: RevokeKey(id=f"access-{which}"),
         "grant": lambda: GrantRole(id=f"access-{which}", role=("viewer", "admin")[more % 2]),
         "ungrant": lambda: RevokeRole(id=f"access-{which}", role=("viewer", "admin")[more % 2]),
+        "hook": lambda: CreateWebhook(
+            id=f"webhook-{which}", url=HOOK, filter=Filter(nouns=("job",)), after=more or None, secret_hash="ab" * 32
+        ),
+        "rehook": lambda: ChangeWebhook(
+            id=f"webhook-{which}", url=f"{HOOK}/{more // 2}", filter=Filter(), paused=more % 2 == 1
+        ),
+        "resign": lambda: ReplaceWebhookSecret(id=f"webhook-{which}", secret_hash=f"{more}" * 64),
+        "replay": lambda: ReplayWebhook(id=f"webhook-{which}", after=more),
+        "again": lambda: RetryDelivery(id=f"webhook-{which}", stream=job),
+        "skip": lambda: SkipDelivery(id=f"webhook-{which}", stream=job, position=more + 1),
+        "unhook": lambda: RemoveWebhook(id=f"webhook-{which}"),
         "deny": lambda: RecordDenials(
             since=NOW, until=NOW, denials=(Denial(actor=None, operation="GET /v1/jobs", status=401, count=more),)
         ),
@@ -194,9 +217,10 @@ def command(historian: Historian, step: Step) -> Command:
     return made[what]()
 
 
-ONCE = ["dataset", "pipeline", "job", "key"]
+ONCE = ["dataset", "pipeline", "job", "key", "hook"]
 OFTEN = ["start", "progress", "tried", "complete", "package", "explain", "fail", "reclaim", "retry", "deploy", "alias"]
 KEYS = ["lock", "grant", "ungrant", "deny", "log", "logged", "drift", "seen"]
+HOOKS = ["rehook", "resign", "replay", "again", "skip", "unhook"]
 RARELY = [
     "data",
     "profile",
@@ -209,6 +233,7 @@ RARELY = [
     "back",
     "undeploy",
     *KEYS,
+    *HOOKS,
     "erase",
     "erased",
 ]
@@ -236,6 +261,8 @@ FULL: list[Step] = [
     ("retire", 1, 1),
     *[("grant", 1, 1), ("ungrant", 1, 0), ("lock", 1, 0), ("deny", 1, 4)],
     ("purge", 1, 0),
+    *[("rehook", 1, 1), ("rehook", 1, 2), ("resign", 1, 1), ("replay", 1, 3), ("again", 1, 1), ("skip", 1, 4)],
+    ("unhook", 1, 0),
 ]
 """A history in which every type of event occurs."""
 

@@ -214,6 +214,19 @@ class TestApart:
             made.close()
         assert MOMENTS.code not in told
 
+    def test_rows_of_now_are_rebuilt_before_those_of_the_past(
+        self, memory_log: MemoryEventLog, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        made = Projector(memory_log, MemoryReadStore(), ALL)
+        made.prepare()
+        rebuilt: list[str] = []
+        monkeypatch.setattr(made, "rebuild", rebuilt.append)
+        for projection in ALL:
+            made.request_rebuild(projection.name)
+        made._rebuild_if_leading()
+        assert set(rebuilt[: len(PROJECTIONS)]) == {projection.name for projection in PROJECTIONS}
+        assert len(rebuilt) == len(ALL)
+
     def test_a_projector_that_follows_keeps_up_the_past(self, memory_log: MemoryEventLog) -> None:
         store = MemoryReadStore()
         made = Projector(memory_log, store, ALL)

@@ -40,6 +40,7 @@ class TestCatchingUp:
             "deployments": 1,
             "prediction_logs": 2,
             "keys": 3,
+            "webhooks": 3,
         }
         assert all(store.position(projection) == log.head() for projection in PROJECTIONS)
         assert all(store.parked(projection) == () for projection in PROJECTIONS)

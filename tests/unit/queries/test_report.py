@@ -10,6 +10,7 @@ from builders import named, target
 
 from api.report_page import page_of
 from skyulf.errors import Damaged, NotFound
+from skyulf.events.dataset import DatasetErased, DatasetErasureFinished
 from skyulf.events.deployment import DeploymentRolledOut
 from skyulf.events.ledger import canonical
 
@@ -189,6 +190,20 @@ def test_an_evaluation_that_is_gone_is_no_hindrance(life: Life) -> None:
     assert report["evaluation"]["metrics"] == {"accuracy": 0.9}
     assert report["evaluation"]["details"] == {}
     assert digest in gaps(report, "evaluation")
+
+
+def test_of_erased_data_it_tells_who_erased_them_and_what_is_left(life: Life) -> None:
+    artifact = life.report()["evaluation"]["artifact"]
+    erased = DatasetErased(artifacts=(artifact,), models=(target(),), deployments=("shop",))
+    life.happened("dataset-1", erased, reason="request <4711>")
+    life.artifacts.remove(artifact)
+    report = life.report()
+    assert (report["data"]["erased"]["by"], report["data"]["erased"]["reason"]) == ("ann", "request <4711>")
+    assert report["data"]["digest"] == "sha256:digest-1"
+    assert "are to go: digests and facts of columns remain" in gaps(report, "data")
+    assert "request &lt;4711&gt;" in page_of(report, [], "nothing to draw")
+    life.happened("dataset-1", DatasetErasureFinished(artifacts=(artifact,), shared=()))
+    assert "are gone since 2026-03-03T12:30:15" in gaps(life.report(), "data")
 
 
 def test_an_event_that_cannot_be_read_is_named_and_proved(life: Life) -> None:

@@ -31,7 +31,7 @@ def classes_of(noun: str) -> tuple[type[DomainEvent], ...]:
 EVENTS: Mapping[str, type[DomainEvent]] = {cls.__name__: cls for noun in UNIONS for cls in classes_of(noun)}
 """Every event class there is, by its type."""
 
-NOUN_OF_TYPE: Mapping[str, str] = {cls.__name__: noun for noun, union in UNIONS.items() for cls in get_args(union)}
+NOUN_OF_TYPE: Mapping[str, str] = {cls.__name__: noun for noun in UNIONS for cls in classes_of(noun)}
 """The noun that events of each type are about."""
 
 _READERS: Mapping[str, Callable[[bytes], DomainEvent] | None] = {name: reader(cls) for name, cls in EVENTS.items()}

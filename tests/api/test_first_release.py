@@ -14,7 +14,7 @@ from skyulf.cli.transfer import export, replay
 from skyulf.events import cloudevents
 from skyulf.events.keys import PublicKey
 from skyulf.events.registry import EVENTS, decode
-from skyulf.runtime import public_key
+from skyulf.runtime import log_key
 from skyulf.settings import Settings
 
 WRITTEN = Path(__file__).parents[1] / "first_release"
@@ -109,7 +109,7 @@ def test_its_model_is_served_and_says_what_it_said(asked: Client) -> None:
 def test_it_is_sealed_and_verified(old: Server, settings: Settings, tmp_path: Path) -> None:
     assert old.runtime.sealer is not None
     old.runtime.sealer.seal(sign=True)
-    key: PublicKey = public_key(settings, None)[0]
+    key: PublicKey = log_key(settings).first
     verdict = old.runtime.audit.verify(key)
     assert verdict.fine
     assert verdict.examination.covered >= EVENTS_WRITTEN

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from live import Client, Server, assert_problem, serving, settings_for, until
 
-from skyulf.runtime import public_key
+from skyulf.runtime import log_key
 
 PEOPLE = [f"Zebulon-{n:03d}-Quill" for n in range(60)]
 """Values that stand nowhere else."""
@@ -201,7 +201,7 @@ def test_what_happened_stays_known_and_proven(client: Client, server: Server, er
     assert "DatasetErased" in [change["type"] for change in changes]
     assert server.runtime.sealer is not None
     server.runtime.sealer.seal(sign=True)
-    verdict = server.runtime.audit.verify(public_key(server.runtime.settings)[0])
+    verdict = server.runtime.audit.verify(log_key(server.runtime.settings).first)
     assert verdict.fine, verdict
 
 

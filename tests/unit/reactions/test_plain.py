@@ -70,7 +70,9 @@ class Foreign:
 
 
 @pytest.mark.parametrize(
-    "value", [Foreign(), [Foreign()], {"a": Foreign}, {1}, len, OrderedDict(), Path("/"), memoryview(b"")], ids=repr
+    "value",
+    [Foreign(), [Foreign()], {"a": Foreign}, {1}, len, OrderedDict(), Path("/"), memoryview(b"")],
+    ids=["object", "list of it", "dict of a class", "set", "function", "ordered dict", "path", "view"],
 )
 def test_what_is_not_plain_is_refused_by_who_sends_it(value: object) -> None:
     with pytest.raises(TypeError, match="is not a plain value"):

@@ -35,7 +35,7 @@ def run(screen: Screen, settings: Settings, text: str, output: Path | None) -> N
         name = dataset_names(reader).get(job["dataset_id"], job["dataset_id"])
     file = output or Path(f"{default_name(job)}.png")
     with screen.busy(f"drawing {file.name}"):
-        from skyulf.core.figure import draw, save
+        from skyulf.core.plots.figure import draw, save
 
         save(draw(evaluation, title(job), subtitle(job, name)), file)
     screen.document({"job_id": id_, "file": str(file)})

@@ -81,6 +81,7 @@ def _wanted(data: Data) -> str:
 SUMMARIES: Mapping[str, Callable[[Data], str]] = {
     "DatasetCreated": lambda data: data["name"],
     "DatasetVersionAdded": _dataset_version,
+    "ParkedEventPurged": lambda data: f"{data['projection']} goes on without position {data['position']}",
     "DatasetErased": lambda data: (
         f"{counted(len(data['artifacts']), 'artifact')}, {counted(len(data['models']), 'version')} of models"
     ),

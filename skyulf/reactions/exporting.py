@@ -41,6 +41,6 @@ def write_code(_: Callable[[Any], None], trained: Trained, form: CodeForm) -> st
 
 def draw_pictures(_: Callable[[Any], None], evaluation: Mapping[str, Any]) -> list[str]:
     """Draw an evaluation, in this process."""
-    from skyulf.core.figure import draw_apart, svg_of
+    from skyulf.core.plots.figure import draw_apart, svg_of
 
     return [svg_of(figure, f"picture-{at}") for at, figure in enumerate(draw_apart(evaluation), start=1)]

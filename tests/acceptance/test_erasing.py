@@ -69,7 +69,9 @@ def test_in_postgres_and_s3_nothing_is_left_either(
         assert files_with_values(system.data_dir / "cache") == [], "what is cached is encrypted"
         keys = ArtifactKeys(database)
         assert keys.key(dataset)
-        assert {kept.stored for kept in keys.of(dataset)} == set(open_s3(bucket, writing=False).digests())
+        stored = set(open_s3(bucket, writing=False).digests())  # first: what follows a training may still come
+        assert stored
+        assert stored <= {kept.stored for kept in keys.of(dataset)}
         position = erase(system, dataset)
         assert eventually(lambda: finished(system, dataset, position))
         assert {kept.key for kept in keys.of(dataset)} == {None}

@@ -143,7 +143,10 @@ class Client(httpx.Client):
 
     def head_position(self) -> int:
         """The position of the log's last event."""
-        return int(self.get("/v1/events", params={"limit": 1000}).headers["Skyulf-Position"])
+        position = 0
+        while page := self.get("/v1/events", params={"after": position, "limit": 1000}).json():
+            position = page[-1]["position"]
+        return int(position)
 
 
 def csv_of(rows: int = ROWS, shift: int = 0) -> bytes:

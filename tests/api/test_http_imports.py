@@ -51,6 +51,7 @@ with running(Settings(data_dir=Path(sys.argv[1]))) as runtime:
 LIBRARIES = frozenset(
     {
         *("annotated_doc", "annotated_types", "anyio", "api", "click", "dotenv", "eventsourcing", "fastapi", "msgspec"),
+        "sniffio",  # anyio asks it who waits, where it is installed
         *("opentelemetry", "orjson", "prometheus_client", "pydantic", "pydantic_core", "pydantic_settings"),
         *("python_multipart", "shellingham", "skyulf", "sqlalchemy", "sse_starlette", "starlette", "typer"),
         *("typing_extensions", "typing_inspection", "uuid_utils", "uvicorn", "watchfiles"),

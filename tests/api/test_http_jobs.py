@@ -138,7 +138,7 @@ def test_a_check_shows_what_would_be_chosen(client: Client, dataset: str) -> Non
     assert len(answer["candidates"]) >= 2
     assert answer["candidates"][0]["model"]["node"] == "logistic_regression"
     alone = client.post("/v1/pipelines/check", json={"spec": spec}).json()
-    assert alone == {"problems": [], "steps": [], "candidates": [], "set_aside": []}
+    assert alone == {"problems": [], "sample": None, "steps": [], "candidates": [], "set_aside": []}
 
 
 def test_checking_against_what_does_not_exist(client: Client, dataset: str) -> None:

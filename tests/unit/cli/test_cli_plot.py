@@ -12,8 +12,8 @@ import pytest
 from skyulf.cli.plot import _check, default_name, subtitle, title
 from skyulf.cli.screen import UsageError
 from skyulf.core.evaluation import evaluate_classes, evaluate_numbers
-from skyulf.core.figure import draw, save
-from skyulf.core.panels import COLOURS, QUIET, short, styled
+from skyulf.core.plots.figure import draw, save
+from skyulf.core.plots.panels import COLOURS, QUIET, short, styled
 
 PNG = b"\x89PNG\r\n"
 
@@ -123,7 +123,7 @@ from pathlib import Path
 import matplotlib
 
 before = matplotlib.rcParams.copy()
-from skyulf.core.figure import draw, save
+from skyulf.core.plots.figure import draw, save
 
 save(draw({"confusion_matrix": [[1, 0], [0, 1]], "labels": ["a", "b"]}, "t", "s"), Path(sys.argv[1]))
 assert matplotlib.rcParams.copy() == before

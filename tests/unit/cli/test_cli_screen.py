@@ -122,10 +122,10 @@ def test_values_are_written_as_they_would_be_read() -> None:
 @pytest.mark.parametrize(
     ("status", "done"),
     [
-        ({"status": "live", "build": 2, "position": 90, "lag": 10, "rebuild_position": None}, 1.0),
-        ({"status": "live", "build": 1, "position": 90, "lag": 10, "rebuild_position": 50}, 0.5),
-        ({"status": "live", "build": 1, "position": 100, "lag": 0, "rebuild_position": 100}, 0.99),
-        ({"status": "building", "build": 0, "position": 0, "lag": 0, "rebuild_position": None}, 0.0),
+        ({"status": "live", "build": 2, "position": 90, "lag": 10, "rebuild": None}, 1.0),
+        ({"status": "live", "build": 1, "position": 90, "lag": 10, "rebuild": {"fraction": 0.5}}, 0.5),
+        ({"status": "live", "build": 1, "position": 100, "lag": 0, "rebuild": {"fraction": 0.99}}, 0.99),
+        ({"status": "building", "build": 0, "position": 0, "lag": 0, "rebuild": None}, 0.0),
     ],
 )
 def test_a_rebuild_is_done_once_it_is_read(status: dict[str, Any], done: float) -> None:

@@ -15,8 +15,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from skyulf.core import panels
-from skyulf.core.panels import LARGE, MIDDLE
+from skyulf.core.plots import panels
+from skyulf.core.plots.panels import LARGE, MIDDLE
 
 HEAD = 0.8
 """Inches above the panels, for the titles."""

@@ -151,6 +151,7 @@ class Postgres:
         command = [
             *self._prefix, self.binaries / "postgres", "-D", self._data, "-p", str(self._port),
             "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=",
+            "-c", "max_connections=300",  # sixteen processes of ours, and who looks on
         ]  # fmt: skip
         with self._log.open("ab") as log:
             self._server = subprocess.Popen(

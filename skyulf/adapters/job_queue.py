@@ -1,7 +1,6 @@
 """The queue of jobs, read from the read models: a hint, since only a claim decides."""
 
-import random
-
+from skyulf.adapters.system import new_chance
 from skyulf.errors import Unavailable
 from skyulf.queries.job import JobRepository
 from skyulf.reactions.offers import Running
@@ -17,6 +16,7 @@ class RowsJobQueue:
     def __init__(self, jobs: JobRepository, shared: bool) -> None:
         self._jobs = jobs
         self._shared = shared
+        self._chance = new_chance()
 
     def waiting(self, limit: int) -> tuple[str, ...]:
         """See `JobQueue.waiting`."""
@@ -25,7 +25,7 @@ class RowsJobQueue:
         except Unavailable:
             return ()
         if self._shared:
-            random.shuffle(oldest)
+            self._chance.shuffle(oldest)
         return tuple(oldest)
 
     def running(self, limit: int) -> tuple[Running, ...]:

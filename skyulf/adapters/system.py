@@ -2,6 +2,7 @@
 
 import secrets
 from datetime import UTC, datetime
+from random import Random
 
 import uuid_utils
 
@@ -24,3 +25,8 @@ def new_secret() -> str:
 def new_seed() -> bytes:
     """256 random bits: a private key of Ed25519."""
     return secrets.token_bytes(32)
+
+
+def new_chance() -> Random:
+    """Chance where nothing secret hangs on it; of its own, for whoever seeds the process's generator counts on it."""
+    return Random()  # noqa: S311 - nothing secret

@@ -1,13 +1,12 @@
 """From settings to what delivers to webhooks: where secrets are kept, where deliveries may go, and who sends them."""
 
-import random
 from urllib.parse import urlsplit
 
 from skyulf.adapters.data_dir import DataDirectory
 from skyulf.adapters.delivery_store import SqlDeliveryStore
 from skyulf.adapters.memory_deliveries import MemoryDeliveryStore
 from skyulf.adapters.read_engines import lead_for
-from skyulf.adapters.system import now
+from skyulf.adapters.system import new_chance, now
 from skyulf.errors import Damaged, Misconfigured
 from skyulf.events.delivery_store import DeliveryStore
 from skyulf.events.log import EventLog
@@ -57,4 +56,4 @@ def make_deliverer(settings: Settings, log: EventLog, store: DeliveryStore, rule
         return HttpSender(rules, settings.webhook_seconds, create_ssl_context())
 
     lead = lead_for(settings.database_url if in_postgres(settings) else "sqlite:")
-    return Deliverer(log, store, sender, lambda: bool(lead.held(LEAD)), now, random.random, lead.give_up)
+    return Deliverer(log, store, sender, lambda: bool(lead.held(LEAD)), now, new_chance().random, lead.give_up)

@@ -1,7 +1,6 @@
 """A running system in this process, or the part of one that a role needs."""
 
 import gc
-import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -10,7 +9,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from skyulf.adapters.job_queue import RowsJobQueue
-from skyulf.adapters.system import new_id, new_secret, new_seed, now
+from skyulf.adapters.system import new_chance, new_id, new_secret, new_seed, now
 from skyulf.adapters.unfinished_jobs import RowsUnfinishedJobs
 from skyulf.artifacts import DataStore
 from skyulf.commands import COMMANDS
@@ -280,7 +279,7 @@ class Runtime:
     @cached_property
     def sampler(self) -> Sampler:
         """What draws predictions that are to be logged."""
-        return Sampler(random.random, now)
+        return Sampler(new_chance().random, now)
 
     @cached_property
     def drift_watch(self) -> DriftWatch:

@@ -560,7 +560,8 @@ def test_projections_are_rebuilt_alone(copied: System) -> None:
 
 
 def test_projections_are_rebuilt_beside_a_server(copied: System) -> None:
-    jobs = copied.start().get("/v1/jobs")
+    copied.start().settled()
+    jobs = copied.get("/v1/jobs")
     done = skyulf("projections", "rebuild", "--data-dir", copied.data_dir)
     assert done.returncode == 0, done.stderr
     assert f"Rebuilt {len(ALL)} projections" in done.stdout

@@ -10,7 +10,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from hashlib import sha256
 from json import loads
@@ -103,9 +103,11 @@ def original(tmp_path_factory: pytest.TempPathFactory, memoised: None) -> Origin
 
 
 @pytest.fixture(scope="module")
-def rotated(tmp_path_factory: pytest.TempPathFactory, memoised: None) -> Original:
-    """The same log, of which each part is signed by another key."""
-    return sealed_in(tmp_path_factory.mktemp("tampering") / "rotated", [KEY, SECOND, THIRD])
+def rotated(tmp_path_factory: pytest.TempPathFactory, original: Original) -> Original:
+    """The same log, of which each part is signed by another key; what is remembered of its rows is."""
+    made = sealed_in(tmp_path_factory.mktemp("tampering") / "rotated", [KEY, SECOND, THIRD])
+    assert made.rows == original.rows
+    return replace(made, rows=original.rows)
 
 
 class Memo:
@@ -355,6 +357,14 @@ def test_the_originals_are_not_accused(original: Original, rotated: Original) ->
         assert (result.findings, result.covered, result.unsealed) == ([], EVENTS, 0)
         told = offline(each, each.rows)
         assert (told["verified"], told["faults"], told["covered"]) == (True, [], EVENTS)
+
+
+def test_text_that_is_not_utf_8_is_no_event_to_either_verifier(original: Original) -> None:
+    """JSON's reader passes over the data as it stands: it must not be exported as if it could be read."""
+    at = next(at for at, row in enumerate(original.rows) if b'"name":"' in row[STATE])
+    row = original.rows[at]
+    found = read(with_value(row, STATE, row[STATE].replace(b'"name":"', b'"name":"\xff', 1)))
+    assert found == Unreadable(row[POSITION], "the stored text is not UTF-8")
 
 
 def test_a_hundred_honest_logs_are_not_accused(tmp_path: Path) -> None:

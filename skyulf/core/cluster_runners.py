@@ -10,6 +10,7 @@ import time
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 from skyulf.core.cluster import Cluster
@@ -152,11 +153,10 @@ class ClusterRunners(Runners):
 
 def _connected(cluster: Cluster) -> Any:
     """Return a client of the cluster; raises what Dask does, and ImportError where it is not installed."""
-    import dask
-    from distributed import Client, Security
-
+    cluster.knock(PATIENCE)
+    dask, distributed = import_module("dask"), import_module("distributed")
     dask.config.set({"distributed.admin.large-graph-warning-threshold": NO_WARNING})
-    security = Security(
+    security = distributed.Security(
         require_encryption=cluster.scheduler.startswith("tls://"),
         tls_ca_file=cluster.ca_file,
         tls_client_cert=cluster.cert_file,
@@ -164,7 +164,9 @@ def _connected(cluster: Cluster) -> Any:
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of versions, which are compared where each fold is scored
-        return Client(cluster.scheduler, security=security, timeout=PATIENCE, set_as_default=False, name="skyulf")
+        return distributed.Client(
+            cluster.scheduler, security=security, timeout=PATIENCE, set_as_default=False, name="skyulf"
+        )
 
 
 # What follows runs in the cluster's processes.

@@ -2,9 +2,7 @@
 
 import importlib.util
 import logging
-import socket
 import threading
-from urllib.parse import urlsplit
 
 from skyulf.core.cluster import Cluster
 from skyulf.errors import Misconfigured
@@ -28,20 +26,19 @@ def cluster_of(settings: Settings) -> Cluster | None:
         raise Misconfigured(f"{SETTING}: it needs Dask, which is not installed; run pip install 'skyulf[dask]'")
     files = (settings.dask_tls_cafile, settings.dask_tls_certfile, settings.dask_tls_keyfile)
     cluster = Cluster(settings.dask_scheduler, *(None if path is None else str(path.absolute()) for path in files))
-    threading.Thread(target=complain, args=(cluster.scheduler,), name="dask", daemon=True).start()
+    threading.Thread(target=complain, args=(cluster,), name="dask", daemon=True).start()
     return cluster
 
 
-def complain(scheduler: str) -> None:
+def complain(cluster: Cluster) -> None:
     """Log it where nobody listens at the scheduler's address."""
-    address = urlsplit(scheduler)
     try:
-        socket.create_connection((str(address.hostname), address.port or 0), ANSWERS_WITHIN).close()
+        cluster.knock(ANSWERS_WITHIN)
     except OSError as error:
         logger.warning(
             "%s: nobody answers at %s (%s); start dask scheduler there, or mend the address. Until then tunings use the"
             " cores of this machine",
             SETTING,
-            scheduler,
+            cluster.scheduler,
             error,
         )

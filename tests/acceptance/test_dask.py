@@ -1,4 +1,4 @@
-"""A server whose tunings use a Dask cluster: the model is the same with and without it, and cancelling ends the work."""
+"""A server whose tunings use a Dask cluster: the model is the same without it, and cancelling ends the work."""
 
 from collections.abc import Iterator
 from pathlib import Path

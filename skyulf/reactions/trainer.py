@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from skyulf.core.cluster import Cluster
 from skyulf.core.columns import ColumnFacts
 from skyulf.core.frame import Sample
 from skyulf.core.spec import PipelineSpec, parse_spec
@@ -54,6 +55,8 @@ class Task:
     """The trials that its tuning is to consist of, where that is known; else what it has the time for."""
     openmp: int | None = None
     """Threads of OpenMP, where they are to be so many; else there are as many as cores are free, up to ``threads``."""
+    cluster: Cluster | None = None
+    """Where trials of its tuning are scored; by default on the cores of this machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +167,6 @@ def fitted(send: Callable[[Progress | Tried], None], task: Task, share: float) -
     frame, columns = read(task, candidates)
     recorded = {trial["number"]: Trial(**{**trial, "scores": tuple(trial["scores"])}) for trial in task.trials}
     only = None if task.only_trials is None else frozenset(task.only_trials)
-    trials = Trials(recorded, lambda trial, search: send(Tried(asdict(trial), asdict(search))), only)
+    trials = Trials(recorded, lambda trial, search: send(Tried(asdict(trial), asdict(search))), only, task.cluster)
     free = cores.free if task.openmp is None else lambda: task.openmp or 1
     return fit(candidates, frame, columns, task.seed, report, task.threads, trials, free), frame

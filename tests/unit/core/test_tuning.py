@@ -10,6 +10,7 @@ from helpers import facts_of, spec
 from skyulf.core import trial_runners
 from skyulf.core.calculator import fit
 from skyulf.core.folds import make_folds, nested_order
+from skyulf.core.nested import JobTrials
 from skyulf.core.proposing import Halving, Proposal, Sampled
 from skyulf.core.registry import BuildContext
 from skyulf.core.trial import Bench, Trial
@@ -37,7 +38,7 @@ def tuned(tuning, threads=1, recorded=(), data=None, steps=SCALE, model=LOGISTIC
     """The fitted state, and the trials as they were told, but for their seconds."""
     told = []
     frame, facts = data or numbers()
-    trials = Trials({trial.number: trial for trial in recorded}, lambda trial, search: told.append((trial, search)))
+    trials = JobTrials({trial.key: trial for trial in recorded}, lambda trial, search: told.append((trial, search)))
     asked = spec(steps, model, tuning={"cv": 3, **tuning}, **more)
     state = fit([asked], frame, facts, 7, lambda *_: None, threads, trials)
     return state, [trial for trial, _ in told], told

@@ -27,7 +27,7 @@ from skyulf.errors import TrainingFailed
 
 Array = np.ndarray[Any, Any]
 
-PRUNED = "after {folds} of {all} folds it did worse than the median of the trials before it"
+PRUNED = "after {folds} of {all} folds it did worse than {than}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,8 +207,8 @@ class _Run:
         one.scores.append(score.score)
         if len(one.scores) == self._folds:
             return self._ended(one, "finished", None)
-        if self._proposer.prunes(one.proposal.number, one.scores):
-            return self._ended(one, "pruned", PRUNED.format(folds=len(one.scores), all=self._folds))
+        if than := self._proposer.prunes(one.proposal.number, one.scores):
+            return self._ended(one, "pruned", PRUNED.format(folds=len(one.scores), all=self._folds, than=than))
         return None
 
     def _ended(self, one: _Running, state: Any, reason: str | None) -> Trial:

@@ -14,6 +14,7 @@ from skyulf.core.part import Name, Part, is_left_out
 from skyulf.core.registry import Task
 
 Strategy = Literal["grid", "random", "halving", "tpe", "cma_es"]
+PrunerName = Literal["median", "hyperband"]
 FoldKind = Literal["stratified", "k_fold", "time_series", "group"]
 Number = Annotated[int, Field(strict=True)] | Annotated[float, Field(strict=True)]
 
@@ -109,7 +110,8 @@ class TuningSpec(Part):
     2016); ``tpe`` (Bergstra et al. 2011) and ``cma_es`` (Hansen 2016) learn from earlier trials. ``trials`` is how
     many combinations are tried, by default 20, and all of a grid. ``seconds`` ends the search early: what it has found
     by then counts. ``prune`` gives up a trial of random, tpe or cma_es after a fold by which it does worse than the
-    median of trials before it did. ``metric`` is one of the evaluation's, by default log_loss or rmse.
+    median of trials before it did, or with the ``pruner`` hyperband at the folds where that looks at it
+    (`skyulf.core.pruning`). ``metric`` is one of the evaluation's, by default log_loss or rmse.
 
     ``outer`` makes it nested cross-validation (Cawley and Talbot 2010): each of these folds of the training rows is
     searched for by itself, by ``cv`` on its own training part, and what is found there is judged on the rows that the
@@ -124,6 +126,7 @@ class TuningSpec(Part):
     outer: FoldsSpec | None = Field(default=None, exclude_if=is_left_out)
     metric: Name | None = None
     prune: bool = Field(default=True, strict=True)
+    pruner: PrunerName | None = Field(default=None, exclude_if=is_left_out)
     space: dict[str, Choices | RangeSpec] = Field(min_length=1, max_length=MOST_PARAMETERS)
 
     @field_validator("cv", "outer", mode="before")
@@ -158,6 +161,14 @@ class TuningSpec(Part):
             self.outer_folds  # noqa: B018 -- it raises where what it takes from the inner folds does not go with it
         except ValidationError as error:
             raise ValueError(str(error.errors(include_url=False)[0]["msg"]).removeprefix("Value error, ")) from None
+        return self
+
+    @model_validator(mode="after")
+    def _pruner_has_something_to_prune(self) -> Self:
+        if self.pruner is not None and self.strategy in ("grid", "halving"):
+            raise ValueError(f"{self.strategy} gives no trial up; leave pruner out, or use random, tpe or cma_es")
+        if self.pruner is not None and not self.prune:
+            raise ValueError("a pruner and prune false do not go together; leave one of them out")
         return self
 
     @property

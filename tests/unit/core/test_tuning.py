@@ -21,6 +21,7 @@ from skyulf.errors import TrainingFailed
 
 LOGISTIC = {"node": "logistic_regression"}
 SCALE = [{"node": "scale", "columns": "numeric"}]
+HALVING = {"strategy": "halving"}
 C = {"model.C": {"low": 0.001, "high": 100, "log": True}}
 BOTH = {**C, "model.tol": {"low": 1e-6, "high": 1e-2, "log": True}}
 
@@ -96,9 +97,20 @@ def test_the_same_trials_on_two_cores_as_on_one():
     assert together.fingerprint == alone.fingerprint
 
 
-@pytest.mark.parametrize("strategy", ["random", "tpe", "halving"])
-def test_what_was_recorded_is_not_tried_again_and_changes_nothing(strategy):
-    tuning = {"strategy": strategy, "trials": 9, "space": C}
+@pytest.mark.usefixtures("at_once")
+def test_hyperband_gives_the_same_trials_up_on_two_cores_as_on_one():
+    tuning = {"strategy": "random", "trials": 40, "cv": 4, "pruner": "hyperband", "space": C}
+    _, trials, _ = tuned(tuning)
+    _, trials_of_two, _ = tuned(tuning, threads=2)
+    assert known(trials_of_two) == known(trials)
+    pruned = [trial for trial in trials if trial.state == "pruned"]
+    assert {len(trial.scores) for trial in pruned} == {1, 3}
+    assert "after 1 of 4 folds it did worse than the best third" in pruned[0].reason
+
+
+@pytest.mark.parametrize("more", [{"strategy": "random"}, {"strategy": "tpe", "pruner": "hyperband"}, HALVING])
+def test_what_was_recorded_is_not_tried_again_and_changes_nothing(more):
+    tuning = {"trials": 9, "space": C, **more}
     state, trials, _ = tuned(tuning)
     recorded = [trial for trial in trials if trial.number < 7 and trial.number != 3]
     again, others, _ = tuned(tuning, recorded=recorded)

@@ -61,6 +61,7 @@ UPCASTERS: Mapping[str, Upcaster] = {
     "DatasetVersionAdded@2": lambda data: data,  # words of text were not counted: the default says so
     "DatasetVersionAdded@3": lambda data: data,  # every file was uploaded: no URI
     "DatasetVersionAdded@4": lambda data: data,  # cells that keep a column from being numbers were not counted
+    "TrialsFinished@1": lambda data: data,  # there was no nested cross-validation: the defaults say so
 }
 """From a stored name that is no longer written to the data of the next schema of the same type."""
 

@@ -160,7 +160,7 @@ class Reproduction:
             cluster=self._cluster,
         )
         limited = trained.spec.get("tuning") is not None and trained.spec["tuning"].get("seconds") is not None
-        known = tuple(sorted({trial.number for trial in job.trials})) if limited else ()
+        known = tuple(dict.fromkeys(trial.key for trial in job.trials)) if limited else ()
         again = replace(
             training,
             seed=created.seed if asked.seed is None else asked.seed,

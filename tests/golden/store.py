@@ -174,6 +174,7 @@ EXAMPLES: dict[str, list[DomainEvent]] = {
                     seconds=0.25,
                     share=0.5,
                     reason="after 2 of 5 folds it did worse than the median of the trials before it",
+                    outer_fold=1,
                 ),
             ),
         ),

@@ -86,6 +86,7 @@ SUMMARIES: Mapping[str, Callable[[Data], str]] = {
     "DatasetErased": lambda data: (
         f"{counted(len(data['artifacts']), 'artifact')}, {counted(len(data['models']), 'version')} of models"
     ),
+    "DatasetErasureListed": lambda data: counted(sum(map(len, data.values())), "more thing"),
     "DatasetErasureFinished": lambda data: f"{counted(len(data['artifacts']), 'artifact')} destroyed",
     "DatasetProfiled": lambda data: f"version {data['dataset_version']}: {_warned(data['warnings'])}",
     "PipelineCreated": _specified,

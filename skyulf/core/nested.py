@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from skyulf.core.cluster import Cluster
 from skyulf.core.columns import ColumnFacts
 from skyulf.core.folds import Fold, make_folds
 from skyulf.core.registry import BuildContext
@@ -37,6 +38,8 @@ class JobTrials:
     recorded: Mapping[Key, Trial] = field(default_factory=dict)
     finished: Callable[[Trial, Search], None] = lambda trial, search: None  # noqa: ARG005
     only: frozenset[Key] | None = None
+    cluster: Cluster | None = None
+    """Where folds are scored; by default on the cores of this machine."""
 
     def of(self, outer_fold: int | None, searches: int) -> Trials:
         """Those of one search of so many, all of which plan as many trials."""
@@ -51,6 +54,7 @@ class JobTrials:
             mine,
             lambda trial, search: self.tell(replace(trial, outer_fold=outer_fold), search, searches),
             None if only is None else frozenset(number for _, number, _ in only),
+            self.cluster,
         )
 
     def tell(self, trial: Trial, search: Search, searches: int) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from skyulf.core.cluster import Cluster
 from skyulf.core.columns import ColumnFacts
 from skyulf.core.folds import make_folds, nested_order
 from skyulf.core.proposing import Proposal, Proposer, make_proposer
@@ -35,12 +36,14 @@ class Trials:
     """The trials of a search: those that are known from before, who hears of new ones, and of how many there may be.
 
     Trials that were ``recorded`` are not tried again, if they would be the same. With ``only``, the search consists of
-    the trials of these numbers, however long they take: it is one that ended before, made again.
+    the trials of these numbers, however long they take: it is one that ended before, made again. With a ``cluster``
+    they are scored there.
     """
 
     recorded: Mapping[int, Trial] = field(default_factory=dict)
     finished: Callable[[Trial, "Search"], None] = lambda trial, search: None  # noqa: ARG005
     only: frozenset[int] | None = None
+    cluster: Cluster | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +88,8 @@ def tune(
     bench = Bench(spec, tuple(columns), rows, features, target, folds, metric, context.seed)
     proposer = make_proposer(tuning, spec.task, parameters_of(spec), context.seed)
     search = Search(proposer.planned, metric, HIGHER_IS_BETTER[spec.task][metric])
-    with runners(bench, context.threads) as workers:
-        run = _Run(proposer, workers, len(folds), tuning.seconds, context.threads, trials, search, done)
+    with runners(bench, context.threads, trials.cluster) as workers:
+        run = _Run(proposer, workers, len(folds), tuning.seconds, workers.width, trials, search, done)
         found = run.run()
     return _chosen(spec, search, found)
 
@@ -131,7 +134,7 @@ class _Run:
         workers: Runners,
         folds: int,
         seconds: float | None,
-        threads: int,
+        width: int,
         trials: Trials,
         search: Search,
         done: Callable[[float], None],
@@ -143,7 +146,7 @@ class _Run:
         self._trials = trials
         self._done = done
         self._found: list[Trial] = []
-        spent = sum(trial.seconds for trial in trials.recorded.values()) / threads
+        spent = sum(trial.seconds for trial in trials.recorded.values()) / width
         if trials.only is not None:
             seconds = None
         self._until = None if seconds is None else time.monotonic() + seconds - spent

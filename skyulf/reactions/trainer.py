@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from skyulf.core.cluster import Cluster
 from skyulf.core.columns import ColumnFacts
 from skyulf.core.frame import Sample
 from skyulf.core.spec import PipelineSpec, parse_spec
@@ -54,6 +55,8 @@ class Task:
     """The trials that its tuning is to consist of, by their keys, where that is known; else what there is time for."""
     openmp: int | None = None
     """Threads of OpenMP, where they are to be so many; else there are as many as cores are free, up to ``threads``."""
+    cluster: Cluster | None = None
+    """Where trials of its tuning are scored; by default on the cores of this machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +168,6 @@ def fitted(send: Callable[[Progress | Tried], None], task: Task, share: float) -
     recorded = [Trial(**{**trial, "scores": tuple(trial["scores"])}) for trial in task.trials]
     only = None if task.only_trials is None else frozenset(task.only_trials)
     known = {trial.key: trial for trial in recorded}
-    trials = JobTrials(known, lambda trial, search: send(Tried(asdict(trial), asdict(search))), only)
+    trials = JobTrials(known, lambda trial, search: send(Tried(asdict(trial), asdict(search))), only, task.cluster)
     free = cores.free if task.openmp is None else lambda: task.openmp or 1
     return fit(candidates, frame, columns, task.seed, report, task.threads, trials, free), frame

@@ -135,8 +135,9 @@ class PredictOut(Response):
     """One prediction a row, of the target's type; ``probabilities`` of a classifier, by class.
 
     A clustering's prediction is a cluster, a number from 0, and where it has no probabilities, ``distances`` are there:
-    how far the row is from each cluster. ``intervals`` and their ``coverage`` are there where they are asked for: such a
-    share of them holds the true value.
+    how far the row is from each cluster.
+
+    ``intervals`` and their ``coverage`` are there where they are asked for: such a share of them holds the true value.
     """
 
     model: str

@@ -94,7 +94,7 @@ class Flow:
 
 
 def follow(spec: PipelineSpec, columns: Sequence[ColumnFacts], rows: int) -> Flow:
-    """Follow the columns of a dataset (its target or reference aside) through a spec's steps; left out, there are none."""
+    """Follow the columns of a dataset (target or reference aside) through the steps of a spec; left out, they are none."""
     return _Following(spec, columns, rows).through()
 
 

@@ -77,8 +77,10 @@ def model_card(facts: CardFacts) -> str:
 def _head(facts: CardFacts) -> str:
     task = f"tabular-{facts.version.task}"
     name = msgspec.json.encode(f"{facts.version.model}:{facts.version.model_version}").decode()  # is YAML, too
-    tags = "".join(f"- {tag}\n" for tag in (task, "sklearn", "skops"))
-    return f"---\nlibrary_name: sklearn\npipeline_tag: {task}\ntags:\n{tags}model_name: {name}\n---\n"
+    clusters = facts.version.task == "clustering"  # for which there is no pipeline_tag
+    tags = "".join(f"- {tag}\n" for tag in ("clustering" if clusters else task, "sklearn", "skops"))
+    purpose = "" if clusters else f"pipeline_tag: {task}\n"
+    return f"---\nlibrary_name: sklearn\n{purpose}tags:\n{tags}model_name: {name}\n---\n"
 
 
 def _details(facts: CardFacts) -> Iterator[str]:

@@ -13,6 +13,7 @@ from skyulf.core.cluster_quality import model_input, silhouette
 from skyulf.core.evaluation import aligned, codes_of, finite, log_loss
 from skyulf.core.flow import Flow
 from skyulf.core.registry import BuildContext, Task
+from skyulf.core.sampling import without_samplers
 from skyulf.core.spec import PipelineSpec
 
 Array = np.ndarray[Any, Any]
@@ -98,6 +99,7 @@ def _score(
     try:
         pipeline.fit(features.iloc[train], target[train])
         if context.task == "clustering":
+            pipeline = without_samplers(pipeline) if flow.changes_rows else pipeline
             return silhouette(model_input(pipeline, features.iloc[test]), context.seed, pipeline[-1].predict)
         if context.task == "regression":
             errors = target[test] - pipeline.predict(features.iloc[test])

@@ -94,7 +94,7 @@ class Flow:
 
 
 def follow(spec: PipelineSpec, columns: Sequence[ColumnFacts], rows: int) -> Flow:
-    """Follow the columns of a dataset (target or reference aside) through the steps of a spec; left out, they are none."""
+    """Follow the columns of a dataset (target or reference aside) through the steps of a spec, or past none."""
     return _Following(spec, columns, rows).through()
 
 

@@ -2,7 +2,6 @@
 
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-import numpy as np
 from pydantic import Field
 
 from skyulf.core.registry import BuildContext, Model, Task
@@ -28,6 +27,8 @@ class _Centres(Model):
     @classmethod
     def onnx(cls, fitted: Any, graph: "Graph", matrix: str) -> str:
         """Add the distances from the centres."""
+        import numpy as np
+
         from skyulf.core.graph import NoOnnx
 
         centers = np.asarray(fitted.cluster_centers_, dtype=np.float64)
@@ -131,6 +132,8 @@ class GaussianMixture(Model):
     @classmethod
     def onnx(cls, fitted: Any, graph: "Graph", matrix: str) -> str:
         """Add the probabilities: of rows whitened for each component, all beside one another."""
+        import numpy as np
+
         from skyulf.core.graph import NoOnnx
 
         count, width = fitted.means_.shape
@@ -149,6 +152,8 @@ class GaussianMixture(Model):
 
 def _whitening(fitted: Any) -> Any:
     """What whitens each component of a mixture: components by columns by columns."""
+    import numpy as np
+
     factors = fitted.precisions_cholesky_
     count, width = fitted.means_.shape
     if fitted.covariance_type == "full":

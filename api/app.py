@@ -39,6 +39,7 @@ from skyulf.commands.access import RecordDenials
 from skyulf.commands.base import Context
 from skyulf.errors import SkyulfError
 from skyulf.events.tail import EventTail
+from skyulf.queries.base import PageRequest
 from skyulf.reactions.sandbox import SandboxError
 from skyulf.runtime import Runtime
 
@@ -127,8 +128,17 @@ async def record(denials: Denials, runtime: Runtime) -> None:
 
 
 async def warm(runtime: Runtime) -> None:
-    """Have the process that serves models ready before it is needed; a fault is met again, and told, then."""
+    """Have the process that serves models ready before it is needed, where there is something to serve.
+
+    A fault is met again, and told, when it is needed.
+    """
     try:
-        await runtime.predictions.warm()
+        if await asyncio.to_thread(_serves, runtime):
+            await runtime.predictions.warm()
     except (SkyulfError, SandboxError) as error:
         logger.warning("the process that serves models is not ready yet: %s", error)
+
+
+def _serves(runtime: Runtime) -> bool:
+    """Whether there is a deployment that answers."""
+    return bool(runtime.queries.deployments.page(PageRequest(limit=1), {"status": "active"}).items)

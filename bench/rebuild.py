@@ -127,11 +127,11 @@ def raw_fold(source: Path, target: Path) -> None:
 
 
 STATUS = {
-    "JobStarted@1": "running",
-    "JobProgressed@1": "running",
-    "ModelTrained@1": "succeeded",
-    "JobFailed@1": "failed",
-    "JobCancelled@1": "cancelled",
+    "JobStarted": "running",
+    "JobProgressed": "running",
+    "ModelTrained": "succeeded",
+    "JobFailed": "failed",
+    "JobCancelled": "cancelled",
 }
 
 
@@ -139,7 +139,7 @@ def fold(row: dict[str, Any] | None, position: int, version: int, topic: str, st
     """A job's document after an event."""
     if row is None:
         return {"position": position, "status": "created", "version": version, **state["data"]}
-    return {**row, **state["data"], "status": STATUS[topic], "version": version}
+    return {**row, **state["data"], "status": STATUS[topic.partition("@")[0]], "version": version}
 
 
 # The library's side

@@ -125,8 +125,8 @@ class Server:
         raise RuntimeError("the feed ended before the job did")
 
     def sandbox_warm(self) -> bool:
-        """Whether the fork server has children: one waits for a job, one serves models."""
-        return any(len(child.children()) >= 2 for child in self.children())
+        """Whether the fork server has a child that waits for a job."""
+        return any(child.children() for child in self.children())
 
     def rested(self) -> None:
         """Wait until no process below the server computes: the next child is forked, and has rehearsed.

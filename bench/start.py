@@ -63,7 +63,8 @@ def run() -> Report:
             *([Line("  the same, were they alone on the machine", median(alone), "MB")] if all(alone) else []),
         ],
         [
-            "The processes: the server, the fork server, a child that waits for a job, a child that serves models.",
+            "The processes: the server, the fork server, a child that waits for a job. One that serves models is there "
+            "once something is deployed.",
             "Alone on the machine: each page of memory that any of them holds counts in full, and once. Other programs "
             "that use the same libraries make the proportional size smaller; root alone can tell which they are.",
         ],

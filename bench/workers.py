@@ -32,11 +32,11 @@ def run() -> Report:
             skyulf(folder / "one", role="worker", **shared) as one,
         ):
             dataset = api.upload(make(folder, ROWS))["id"]
-            ready(one)
+            wait_for(one.sandbox_warm)
             spent(api, dataset, 1)
             alone = [spent(api, dataset, JOBS)]
             with skyulf(folder / "two", role="worker", **shared) as two:
-                ready(two)
+                wait_for(two.sandbox_warm)
                 spent(api, dataset, 2)
                 together = [spent(api, dataset, JOBS) for _ in range(2)]
             alone.append(spent(api, dataset, JOBS))
@@ -49,11 +49,6 @@ def run() -> Report:
             "thread each; API, projector and Postgres run on the same cores, as does all else that this machine does.",
         ],
     )
-
-
-def ready(worker: Server) -> None:
-    """Wait until a child waits for a job."""
-    wait_for(lambda: any(child.children() for child in worker.children()))
 
 
 def spent(api: Server, dataset: str, count: int) -> float:

@@ -1,5 +1,6 @@
 """Settings: the only file that reads the environment."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -32,6 +33,12 @@ class Settings(BaseSettings):
     """URIs, parted by blanks, below which datasets may be read; by default the bucket of ``artifacts_url``, if any."""
     worker_slots: Annotated[int, Field(ge=1, le=256)] = 1
     training_threads: Annotated[int, Field(ge=1)] = 2
+    dask_scheduler: str = ""
+    """A Dask cluster that scores the trials of tunings, ``tcp://host:port`` or ``tls://host:port`` (docs/tuning.md);
+    without it the worker's machine does."""
+    dask_tls_cafile: Path | None = None
+    dask_tls_certfile: Path | None = None
+    dask_tls_keyfile: Path | None = None
     lease_seconds: Annotated[float, Field(ge=1, le=60)] = 8.0
     """How long a job that runs stays with its worker after a last sign of that; only workers on Postgres give any."""
     drain_seconds: Annotated[float | None, Field(ge=0)] = None
@@ -106,11 +113,27 @@ class Settings(BaseSettings):
                 f"SKYULF_KAFKA_SECURITY_PROTOCOL: {self.kafka_security_protocol} logs nobody in; "
                 "with SKYULF_KAFKA_SASL_… set it to SASL_SSL, or to SASL_PLAINTEXT on a network that you trust"
             )
-        for name in ("kafka_ssl_cafile", "kafka_ssl_certfile", "kafka_ssl_keyfile"):
+        self._files_are_there("kafka_ssl_cafile", "kafka_ssl_certfile", "kafka_ssl_keyfile")
+        return self
+
+    @model_validator(mode="after")
+    def _dask_is_whole(self) -> Self:
+        """Refuse what is no address of a scheduler, and files that are not there, or that nobody would look at."""
+        address = re.fullmatch(r"(tcp|tls)://(?:\[[0-9A-Fa-f:]+\]|[^\s/@:]+):(\d{1,5})", self.dask_scheduler)
+        if self.dask_scheduler and (address is None or not 0 < int(address[2]) < 1 << 16):
+            raise Misconfigured("SKYULF_DASK_SCHEDULER: it is tcp://host:port, or tls://host:port")
+        names = ("dask_tls_cafile", "dask_tls_certfile", "dask_tls_keyfile")
+        self._files_are_there(*names)
+        for name in names:
+            if getattr(self, name) is not None and not self.dask_scheduler.startswith("tls://"):
+                raise Misconfigured(f"{variable(name)}: it is of use only with SKYULF_DASK_SCHEDULER=tls://host:port")
+        return self
+
+    def _files_are_there(self, *names: str) -> None:
+        for name in names:
             path = getattr(self, name)
             if path is not None and not path.is_file():
                 raise Misconfigured(f"{variable(name)}: there is no file {path}")
-        return self
 
 
 def variable(name: str) -> str:

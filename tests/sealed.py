@@ -22,6 +22,11 @@ KEY = SigningKey("example.org/log", bytes(range(32)))
 OTHER_KEY = SigningKey("example.org/log", bytes(range(1, 33)))
 """Another key that goes by the same name."""
 
+SECOND = KEY.successor(bytes(range(3, 35)))
+"""The key that takes the place of the log's."""
+
+THIRD = SECOND.successor(bytes(range(4, 36)))
+
 WITNESS = SigningKey("witness.example.org", bytes(range(2, 34)))
 
 
@@ -52,16 +57,20 @@ def sealer_of(log: EventLog, store: LedgerStore, key: SigningKey = KEY, clock: C
     return Sealer(log, store, None, lambda: key, lambda: True, clock or Clock(), interval=60)
 
 
-def sealed(events: Iterable[Recorded], *steps: int) -> tuple[MemoryEventLog, MemoryLedgerStore]:
-    """A log of ``events``, sealed: after the first so many, after so many more, and so on; else all at once."""
+def sealed(
+    events: Iterable[Recorded], *steps: int, keys: Sequence[SigningKey] = (KEY,)
+) -> tuple[MemoryEventLog, MemoryLedgerStore]:
+    """A log of ``events``, sealed: after the first so many, after so many more, and so on; else all at once.
+
+    Each of ``keys`` signs a step, and the last one all that are left: so the key is rotated between them.
+    """
     log, store = MemoryEventLog(sequential_ids()), MemoryLedgerStore()
-    sealer = sealer_of(log, store)
     rest = list(events)
-    for step in steps or (len(rest),):
+    for number, step in enumerate(steps or (len(rest),)):
         now, rest = rest[:step], rest[step:]
         for event in now:
             log._keep(event)
-        sealer.seal(sign=True)
+        sealer_of(log, store, keys[min(number, len(keys) - 1)]).seal(sign=True)
     for event in rest:
         log._keep(event)
     return log, store

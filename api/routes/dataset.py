@@ -37,7 +37,7 @@ from api.uploads import check, documented, ingest, name_of, sent_as
 from skyulf.commands.answers import Answer
 from skyulf.commands.dataset import AddDatasetVersion, CreateDataset, EraseDataset
 from skyulf.errors import NotFound
-from skyulf.events.dataset import Column, DatasetErased, DatasetVersionAdded
+from skyulf.events.dataset import Column, DatasetErased, DatasetErasureListed, DatasetVersionAdded
 from skyulf.events.holdings import holdings
 from skyulf.events.registry import decode
 from skyulf.ingest.remarks import warnings
@@ -126,9 +126,12 @@ async def erase_dataset(
     answer = await send(runtime, command, replace_reason(context, why))
     runtime.eraser.wake()
     response.headers["ETag"] = f'"{answer.version}"'
-    event = decode(answer.events[0]) if answer.events else command
-    assert isinstance(event, DatasetErased | EraseDataset)
-    return {**answered(answer), **erasure_shown(event.artifacts, event.models, event.deployments)}
+    shown = erasure_shown(command.artifacts, command.models, command.deployments)
+    if answer.events:  # a command that is sent again is answered as it was
+        told = [each for each in map(decode, answer.events) if isinstance(each, DatasetErased | DatasetErasureListed)]
+        first, *more = [erasure_shown(each.artifacts, each.models, each.deployments) for each in told]
+        shown = {member: sum((part[member] for part in more), first[member]) for member in first}
+    return {**answered(answer), **shown}
 
 
 @routes.get("/datasets", response_model=Page[DatasetListed])

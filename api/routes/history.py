@@ -11,10 +11,11 @@ from api.schemas.base import Whole
 from api.schemas.history import DifferenceOut, HistoryOut, LineageOut, shown_change, shown_field, shown_lineage
 from skyulf.errors import Fault, Invalid
 from skyulf.queries.history import Noun
+from skyulf.queries.lineage import Noun as Traced
 
 routes = router("history")
 
-Id = Annotated[str, Path(max_length=200, description="The id of a dataset, pipeline or job, else the thing's name.")]
+Id = Annotated[str, Path(max_length=200, description="The name of a model or deployment, else the thing's id.")]
 Position = Annotated[Whole, Query(ge=0, lt=2**63)]
 
 
@@ -54,7 +55,7 @@ async def show_difference(
 
 @routes.get("/lineage/{noun}/{id}", response_model=LineageOut)
 async def show_lineage(
-    noun: Noun,
+    noun: Traced,
     id: Id,  # noqa: A002 - the parameter's name is the contract's
     runtime: RuntimeDep,
     queries: QueriesDep,

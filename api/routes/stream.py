@@ -14,7 +14,7 @@ from api.schemas.base import Whole
 from skyulf.errors import Fault, Invalid
 from skyulf.events.base import Recorded
 from skyulf.events.cloudevents import to_json
-from skyulf.events.registry import EVENTS
+from skyulf.events.registry import EVENTS, former_types, stored_types
 from skyulf.events.tail import EventTail
 from skyulf.queries.base import LARGEST_PAGE
 from skyulf.runtime import Runtime
@@ -52,11 +52,11 @@ async def get_types(
         list[str] | None, Query(description="Only events of these types, such as JobCreated.")
     ] = None,
 ) -> tuple[str, ...]:
-    """The types that are asked for, without the prefix that they carry outside."""
+    """The types that are asked for, without the prefix that they carry outside, and what was stored as such before."""
     names = tuple(name.removeprefix("skyulf.") for name in type or ())
-    if unknown := [name for name in names if name not in EVENTS]:
+    if unknown := [name for name in names if name not in EVENTS and name not in former_types()]:
         raise Invalid("an event type is unknown", [Fault("type", f"one of {', '.join(EVENTS)}")] * len(unknown))
-    return names
+    return stored_types(*names)
 
 
 async def get_last_event_id(

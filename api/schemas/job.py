@@ -187,6 +187,9 @@ class TrialOut(Response):
     ``scores`` are the metric on each fold that was tried, ``mean`` theirs (null where it failed). ``share`` of each
     fold's rows were fitted on. A trial that was pruned was given up after some folds; ``reason`` says why, or why it
     failed. ``attempt`` is that of the job which tried it.
+
+    Of a nested cross-validation ``outer_fold`` says which search it belongs to, null is the one through all training
+    rows. ``held_out`` marks the one that was chosen in an outer fold, scored on the rows that the fold holds out.
     """
 
     number: int
@@ -199,6 +202,8 @@ class TrialOut(Response):
     seconds: float
     reason: str | None
     attempt: int
+    outer_fold: int | None
+    held_out: bool
 
 
 class ImportanceOut(Response):

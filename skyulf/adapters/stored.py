@@ -60,7 +60,10 @@ def examined(
     if stream is None or name is None or state is None or not isinstance(version, int):
         return Unreadable(position, NO_COLUMN)
     try:
+        state.decode()  # data is passed on as it stands, and whoever reads an export could not read that
         recorded = recorded_from(position, stream.decode(), version, name.decode(), state)
+    except UnicodeDecodeError:
+        return Unreadable(position, "the stored text is not UTF-8")
     except Damaged:
         return Unreadable(position, "the stored envelope does not decode")
     except ValueError:

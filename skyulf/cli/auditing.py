@@ -146,7 +146,7 @@ def report(
 
 
 class Noun(StrEnum):
-    """What has a history."""
+    """What has a lineage."""
 
     dataset = "dataset"
     pipeline = "pipeline"
@@ -155,12 +155,24 @@ class Noun(StrEnum):
     deployment = "deployment"
 
 
+class Told(StrEnum):
+    """What has a history."""
+
+    dataset = "dataset"
+    pipeline = "pipeline"
+    job = "job"
+    model = "model"
+    deployment = "deployment"
+    webhook = "webhook"
+
+
 NounArg = Annotated[Noun, typer.Argument(help="What kind of thing.")]
+ToldArg = Annotated[Told, typer.Argument(help="What kind of thing.")]
 ThingArg = Annotated[str, typer.Argument(metavar="NAME", help="Its name, or its id or the end of it.")]
 
 
 @audit.command("history")
-def history(noun: NounArg, name: ThingArg, data_dir: DataDir = None, as_json: Json = False) -> None:
+def history(noun: ToldArg, name: ThingArg, data_dir: DataDir = None, as_json: Json = False) -> None:
     """Show everything that happened to a thing: what it changed, before and after, who did it, when and why."""
     with begun(data_dir, as_json) as (screen, settings):
         from skyulf.cli.history import show_history
@@ -170,7 +182,7 @@ def history(noun: NounArg, name: ThingArg, data_dir: DataDir = None, as_json: Js
 
 @audit.command("diff")
 def diff(
-    noun: NounArg,
+    noun: ToldArg,
     name: ThingArg,
     begin: Annotated[int, typer.Option("--from", min=0, metavar="POSITION", help="0 is before everything.")],
     end: Annotated[

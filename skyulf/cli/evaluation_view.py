@@ -1,6 +1,6 @@
-"""What ``skyulf jobs show`` tells of an evaluation beside its metrics: thresholds, intervals, clusters and slices."""
+"""What ``skyulf jobs show`` tells of an evaluation beside its metrics: decisions, nested folds, clusters and slices."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from skyulf.cli.screen import number, table
@@ -34,12 +34,28 @@ def shown(evaluation: Mapping[str, Any]) -> Iterator[Any]:
         )
         sizes = ", ".join(f"{size:,}" for size in found["sizes"])
         yield labelled("clusters", (str(len(found["sizes"])), "bold"), f"  of held-out rows they hold {sizes}{against}")
+    if found := (evaluation.get("tuning") or {}).get("outer"):
+        yield labelled(
+            "nested",
+            (f"{evaluation['tuning']['metric']} {number(found['mean'])} ± {number(found['std'])}", "bold"),
+            f"  in {len(found['folds'])} outer folds, each tuned without the rows that judge it",
+        )
+        yield _outer(found["folds"])
     for found in evaluation.get("clusters") or ():
         told = ", ".join(f"{name} {number(value)}" for name, value in found["metrics"].items())
         yield labelled("clusters", (found["method"], "bold"), f"  {told}; rows {found['sizes']}")
     for found in evaluation.get("slices") or ():
         yield ""
         yield _slices(found)
+
+
+def _outer(folds: Sequence[Mapping[str, Any]]) -> Any:
+    paths = sorted({path for one in folds for path in one["parameters"] or {}})
+    made = table("outer fold", "score", "rows", *paths, "", right=("outer fold", "score", "rows", *paths))
+    for one in folds:
+        chosen = [number((one["parameters"] or {}).get(path)) for path in paths]
+        made.add_row(str(one["fold"]), number(one["score"]), f"{one['test']:,}", *chosen, one["reason"] or "")
+    return made
 
 
 def _slices(sliced: Mapping[str, Any]) -> Any:

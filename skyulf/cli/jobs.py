@@ -136,12 +136,16 @@ def trials(screen: Screen, settings: Settings, text: str, part: Part) -> None:
         page = reader.get("jobs", reader.id_of("jobs", text), "trials", **asked)
     paths = sorted({path for item in page["items"] for path in item["parameters"]})
     metric = page["items"][0]["metric"] if page["items"] else "mean"
-    made = table("trial", metric, "folds", "rows", *paths, "took", "", right=("trial", metric, "folds", "rows", *paths))
+    nested = any(item["outer_fold"] is not None for item in page["items"])
+    heads = (*(["outer fold"] if nested else []), "trial", metric, "folds", "rows", *paths)
+    made = table(*heads, "took", "", right=heads)
     for item in page["items"]:
+        outer = "–" if item["outer_fold"] is None else str(item["outer_fold"])
         made.add_row(
+            *([outer] if nested else []),
             str(item["number"]),
             number(item["mean"]),
-            str(len(item["scores"])),
+            "held out" if item["held_out"] else str(len(item["scores"])),
             f"{item['share']:.0%}",
             *(number(item["parameters"].get(path)) for path in paths),
             duration(item["seconds"]),

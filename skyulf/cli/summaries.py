@@ -52,9 +52,10 @@ def _trained(data: Data) -> str:
 
 
 def _trials(data: Data) -> str:
-    means = [trial["mean"] for trial in data["trials"] if trial["state"] == "finished"]
+    trials = [trial for trial in data["trials"] if not trial.get("held_out")]
+    means = [trial["mean"] for trial in trials if trial["state"] == "finished"]
     best = f", the best {(max if data['higher_is_better'] else min)(means):.4g}" if means else ""
-    return f"{len(data['trials'])} of {data['planned']} by {data['metric']}{best}"
+    return f"{len(trials)} of {data['planned']} by {data['metric']}{best}"
 
 
 def _specified(data: Data) -> str:
@@ -86,6 +87,7 @@ SUMMARIES: Mapping[str, Callable[[Data], str]] = {
     "DatasetErased": lambda data: (
         f"{counted(len(data['artifacts']), 'artifact')}, {counted(len(data['models']), 'version')} of models"
     ),
+    "DatasetErasureListed": lambda data: counted(sum(map(len, data.values())), "more thing"),
     "DatasetErasureFinished": lambda data: f"{counted(len(data['artifacts']), 'artifact')} destroyed",
     "DatasetProfiled": lambda data: f"version {data['dataset_version']}: {_warned(data['warnings'])}",
     "PipelineCreated": _specified,

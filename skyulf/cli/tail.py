@@ -13,7 +13,7 @@ from skyulf.cli.summaries import short_id, summarize
 from skyulf.events.base import Recorded
 from skyulf.events.cloudevents import to_json
 from skyulf.events.log import EventLog
-from skyulf.events.registry import EVENTS
+from skyulf.events.registry import EVENTS, former_types, stored_types
 from skyulf.runtime import reading
 from skyulf.settings import Settings
 
@@ -44,12 +44,12 @@ class Wanted:
 
 
 def known(types: Sequence[str]) -> tuple[str, ...]:
-    """Types as the log names them."""
+    """Types as the log names them, with what was stored as such before."""
     names = tuple(name.removeprefix("skyulf.") for name in types)
     for name in names:
-        if name not in EVENTS:
+        if name not in EVENTS and name not in former_types():
             raise UsageError(f"--type: there are no {name} events; there are {', '.join(EVENTS)}")
-    return names
+    return stored_types(*names)
 
 
 def run(screen: Screen, settings: Settings, wanted: Wanted, follow: bool) -> None:

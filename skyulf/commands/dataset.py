@@ -1,5 +1,6 @@
 """What may be asked of a dataset."""
 
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 from skyulf.commands.base import Command, Decided, Handler, Streams, Title, own_stream
@@ -11,6 +12,7 @@ from skyulf.events.dataset import (
     DatasetCreated,
     DatasetErased,
     DatasetErasureFinished,
+    DatasetErasureListed,
     DatasetProfiled,
     DatasetState,
     DatasetVersionAdded,
@@ -19,6 +21,9 @@ from skyulf.events.dataset import (
     Unfit,
 )
 from skyulf.events.deployment import Target
+
+NAMED_AT_ONCE = 2_000
+"""Artifacts, versions of models and deployments that one event names: below 500 kB, half of what Kafka takes."""
 
 
 class AskedUri(Value):
@@ -150,7 +155,11 @@ def erase_dataset(command: EraseDataset, streams: Streams) -> Decided:
     """Decide `EraseDataset`; one that is erased stays so, for the first reason."""
     if streams.dataset(command.id).erased:
         return []
-    return [(command.id, DatasetErased(**command.model_dump(exclude={"id"})))]
+    return _in_parts(
+        command.id,
+        DatasetErased,
+        {"artifacts": command.artifacts, "models": command.models, "deployments": command.deployments},
+    )
 
 
 def finish_erasure(command: FinishErasure, streams: Streams) -> Decided:
@@ -160,7 +169,23 @@ def finish_erasure(command: FinishErasure, streams: Streams) -> Decided:
         raise NotAllowed(f"nobody asked for {command.id} to be erased")
     if dataset.finished:
         return []
-    return [(command.id, DatasetErasureFinished(**command.model_dump(exclude={"id"})))]
+    return _in_parts(command.id, DatasetErasureFinished, {"artifacts": command.artifacts, "shared": command.shared})
+
+
+def _in_parts(
+    stream: str, first: type[DatasetErased | DatasetErasureFinished], listed: Mapping[str, Sequence[Any]]
+) -> Decided:
+    """The event with what it names; what is more than `NAMED_AT_ONCE` stands in events behind it."""
+    begin, *more = _parts(listed)
+    return [(stream, first(**begin)), *((stream, DatasetErasureListed(**part)) for part in more)]
+
+
+def _parts(listed: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, tuple[Any, ...]]]:
+    """All that is listed, so much at once, in the same order; one part at least."""
+    named = [(member, each) for member, names in listed.items() for each in names]
+    for begin in range(0, max(len(named), 1), NAMED_AT_ONCE):
+        at_once = named[begin : begin + NAMED_AT_ONCE]
+        yield {member: tuple(each for its, each in at_once if its == member) for member in listed}
 
 
 HANDLERS: dict[type[Command], Handler] = {

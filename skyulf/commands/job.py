@@ -236,8 +236,8 @@ def report_trials(command: ReportTrials, streams: Streams) -> Decided:
     """Decide `ReportTrials`: what is known is not recorded again."""
     job = streams.job(command.id)
     current(command, job)
-    known = {trial.number: trial for trial in job.trials}
-    new = tuple(trial for trial in command.trials if known.get(trial.number) != trial)
+    known = {trial.key: trial for trial in job.trials}
+    new = tuple(trial for trial in command.trials if known.get(trial.key) != trial)
     event = TrialsFinished(**command.model_dump(exclude={"id", "trials"}), trials=new)
     return [(command.id, event)] if new else []
 

@@ -23,6 +23,7 @@ from skyulf.core.flow import Flow, follow
 from skyulf.core.frame import target_values
 from skyulf.core.judging import judge, judge_clusters
 from skyulf.core.measuring import Measured, measure, set_aside
+from skyulf.core.nested import JobTrials, tune_job
 from skyulf.core.notices import Notices
 from skyulf.core.probing import probe_inputs
 from skyulf.core.registry import BuildContext
@@ -30,7 +31,6 @@ from skyulf.core.sampling import without_samplers
 from skyulf.core.spec import PipelineSpec
 from skyulf.core.state import FittedState, Label
 from skyulf.core.transformers import settled
-from skyulf.core.tuning import Trials, tune
 from skyulf.errors import TrainingFailed
 
 Array = np.ndarray[Any, Any]
@@ -103,7 +103,7 @@ def fit(
     seed: int,
     report: Report,
     threads: int,
-    trials: Trials = Trials(),  # noqa: B008 -- frozen
+    trials: JobTrials = JobTrials(),  # noqa: B008 -- frozen
     free: Free = lambda: 1,
 ) -> FittedState:
     """Train the best of the candidate specs on a frame as ``read_frame`` gives it.
@@ -156,7 +156,7 @@ def fit(
         else:
             with run.stage("tune") as done:
                 features, target = table.features.iloc[train], table.target[train]
-                tuned = tune(spec, columns, len(frame), features, target, context, trials, done)
+                tuned = tune_job(spec, columns, len(frame), features, target, context, trials, done)
             spec, flow = tuned.spec, follow(tuned.spec, columns, len(frame))
         spec = _completed(spec)
         with run.stage("fit"), eased():
@@ -201,10 +201,11 @@ def fit(
     if flow.changes_rows:
         rows |= {"train_after_steps": left_of_train, "served_after_steps": left}
     environment = describe_environment(threads, limits, libraries)
+    warned = (*(() if tuned is None else tuned.warnings), *notices.texts())
     return FittedState(
         spec=spec, pipeline=served, pipeline_inputs=flow.inputs, classes=classes, metrics=metrics,
         candidate_scores=scores, input_schema=schema, target_type=kind, rows=rows, evaluation=evaluation,
-        fingerprint=mark, environment=environment, timings=run.timings, warnings=notices.texts(),
+        fingerprint=mark, environment=environment, timings=run.timings, warnings=warned,
         thresholds=measured.thresholds, intervals=measured.intervals,
     )  # fmt: skip
 

@@ -1,10 +1,13 @@
 """What a model was fitted with, as far as it can sway numbers."""
 
+import contextlib
 import hashlib
 import platform
 import sys
+from collections.abc import Mapping
+from functools import cache
 from importlib import import_module
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +61,23 @@ def describe_environment(threads: int, limits: dict[str, int], libraries: Any) -
         "blas_threads": limits["blas"],
         "openmp_threads": limits["openmp"],
     }
+
+
+@cache
+def installed() -> dict[str, str]:
+    """Return the code, and versions of Python and of each library that is installed, whether it is loaded or not."""
+    found = {"skyulf": VERSION, "code": CODE, "python": platform.python_version()}
+    for library in (*LIBRARIES, *WHERE_USED):
+        for name in (library, f"{library}-cpu"):
+            with contextlib.suppress(PackageNotFoundError):
+                found.setdefault(library, version(name))
+    return found
+
+
+def differing(versions: Mapping[str, str]) -> list[str]:
+    """Return what, of all that is `installed` elsewhere, is missing here or has another version."""
+    here = installed()
+    return [name for name, other in versions.items() if here.get(name) != other]
 
 
 def _processor() -> str:

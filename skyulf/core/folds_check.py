@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from skyulf.core.columns import ColumnFacts
 from skyulf.core.made import some
@@ -18,22 +19,57 @@ def parted(spec: PipelineSpec, filled: int) -> tuple[int, int]:
     return train - measuring, measuring
 
 
+@dataclass(frozen=True, slots=True)
+class _Left:
+    """What an outer fold leaves to be parted again, of the one that leaves the least; without one all of it."""
+
+    outer: FoldsSpec | None
+
+    @property
+    def in_time(self) -> bool:
+        """Whether it holds what was before, of which there is least in the first fold."""
+        return self.outer is not None and self.outer.kind == "time_series"
+
+    def of(self, count: int) -> int:
+        """Of so many rows, or groups, how many are left there at most: one of the folds takes its share or more."""
+        if self.outer is None:
+            return count
+        if self.in_time:
+            return count - self.outer.folds * (count // (self.outer.folds + 1))
+        return count - math.ceil(count / self.outer.folds)
+
+    @property
+    def where(self) -> str:
+        """Which rows are meant."""
+        return "" if self.outer is None else " of the smallest outer fold"
+
+
 def fold_faults(
-    spec: PipelineSpec, cv: FoldsSpec, place: str, columns: Sequence[ColumnFacts], rows: int
+    spec: PipelineSpec,
+    cv: FoldsSpec,
+    place: str,
+    columns: Sequence[ColumnFacts],
+    rows: int,
+    outer: FoldsSpec | None = None,
 ) -> Iterator[Fault]:
-    """Find them in the folds that stand at a place of the spec."""
+    """Find them in the folds that stand at a place of the spec: of the training rows, or of those of an outer one."""
     target = next(column for column in columns if column.name == spec.target)
-    train, _ = parted(spec, rows - target.nulls)
+    left = _Left(outer)
+    train = left.of(parted(spec, rows - target.nulls)[0])
     kind = cv.kind_for(spec.task)
     if cv.folds > train - (kind == "time_series"):
-        yield Fault(f"{place}.folds", f"{train} training rows do not make {cv.folds} folds; lower it, or add rows")
+        yield Fault(
+            f"{place}.folds",
+            f"{train} training rows{left.where} do not make {cv.folds} folds; lower it, or add rows",
+        )
     elif kind == "stratified":
         share = spec.split.test_size if spec.split.stratifies(spec.task) else 0.0
         rarest = math.ceil((1 - share) * target.rarest)
+        rarest = rarest if left.in_time else left.of(rarest)
         if cv.folds > rarest:
             yield Fault(
                 f"{place}.folds",
-                f"the rarest class has {rarest} training rows at most, fewer than {cv.folds} folds;"
+                f"the rarest class has {rarest} training rows{left.where} at most, fewer than {cv.folds} folds;"
                 " lower it, merge classes, or use k_fold",
             )
     if cv.column is None:
@@ -44,9 +80,16 @@ def fold_faults(
         yield Fault(f"{place}.column", f"the dataset has no such column; it has {names}")
     elif column.name == spec.target:
         yield Fault(f"{place}.column", "this is the target; name another column")
-    elif kind == "group" and column.distinct + (column.nulls > 0) < cv.folds:
-        yield Fault(f"{place}.column", f"this column has {column.distinct} values, fewer than {cv.folds} folds")
+    elif kind == "group" and (found := _groups(column, cv, outer)) < cv.folds:
+        yield Fault(f"{place}.column", f"this column has {found} values{left.where}, fewer than {cv.folds} folds")
     elif kind == "time_series" and column.type in ("string", "boolean"):
         yield Fault(f"{place}.column", f"rows are not put in order by a {column.type}; name a date, time or number")
     elif kind == "time_series" and column.nulls:
         yield Fault(f"{place}.column", f"{column.nulls} of its cells are missing, so that rows have no order")
+
+
+def _groups(column: ColumnFacts, cv: FoldsSpec, outer: FoldsSpec | None) -> int:
+    """How many groups there are to be parted; outer folds by the same column take whole ones away."""
+    count = column.distinct + (column.nulls > 0)
+    together = outer is not None and outer.kind == "group" and outer.column == cv.column
+    return _Left(outer).of(count) if together else count

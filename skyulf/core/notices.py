@@ -7,6 +7,10 @@ from contextlib import contextmanager
 MOST = 10
 
 
+class Told(UserWarning):
+    """A warning of ours: its text is free of values, and shown as it is."""
+
+
 class Notices:
     """Short, value-free texts, each once."""
 
@@ -29,6 +33,8 @@ class Notices:
 def _text(warning: warnings.WarningMessage) -> str:
     name = warning.category.__name__
     message = str(warning.message)
+    if issubclass(warning.category, Told):
+        return message
     if "IterativeImputer" in message:
         return "impute_iterative had not settled when it reached max_iter; scale the columns or raise max_iter"
     if name == "ConvergenceWarning":

@@ -1,10 +1,15 @@
 """What every part of a spec is: frozen, closed, and silent about the values that it was given."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 Name = Annotated[str, Field(strict=True, min_length=1)]
+
+
+def is_left_out(value: Any) -> bool:
+    """Leave fields that few specs have out of the record of the others."""
+    return value is None
 
 
 class Part(BaseModel):

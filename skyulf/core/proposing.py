@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from skyulf.core.pruning import ETA, WORSE, Hyperband
 from skyulf.core.trial import Trial
 from skyulf.core.tuning_space import Parameter, combinations
 from skyulf.core.tuning_spec import DEFAULT_TRIALS, HIGHER_IS_BETTER, TuningSpec
@@ -19,12 +20,11 @@ from skyulf.core.tuning_spec import DEFAULT_TRIALS, HIGHER_IS_BETTER, TuningSpec
 BATCH = {"random": 16, "tpe": 4, "cma_es": 4}
 """Trials that are proposed at once. Those that learn from results learn after each batch; so many cores are used."""
 
-ETA = 3
-"""Of three combinations that halving tries, one is tried again on three times as many rows."""
-
 LEAST_SHARE = 1 / ETA**3
 BEFORE_PRUNING = 5
 """Trials that must have finished before one is given up."""
+
+MEDIAN = "the median of the trials before it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +48,8 @@ class Proposer(Protocol):
         """The next batch, in the order of its numbers; empty at the end. Each is told before the next is asked for."""
         ...
 
-    def prunes(self, number: int, scores: Sequence[float]) -> bool:
-        """Whether a trial is given up, by its scores so far; asked once after each fold but the last."""
+    def prunes(self, number: int, scores: Sequence[float]) -> str | None:
+        """What a trial that is given up did worse than, by its scores so far; asked after each fold but the last."""
         ...
 
     def tell(self, trials: Sequence[Trial]) -> None:
@@ -65,7 +65,9 @@ def make_proposer(tuning: TuningSpec, task: Any, parameters: Sequence[Parameter]
         return Grid(parameters)
     if tuning.strategy == "halving":
         return Halving(parameters, trials, seed, better)
-    return Sampled(tuning.strategy, parameters, trials, seed, better, prune=tuning.prune)
+    hyperband = Hyperband(tuning.cv.folds, better) if tuning.pruner == "hyperband" else None
+    prune = tuning.prune and hyperband is None
+    return Sampled(tuning.strategy, parameters, trials, seed, better, prune=prune, hyperband=hyperband)
 
 
 class Grid:
@@ -81,9 +83,8 @@ class Grid:
         """The next sixteen."""
         return [Proposal(number, made) for number, made in itertools.islice(self._left, BATCH["random"])]
 
-    def prunes(self, number: int, scores: Sequence[float]) -> bool:
+    def prunes(self, number: int, scores: Sequence[float]) -> None:
         """A grid is asked for to see all of it."""
-        return False
 
     def tell(self, trials: Sequence[Trial]) -> None:
         """Learn nothing."""
@@ -120,9 +121,8 @@ class Halving:
         share, size = self._rungs.pop(0)
         return [Proposal(next(self._numbers), one, share) for one in self._survivors[:size]]
 
-    def prunes(self, number: int, scores: Sequence[float]) -> bool:
+    def prunes(self, number: int, scores: Sequence[float]) -> None:
         """Who drops out is decided between rungs."""
-        return False
 
     def tell(self, trials: Sequence[Trial]) -> None:
         """Rank those that have a score, the best first; of equals the earlier one."""
@@ -132,7 +132,10 @@ class Halving:
 
 
 class Sampled:
-    """Optuna's samplers, and its rule by which a trial is given up: worse than the median of trials at that fold."""
+    """Optuna's samplers, and its rule by which a trial is given up with ``prune``: worse than the median at that fold.
+
+    With ``hyperband`` that is the rule.
+    """
 
     def __init__(
         self,
@@ -143,6 +146,7 @@ class Sampled:
         higher_is_better: bool,
         *,
         prune: bool,
+        hyperband: Hyperband | None = None,
     ) -> None:
         import optuna
 
@@ -160,6 +164,7 @@ class Sampled:
                 sampler=_sampler(strategy, seed),
                 pruner=pruner,
             )
+        self._hyperband = hyperband
         self._asked: dict[int, Any] = {}
         self._reported: dict[int, int] = {}
 
@@ -180,10 +185,12 @@ class Sampled:
         choices = self._choices[path]
         return drawn if choices is None else choices[drawn]
 
-    def prunes(self, number: int, scores: Sequence[float]) -> bool:
+    def prunes(self, number: int, scores: Sequence[float]) -> str | None:
         """Judge the mean of the scores so far beside that of earlier batches' trials after as many folds."""
         self._report(number, scores)
-        return bool(self._asked[number].should_prune())
+        if self._hyperband is not None:
+            return WORSE if self._hyperband.prunes(number, scores) else None
+        return MEDIAN if self._asked[number].should_prune() else None
 
     def _report(self, number: int, scores: Sequence[float]) -> None:
         for at in range(self._reported[number], len(scores)):
@@ -192,6 +199,8 @@ class Sampled:
 
     def tell(self, trials: Sequence[Trial]) -> None:
         """Let the sampler learn; of a trial that failed it learns nothing."""
+        if self._hyperband is not None:
+            self._hyperband.tell(trials)
         states = self._optuna.trial.TrialState
         for trial in trials:
             self._report(trial.number, trial.scores)

@@ -14,7 +14,7 @@ from pydantic import (
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from skyulf.core.evaluation_spec import EvaluationSpec, IntervalsSpec, ThresholdsSpec
-from skyulf.core.part import Name
+from skyulf.core.part import Name, is_left_out
 from skyulf.core.part import Part as _Part
 from skyulf.core.registry import Model, Step, Task, make_model, make_step, models
 from skyulf.core.selection import Columns, Inputs, StepId
@@ -28,11 +28,6 @@ TargetTransform = Literal["none", "log1p", "yeo_johnson"]
 
 MAX_FAULTS = 20
 MAX_PLACE = 200
-
-
-def _is_left_out(value: Any) -> bool:
-    """Leave fields that only graphs have out of the record of a list."""
-    return value is None
 
 
 class SplitSpec(_Part):
@@ -64,9 +59,9 @@ class StepSpec(_Part):
     side by side. Without them it reads the step that stands before it, and the first one the dataset.
     """
 
-    id: StepId | None = Field(default=None, exclude_if=_is_left_out)
+    id: StepId | None = Field(default=None, exclude_if=is_left_out)
     node: Name
-    inputs: Inputs | None = Field(default=None, exclude_if=_is_left_out)
+    inputs: Inputs | None = Field(default=None, exclude_if=is_left_out)
     columns: Columns = "all"
     params: dict[str, Any] = Field(default_factory=dict)
 
@@ -87,7 +82,7 @@ class ModelSpec(_Part):
     """
 
     node: Name
-    inputs: Inputs | None = Field(default=None, exclude_if=_is_left_out)
+    inputs: Inputs | None = Field(default=None, exclude_if=is_left_out)
     params: dict[str, Any] = Field(default_factory=dict)
     seed: Seed | None = None
 
@@ -267,6 +262,7 @@ def _message(error: Any) -> str:
         return str(error["msg"]).removeprefix("Value error, ")
     parts: dict[str, type[BaseModel]] = {
         "split": SplitSpec, "steps": StepSpec, "model": ModelSpec, "tuning": TuningSpec, "cv": FoldsSpec,
+        "outer": FoldsSpec,
         "thresholds": ThresholdsSpec, "intervals": IntervalsSpec, "evaluation": EvaluationSpec,
     }  # fmt: skip
     inside = [parts[part] for part in error["loc"][:-1] if part in parts]

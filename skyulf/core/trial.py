@@ -23,6 +23,8 @@ from skyulf.errors import TrainingFailed
 
 Array = np.ndarray[Any, Any]
 TrialState = Literal["finished", "failed", "pruned"]
+Key = tuple[int | None, int, bool]
+"""What a trial of a job is known by: its outer fold, its number, and whether it is the one that judges the fold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,10 @@ class Trial:
     ``scores`` are those of the folds in their order, as many as were tried, in the metric's own unit; ``mean`` is
     theirs. ``share`` of the rows of each fold were fitted on. ``seconds`` is the time of its fits and scores together.
     ``reason`` says why it failed or was given up, without data values.
+
+    ``outer_fold`` is that of a nested cross-validation whose search it belongs to, None for the search through all
+    training rows. With ``held_out`` it is the one that was chosen there, fitted on all training rows of its outer fold
+    and scored once, on the rows that the fold holds out.
     """
 
     number: int
@@ -42,6 +48,13 @@ class Trial:
     seconds: float
     share: float = 1.0
     reason: str | None = None
+    outer_fold: int | None = None
+    held_out: bool = False
+
+    @property
+    def key(self) -> Key:
+        """What it is known by among the trials of its job."""
+        return self.outer_fold, self.number, self.held_out
 
 
 @dataclass(frozen=True, slots=True)

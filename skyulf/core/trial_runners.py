@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any, Protocol
 
+from skyulf.core.cluster import Cluster
 from skyulf.core.trial import Bench, FoldScore
 
 WORTH_IT = 8.0
@@ -62,6 +63,8 @@ class Runners:
     def __init__(self, bench: Bench, threads: int) -> None:
         self._bench = bench
         self._others = threads - 1
+        self.width = threads
+        """How many folds are scored at a time, as far as one can plan."""
         self._waiting: deque[Order] = deque()
         self._workers: dict[Connection, _Worker] = {}
         self._spent, self._done = 0.0, 0
@@ -145,9 +148,14 @@ class Runners:
 
 
 @contextmanager
-def runners(bench: Bench, threads: int) -> Iterator[Runners]:
-    """Runners that are gone at the end."""
-    made = Runners(bench, threads)
+def runners(bench: Bench, threads: int, cluster: Cluster | None = None) -> Iterator[Runners]:
+    """Runners on this machine's cores, or on a cluster, that are gone at the end."""
+    if cluster is None:
+        made = Runners(bench, threads)
+    else:
+        from skyulf.core.cluster_runners import ClusterRunners  # it builds on this module
+
+        made = ClusterRunners(bench, threads, cluster)
     try:
         yield made
     finally:

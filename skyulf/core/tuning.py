@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from skyulf.core.cluster import Cluster
 from skyulf.core.columns import ColumnFacts
 from skyulf.core.folds import make_folds, nested_order
 from skyulf.core.proposing import Proposal, Proposer, make_proposer
@@ -27,20 +28,22 @@ from skyulf.errors import TrainingFailed
 
 Array = np.ndarray[Any, Any]
 
-PRUNED = "after {folds} of {all} folds it did worse than the median of the trials before it"
+PRUNED = "after {folds} of {all} folds it did worse than {than}"
 
 
 @dataclass(frozen=True, slots=True)
 class Trials:
-    """The trials of a job: those that are known from before, and who hears of new ones, and of how many there may be.
+    """The trials of a search: those that are known from before, who hears of new ones, and of how many there may be.
 
     Trials that were ``recorded`` are not tried again, if they would be the same. With ``only``, the search consists of
-    the trials of these numbers, however long they take: it is one that ended before, made again.
+    the trials of these numbers, however long they take: it is one that ended before, made again. With a ``cluster``
+    they are scored there.
     """
 
     recorded: Mapping[int, Trial] = field(default_factory=dict)
     finished: Callable[[Trial, "Search"], None] = lambda trial, search: None  # noqa: ARG005
     only: frozenset[int] | None = None
+    cluster: Cluster | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +57,12 @@ class Search:
 
 @dataclass(frozen=True, slots=True)
 class Tuned:
-    """The spec with the best parameters, and what to tell of the search."""
+    """The spec with the best parameters, what to tell of the search, and what to warn of."""
 
     spec: PipelineSpec
     summary: dict[str, Any]
+    search: Search
+    warnings: tuple[str, ...] = ()
 
 
 def tune(
@@ -83,14 +88,14 @@ def tune(
     bench = Bench(spec, tuple(columns), rows, features, target, folds, metric, context.seed)
     proposer = make_proposer(tuning, spec.task, parameters_of(spec), context.seed)
     search = Search(proposer.planned, metric, HIGHER_IS_BETTER[spec.task][metric])
-    with runners(bench, context.threads) as workers:
-        run = _Run(proposer, workers, len(folds), tuning.seconds, context.threads, trials, search, done)
+    with runners(bench, context.threads, trials.cluster) as workers:
+        run = _Run(proposer, workers, len(folds), tuning.seconds, workers.width, trials, search, done)
         found = run.run()
-    return _chosen(spec, metric, found)
+    return _chosen(spec, search, found)
 
 
-def _chosen(spec: PipelineSpec, metric: str, found: Sequence[Trial]) -> Tuned:
-    sign = 1 if HIGHER_IS_BETTER[spec.task][metric] else -1
+def _chosen(spec: PipelineSpec, search: Search, found: Sequence[Trial]) -> Tuned:
+    sign = 1 if search.higher_is_better else -1
     best: Trial | None = None
     for trial in found:
         if trial.state == "finished" and trial.share == 1.0 and trial.mean is not None:
@@ -101,14 +106,14 @@ def _chosen(spec: PipelineSpec, metric: str, found: Sequence[Trial]) -> Tuned:
         raise TrainingFailed(f"none of {len(found)} trials could be scored; the first: {reason}")
     states = [trial.state for trial in found]
     summary = {
-        "metric": metric,
+        "metric": search.metric,
         "trial": best.number,
         "parameters": best.parameters,
         "mean": best.mean,
         "scores": list(best.scores),
         "trials": {state: states.count(state) for state in ("finished", "pruned", "failed")},
     }
-    return Tuned(with_parameters(spec, best.parameters), summary)
+    return Tuned(with_parameters(spec, best.parameters), summary, search)
 
 
 @dataclass
@@ -129,7 +134,7 @@ class _Run:
         workers: Runners,
         folds: int,
         seconds: float | None,
-        threads: int,
+        width: int,
         trials: Trials,
         search: Search,
         done: Callable[[float], None],
@@ -141,7 +146,7 @@ class _Run:
         self._trials = trials
         self._done = done
         self._found: list[Trial] = []
-        spent = sum(trial.seconds for trial in trials.recorded.values()) / threads
+        spent = sum(trial.seconds for trial in trials.recorded.values()) / width
         if trials.only is not None:
             seconds = None
         self._until = None if seconds is None else time.monotonic() + seconds - spent
@@ -159,6 +164,8 @@ class _Run:
         """Whether the time is up, or all is found that there is to be; a search comes to one whole trial at least."""
         if self._trials.only is not None:
             return self._trials.only <= {trial.number for trial in self._found}
+        if len(self._found) < len(self._trials.recorded):
+            return False  # what was tried in time counts, also when the time is up that was left after a crash
         found_one = any(trial.state == "finished" and trial.share == 1.0 for trial in self._found)
         return found_one and self._until is not None and time.monotonic() >= self._until
 
@@ -203,8 +210,8 @@ class _Run:
         one.scores.append(score.score)
         if len(one.scores) == self._folds:
             return self._ended(one, "finished", None)
-        if self._proposer.prunes(one.proposal.number, one.scores):
-            return self._ended(one, "pruned", PRUNED.format(folds=len(one.scores), all=self._folds))
+        if than := self._proposer.prunes(one.proposal.number, one.scores):
+            return self._ended(one, "pruned", PRUNED.format(folds=len(one.scores), all=self._folds, than=than))
         return None
 
     def _ended(self, one: _Running, state: Any, reason: str | None) -> Trial:

@@ -8,6 +8,7 @@ from skyulf.core.columns import ColumnFacts
 from skyulf.core.folds_check import fold_faults
 from skyulf.core.spec import PipelineSpec
 from skyulf.core.tuning_space import LOOKED_AT, parameters_of, with_parameters
+from skyulf.core.tuning_spec import TuningSpec
 from skyulf.errors import Fault
 
 
@@ -19,7 +20,16 @@ def tuning_faults(
 ) -> tuple[Fault, ...]:
     """Find them in a spec that could be trained without its tuning; ``check`` finds those of one without."""
     assert spec.tuning is not None
-    return (*fold_faults(spec, spec.tuning.cv, "tuning.cv", columns, rows), *_choice_faults(spec, check))
+    return (*_fold_faults(spec, spec.tuning, columns, rows), *_choice_faults(spec, check))
+
+
+def _fold_faults(spec: PipelineSpec, tuning: TuningSpec, columns: Sequence[ColumnFacts], rows: int) -> Iterator[Fault]:
+    """Look at the outer folds first, and then at the inner ones in what these leave."""
+    outer = tuning.outer_folds
+    faults = list(fold_faults(spec, outer, "tuning.outer", columns, rows)) if outer is not None else []
+    yield from faults
+    if not faults:
+        yield from fold_faults(spec, tuning.cv, "tuning.cv", columns, rows, outer)
 
 
 def _choice_faults(spec: PipelineSpec, check: Callable[[PipelineSpec], tuple[Fault, ...]]) -> Iterator[Fault]:

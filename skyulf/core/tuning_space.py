@@ -71,6 +71,8 @@ def space_faults(spec: "PipelineSpec") -> list[Fault]:
         faults.append(Fault("tuning.metric", f"no such metric of {spec.task}; known are {', '.join(known)}"))
     if tuning.cv.kind == "stratified" and spec.task != "classification":
         faults.append(Fault("tuning.cv.kind", "numbers are not stratified; use k_fold"))
+    if tuning.outer is not None and tuning.outer.kind == "stratified" and spec.task != "classification":
+        faults.append(Fault("tuning.outer.kind", "numbers are not stratified; use k_fold"))
     if spec.model is None:
         return [*faults, Fault("model", "tuning needs a model; name one")]
     for path, values in tuning.space.items():
@@ -91,13 +93,17 @@ def _strategy_faults(tuning: TuningSpec, parameters: tuple[Parameter, ...]) -> l
             return [Fault(f"tuning.space.{lists[0]}", "cma_es searches ranges of numbers; use tpe for lists")]
         if len(parameters) < 2:
             return [Fault("tuning.space", "cma_es needs two parameters at least; use tpe for one")]
+    if tuning.trials is not None and tuning.trials < tuning.searches:
+        message = f"{tuning.searches} searches, one for each outer fold and the last, share them; raise it"
+        return [Fault("tuning.trials", message)]
     if tuning.strategy == "grid":
         endless = [p.path for p in parameters if p.values() is None]
         if endless:
             return [Fault(f"tuning.space.{endless[0]}", "a grid needs a list, or a range with a step")]
-        count = combinations(parameters) or 0
+        count = (combinations(parameters) or 0) * tuning.searches
         if count > (tuning.trials or MOST_TRIALS):
-            message = f"the grid has {count} combinations, more than {tuning.trials or MOST_TRIALS} trials"
+            times = f" in {tuning.searches} searches" if tuning.searches > 1 else ""
+            message = f"the grid has {count} combinations{times}, more than {tuning.trials or MOST_TRIALS} trials"
             return [Fault("tuning.trials", f"{message}; raise it, shorten the lists, or use random")]
     return []
 

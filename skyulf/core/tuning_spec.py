@@ -10,10 +10,11 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, field_validator, model_validator
 
-from skyulf.core.part import Name, Part
+from skyulf.core.part import Name, Part, is_left_out
 from skyulf.core.registry import Task
 
 Strategy = Literal["grid", "random", "halving", "tpe", "cma_es"]
+PrunerName = Literal["median", "hyperband"]
 FoldKind = Literal["stratified", "k_fold", "time_series", "group"]
 Number = Annotated[int, Field(strict=True)] | Annotated[float, Field(strict=True)]
 
@@ -109,18 +110,26 @@ class TuningSpec(Part):
     2016); ``tpe`` (Bergstra et al. 2011) and ``cma_es`` (Hansen 2016) learn from earlier trials. ``trials`` is how
     many combinations are tried, by default 20, and all of a grid. ``seconds`` ends the search early: what it has found
     by then counts. ``prune`` gives up a trial of random, tpe or cma_es after a fold by which it does worse than the
-    median of trials before it did. ``metric`` is one of the evaluation's, by default log_loss or rmse.
+    median of trials before it did, or with the ``pruner`` hyperband at the folds where that looks at it
+    (`skyulf.core.pruning`). ``metric`` is one of the evaluation's, by default log_loss or rmse.
+
+    ``outer`` makes it nested cross-validation (Cawley and Talbot 2010): each of these folds of the training rows is
+    searched for by itself, by ``cv`` on its own training part, and what is found there is judged on the rows that the
+    fold holds out; then all training rows are searched as without. ``trials`` and ``seconds`` are for all these
+    searches together, each of which gets as much as the others.
     """
 
     strategy: Strategy = "random"
     trials: Annotated[int, Field(strict=True, ge=1, le=MOST_TRIALS)] | None = None
     seconds: Annotated[float, Field(gt=0)] | None = None
     cv: FoldsSpec = FoldsSpec()
+    outer: FoldsSpec | None = Field(default=None, exclude_if=is_left_out)
     metric: Name | None = None
     prune: bool = Field(default=True, strict=True)
+    pruner: PrunerName | None = Field(default=None, exclude_if=is_left_out)
     space: dict[str, Choices | RangeSpec] = Field(min_length=1, max_length=MOST_PARAMETERS)
 
-    @field_validator("cv", mode="before")
+    @field_validator("cv", "outer", mode="before")
     @classmethod
     def _a_number_is_that_of_folds(cls, value: Any) -> Any:
         return of_folds(value)
@@ -145,6 +154,35 @@ class TuningSpec(Part):
                 elif not isinstance(values, RangeSpec):
                     raise ValueError(f'{path}: expected a list of values, or {{"low": …, "high": …}}')
         return handler(value)
+
+    @model_validator(mode="after")
+    def _outer_folds_can_be_made(self) -> Self:
+        try:
+            self.outer_folds  # noqa: B018 -- it raises where what it takes from the inner folds does not go with it
+        except ValidationError as error:
+            raise ValueError(str(error.errors(include_url=False)[0]["msg"]).removeprefix("Value error, ")) from None
+        return self
+
+    @model_validator(mode="after")
+    def _pruner_has_something_to_prune(self) -> Self:
+        if self.pruner is not None and self.strategy in ("grid", "halving"):
+            raise ValueError(f"{self.strategy} gives no trial up; leave pruner out, or use random, tpe or cma_es")
+        if self.pruner is not None and not self.prune:
+            raise ValueError("a pruner and prune false do not go together; leave one of them out")
+        return self
+
+    @property
+    def outer_folds(self) -> FoldsSpec | None:
+        """The outer folds; those whose kind is left out are of the inner ones' kind, as rows belong together there."""
+        if self.outer is None or self.outer.kind is not None:
+            return self.outer
+        shuffle = self.cv.shuffle if self.outer.shuffle is None else self.outer.shuffle
+        return FoldsSpec(kind=self.cv.kind, folds=self.outer.folds, shuffle=shuffle, column=self.cv.column)
+
+    @property
+    def searches(self) -> int:
+        """How many searches there are: one for each outer fold, and the one through all training rows."""
+        return 1 if self.outer is None else self.outer.folds + 1
 
     def metric_for(self, task: Task) -> str:
         """The metric, chosen by the task where it was left out."""

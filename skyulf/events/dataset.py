@@ -111,7 +111,27 @@ class DatasetErasureFinished(DomainEvent):
     shared: tuple[str, ...]
 
 
-DatasetEvent = DatasetCreated | DatasetVersionAdded | DatasetProfiled | DatasetErased | DatasetErasureFinished
+class DatasetErasureListed(DomainEvent):
+    """More of what `DatasetErased`, or `DatasetErasureFinished`, names: it follows right behind, from the same command.
+
+    So that no event outgrows what passes it on, however many there are; where one event holds them all, this is not
+    written.
+    """
+
+    artifacts: tuple[str, ...] = ()
+    shared: tuple[str, ...] = ()
+    models: tuple[Target, ...] = ()
+    deployments: tuple[str, ...] = ()
+
+
+DatasetEvent = (
+    DatasetCreated
+    | DatasetVersionAdded
+    | DatasetProfiled
+    | DatasetErased
+    | DatasetErasureFinished
+    | DatasetErasureListed
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,3 +162,6 @@ def evolve(state: DatasetState | None, event: DatasetEvent) -> DatasetState:
         case DatasetErasureFinished():
             assert state is not None
             return replace(state, finished=True)
+        case DatasetErasureListed():
+            assert state is not None
+            return state

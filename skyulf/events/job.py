@@ -90,6 +90,10 @@ class Trial(Value):
 
     ``scores`` are the metric on each fold that was tried, in its own unit, ``mean`` theirs; ``share`` of the rows were
     fitted on. One that was pruned was given up after some folds. ``reason`` says why it failed or was given up.
+
+    Of a nested cross-validation ``outer_fold`` says which search it belongs to, from 0 on; None is the one through all
+    training rows. ``held_out`` marks the one that was chosen in an outer fold, fitted on all training rows of that
+    and scored once on the rows that it holds out; ``number`` is then that of the chosen trial.
     """
 
     number: int
@@ -100,13 +104,23 @@ class Trial(Value):
     seconds: float
     share: float = 1.0
     reason: str | None = None
+    outer_fold: int | None = None
+    held_out: bool = False
+
+    @property
+    def key(self) -> tuple[int | None, int, bool]:
+        """What it is known by among the trials of its job."""
+        return self.outer_fold, self.number, self.held_out
 
 
 class TrialsFinished(DomainEvent):
     """Trials of an attempt's tuning are over, of ``planned`` at most; there is at most one such event a second.
 
-    ``metric`` is what they are compared by. An attempt that follows goes on from there.
+    ``metric`` is what they are compared by. An attempt that follows goes on from there. ``planned`` counts those of all
+    outer folds, without the ones that judge what was chosen there. Before schema 2 there were none.
     """
+
+    SCHEMA: ClassVar[int] = 2
 
     attempt: int
     planned: int
@@ -229,7 +243,7 @@ class JobState:
     ``sandbox_deaths`` and ``workers_lost`` count since the job was created or last retried. ``model`` is the digest
     of the model file once there is one, ``model_version`` its number if it is named; ``onnx`` that of its ONNX copy,
     where there is one: ``packaged`` tells that this is settled, ``explained`` that it is for the importance of columns.
-    ``trials`` are those of its tuning that are over, whatever the attempt; of two with the same number the later one
+    ``trials`` are those of its tuning that are over, whatever the attempt; of two with the same key the later one
     counts.
     """
 

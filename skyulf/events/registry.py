@@ -61,6 +61,7 @@ UPCASTERS: Mapping[str, Upcaster] = {
     "DatasetVersionAdded@2": lambda data: data,  # words of text were not counted: the default says so
     "DatasetVersionAdded@3": lambda data: data,  # every file was uploaded: no URI
     "DatasetVersionAdded@4": lambda data: data,  # cells that keep a column from being numbers were not counted
+    "TrialsFinished@1": lambda data: data,  # there was no nested cross-validation: the defaults say so
 }
 """From a stored name that is no longer written to the data of the next schema of the same type."""
 
@@ -161,14 +162,20 @@ def readable_as(name: str) -> tuple[str, ...]:
     return readable_as(following(name))
 
 
+def former_types() -> frozenset[str]:
+    """The types that events stand under in logs, and are written under no longer."""
+    return frozenset(type_of(name) for name in SUCCESSIONS) - EVENTS.keys()
+
+
 def stored_types(*types: str) -> tuple[str, ...]:
-    """The types with those before them of which events are read as theirs: what a log is asked for by type."""
-    former = [
-        type_of(name)
-        for name, successor in SUCCESSIONS.items()
-        if {type_of(end) for each in successor.into for end in readable_as(each)} & set(types)
-    ]
-    return tuple(dict.fromkeys([*types, *former]))
+    """The types with those before them of which events are read as theirs: what a log is asked for by type.
+
+    A former type stands for all that came of it: who follows it misses nothing.
+    """
+    became = {type_of(name): {type_of(end) for end in readable_as(name)} for name in SUCCESSIONS}
+    today = {end for name in types for end in became.get(name, {name})}
+    former = [name for name, ends in became.items() if ends & today]
+    return tuple(dict.fromkeys([*types, *sorted(today), *former]))
 
 
 def type_of(name: str) -> str:

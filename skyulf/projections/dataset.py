@@ -11,6 +11,7 @@ from skyulf.events.dataset import (
     DatasetCreated,
     DatasetErased,
     DatasetErasureFinished,
+    DatasetErasureListed,
     DatasetEvent,
     DatasetProfiled,
     DatasetVersionAdded,
@@ -94,6 +95,12 @@ def fold_dataset(row: DatasetRow | None, event: DatasetEvent, recorded: Recorded
             assert row.erased is not None
             finished = {**row.erased, "artifacts": len(event.artifacts), "finished_at": _moment(recorded)}
             return msgspec.structs.replace(row, version=recorded.version, erased=finished)
+        case DatasetErasureListed():
+            assert row is not None
+            assert row.erased is not None
+            more = erasure_shown(event.artifacts, event.models, event.deployments)
+            added = {member: row.erased[member] + found for member, found in more.items()}
+            return msgspec.structs.replace(row, version=recorded.version, erased={**row.erased, **added})
 
 
 def erasure_shown(artifacts: Sequence[str], models: Sequence[Target], deployments: Sequence[str]) -> dict[str, Any]:
@@ -133,7 +140,7 @@ def fold_version(
 
 DATASETS = Projection(
     name="datasets",
-    version=2,
+    version=3,
     row=DatasetRow,
     folds=get_args(DatasetEvent),
     key=by_stream,

@@ -172,7 +172,8 @@ def _changes(row: JobRow, event: JobEvent, at: datetime) -> dict[str, Any]:
         case JobProgressed():
             return {"stage": event.stage, "fraction": event.fraction, "metrics": event.metrics or row.metrics}
         case TrialsFinished():
-            return {"trials_planned": event.planned, "trials_over": row.trials_over + len(event.trials)}
+            over = sum(not trial.held_out for trial in event.trials)
+            return {"trials_planned": event.planned, "trials_over": row.trials_over + over}
         case ModelTrained() | DatasetScored() | ModelReproduced():
             done = {"status": "succeeded", "finished_at": at, "cancel_requested": False, "fraction": 1.0}
             return {**done, **_result(row, event)}
@@ -267,7 +268,7 @@ def fold_trials(row: TrialsRow | None, event: TrialsFinished, recorded: Recorded
 
 JOB_TRIALS = Projection(
     name="job_trials",
-    version=1,
+    version=2,
     row=TrialsRow,
     folds=(TrialsFinished,),
     key=lambda recorded, _: f"{recorded.stream}/{recorded.version:09d}",

@@ -225,30 +225,45 @@ class Projector:
                 self._tell(projection.code, build.position)
 
     def retry_parked(self, name: str, key: str) -> int:
-        """Fold the parked events of a key again, in order; how many were released.
+        """Fold the parked events of a key again, in order; how many were released. Its history's are tried as well.
 
         Raises `NotFound` when nothing is parked under the key, and `Invalid` when the first fails again.
         """
-        projection = self.projection(name)
+        for history in self._histories_of(name):
+            with suppress(Invalid, NotFound, Unavailable):
+                self._release(history, key)
+        return self._release(self.projection(name), key)
+
+    def _release(self, projection: Projection[Any], key: str) -> int:
         live = self._live(projection)
         with self._store.transaction(apart=projection.apart) as transaction:
             batch = transaction.batch(projection, live.number)
             waiting = [parked for parked in batch.parked() if parked.key == key]
             if not waiting:
-                raise NotFound(f"nothing is parked under {key} in {name}")
+                raise NotFound(f"nothing is parked under {key} in {projection.name}")
             released = release(self._log, projection, batch, key)
         if released == 0:
-            raise Invalid(f"the event at position {waiting[0].position} still cannot be folded into {name}")
+            raise Invalid(f"the event at position {waiting[0].position} still cannot be folded into {projection.name}")
         return released
 
     def retry_all(self, name: str) -> int:
         """As `retry_parked`, of every key that waits; those that fail again go on waiting."""
+        for history in self._histories_of(name):
+            if self._builder.live(history) is not None:
+                self._release_all(history)
         self._live(self.projection(name))
+        return self._release_all(self.projection(name))
+
+    def _release_all(self, projection: Projection[Any]) -> int:
         released = 0
-        for key in dict.fromkeys(parked.key for parked in self._store.parked(self.projection(name))):
+        for key in dict.fromkeys(parked.key for parked in self._store.parked(projection)):
             with suppress(Invalid, NotFound):
-                released += self.retry_parked(name, key)
+                released += self._release(projection, key)
         return released
+
+    def _histories_of(self, name: str) -> list[Projection[Any]]:
+        """What keeps the rows of a projection as they were, and meets what it meets."""
+        return [each for each in self._projections.values() if each.history_of == name]
 
     def _live(self, projection: Projection[Any]) -> Build:
         live = self._builder.live(projection)

@@ -166,6 +166,12 @@ def _metrics(facts: CardFacts) -> Iterator[str]:
     if facts.job.trials_over:
         yield ""
         yield f"Its parameters were found by {facts.job.trials_over} trials."
+        if outer := (facts.evaluation.get("tuning") or {}).get("outer"):
+            yield (
+                f"Nested cross-validation in {len(outer['folds'])} outer folds, each tuned without the rows that judge"
+                f" it: {_code(facts.evaluation['tuning']['metric'])} {_number(outer['mean'])}, with a standard"
+                f" deviation of {_number(outer['std'])}."
+            )
     yield from _decisions(facts.evaluation)
 
 

@@ -20,8 +20,9 @@ from skyulf.projections.folding import describe
 from skyulf.projections.job import JOBS
 from skyulf.projections.model import MODELS
 from skyulf.projections.pipeline import PIPELINES
+from skyulf.projections.webhook import WEBHOOKS
 
-Noun = Literal["dataset", "pipeline", "job", "model", "deployment"]
+Noun = Literal["dataset", "pipeline", "job", "model", "deployment", "webhook"]
 
 FOLDS: Mapping[Noun, Projection[Any]] = {
     "dataset": DATASETS,
@@ -29,14 +30,17 @@ FOLDS: Mapping[Noun, Projection[Any]] = {
     "job": JOBS,
     "model": MODELS,
     "deployment": DEPLOYMENTS,
+    "webhook": WEBHOOKS,
 }
 """How each noun is shown: history says of the same fields as lists do."""
 
 NAMED: frozenset[Noun] = frozenset({"model", "deployment"})
 """Nouns whose things are asked for by name."""
 
-NOT_SHOWN = frozenset({"id", "version", "created_at", "created_position", "history", "unfinished"})
-"""Fields that change with every event, never, or are a history themselves."""
+NOT_SHOWN = frozenset(
+    {"id", "version", "created_at", "created_position", "history", "unfinished", "epoch", "secret_hash"}
+)
+"""Fields that change with every event, never, or are a history themselves; and those that lists do not show."""
 
 
 @dataclass(frozen=True, slots=True)

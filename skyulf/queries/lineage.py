@@ -14,7 +14,6 @@ from skyulf.projections.job import JobRow
 from skyulf.queries.base import LARGEST_PAGE, PageRequest, Repository
 from skyulf.queries.dataset import DatasetRepository
 from skyulf.queries.deployment import DeploymentRepository
-from skyulf.queries.history import Noun
 from skyulf.queries.job import JobRepository
 from skyulf.queries.model import ModelRepository, ModelVersionRepository
 from skyulf.queries.past import Past
@@ -24,6 +23,9 @@ MOST_JOBS = 10_000
 """Jobs that are followed; a thing that reached more says how many were left off."""
 
 R = TypeVar("R", bound=Row)
+
+Noun = Literal["dataset", "pipeline", "job", "model", "deployment"]
+"""What has a lineage, as it is asked for."""
 
 Kind = Literal["dataset_version", "pipeline", "job", "model_version", "deployment"]
 Relation = Literal["data of", "pipeline of", "trained", "scored by", "reproduced by", "served by", "was served by"]

@@ -31,18 +31,20 @@ class TrialRepository(Repository[TrialsRow]):
         super().__init__(store, JOB_TRIALS)
 
     def of_job(self, job_id: str, request: PageRequest) -> dict[str, Any]:
-        """A page of a job's trials: by ``number``, or the ``best`` first; pages hold still once the job has ended."""
+        """A page of a job's trials: by ``number``, or the ``best`` first; pages hold still once the job has ended.
+
+        Those of a nested cross-validation stand together by search, the one through all training rows before the outer
+        folds, and of each of these that comes first which judges it.
+        """
         order = request.order or "number"
         if order not in ORDERS:
             raise Invalid("trials cannot be ordered so", [Fault("order", f"one of {', '.join(ORDERS)}")])
         seen = _seen(need_same(self.past, request.cursor), order)
         rows = self._rows(job_id)
         trials = {
-            trial["number"]: {**trial, "attempt": row.attempt, "metric": row.metric}
-            for row in rows
-            for trial in row.trials
+            _key(trial): {**trial, "attempt": row.attempt, "metric": row.metric} for row in rows for trial in row.trials
         }
-        ordered = sorted(trials.values(), key=lambda trial: trial["number"], reverse=order == "-number")
+        ordered = sorted(trials.values(), key=_key, reverse=order == "-number")
         if order == "best" and rows:
             ordered.sort(key=lambda trial: _rank(trial, -1 if rows[-1].higher_is_better else 1))
         items = ordered[seen : seen + request.limit]
@@ -59,10 +61,19 @@ class TrialRepository(Repository[TrialsRow]):
                 return rows
 
 
-def _rank(trial: dict[str, Any], sign: int) -> tuple[int, float, float]:
+def _search(trial: dict[str, Any]) -> tuple[int, bool]:
+    """The search of a trial: that through all training rows first, and of each outer fold first what judges it."""
+    return -1 if trial["outer_fold"] is None else trial["outer_fold"], not trial["held_out"]
+
+
+def _key(trial: dict[str, Any]) -> tuple[int, bool, int]:
+    return *_search(trial), trial["number"]
+
+
+def _rank(trial: dict[str, Any], sign: int) -> tuple[int, bool, int, float, float]:
     """Those tried to the end, on the most rows, the best first; then those given up; then those that failed."""
     state = ("finished", "pruned", "failed").index(trial["state"])
-    return state, -trial["share"], 0.0 if trial["mean"] is None else sign * trial["mean"]
+    return *_search(trial), state, -trial["share"], 0.0 if trial["mean"] is None else sign * trial["mean"]
 
 
 def _cursor(order: str, seen: int) -> str:

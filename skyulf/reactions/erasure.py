@@ -20,7 +20,7 @@ from skyulf.commands.made import erased_problem
 from skyulf.commands.model import RemoveModelAlias, RetireModelVersion
 from skyulf.errors import NotAllowed, NotFound, SkyulfError
 from skyulf.events.base import Actor, Recorded
-from skyulf.events.dataset import DatasetErased
+from skyulf.events.dataset import DatasetErased, DatasetErasureListed
 from skyulf.events.deployment import DeploymentState
 from skyulf.events.holdings import PAGE, Held, holdings
 from skyulf.events.log import EventLog
@@ -32,7 +32,7 @@ from skyulf.reactions.leases import Leases, Work
 LOOK_SECONDS = 2.0
 """From one look at the log to the next, where nobody says that there is something."""
 
-TYPES = ("DatasetErased", "DatasetErasureFinished")
+TYPES = ("DatasetErased", "DatasetErasureListed", "DatasetErasureFinished")
 
 logger = logging.getLogger(__name__)
 
@@ -115,9 +115,10 @@ class Eraser:
         if recorded.type == "DatasetErasureFinished":
             self._unfinished.pop(recorded.stream, None)
             return
-        self._unfinished[recorded.stream] = recorded
+        if recorded.type == "DatasetErased":
+            self._unfinished[recorded.stream] = recorded
         event = decode(recorded)
-        assert isinstance(event, DatasetErased)
+        assert isinstance(event, DatasetErased | DatasetErasureListed)
         self._let_go(event.artifacts)
 
     def _erase(self, dataset: str, cause: Recorded) -> None:

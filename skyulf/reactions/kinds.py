@@ -10,6 +10,7 @@ from skyulf.commands.base import Command
 from skyulf.commands.job import CompleteJob
 from skyulf.commands.reproduction import CompleteReproduction
 from skyulf.commands.scoring import CompleteScoring
+from skyulf.core.cluster import Cluster
 from skyulf.errors import AnotherContent, Damaged, Erased, NotFound
 from skyulf.events.dataset import DatasetState, DatasetVersionAdded
 from skyulf.events.job import Asked, CandidateScore, JobCreated, JobState, ModelTrained
@@ -23,12 +24,14 @@ from skyulf.reactions.scorer import OUTPUT, ScoringResult, ScoringTask, score
 from skyulf.reactions.trainer import EVALUATION, MODEL, Task, Trained, train
 
 
-def kinds_of(log: EventLog, artifacts: DataStore, threads: int) -> Callable[[JobState], Kind]:
-    """What tells of a job which kind it is; trainings have ``threads`` threads."""
+def kinds_of(
+    log: EventLog, artifacts: DataStore, threads: int, cluster: Cluster | None = None
+) -> Callable[[JobState], Kind]:
+    """What tells of a job which kind it is; trainings have ``threads`` threads, and tunings the cluster, if any."""
     kinds: Mapping[type[Asked], Kind] = {
-        JobCreated: Training(log, artifacts, threads),
+        JobCreated: Training(log, artifacts, threads, cluster),
         ScoringCreated: Scoring(log, artifacts, threads),
-        ReproductionCreated: Reproduction(log, artifacts, threads),
+        ReproductionCreated: Reproduction(log, artifacts, threads, cluster),
     }
     return lambda job: kinds[type(job.created)]
 
@@ -39,16 +42,18 @@ class Training:
     name = "training"
     function = staticmethod(train)
 
-    def __init__(self, log: EventLog, artifacts: DataStore, threads: int) -> None:
+    def __init__(self, log: EventLog, artifacts: DataStore, threads: int, cluster: Cluster | None) -> None:
         self._log = log
         self._artifacts = artifacts
         self._threads = threads
+        self._cluster = cluster
 
     def task(self, attempt: Attempt, folder: Path) -> Task:
         """See `Kind.task`."""
         created = attempt.job.training
         table = self._artifacts.path(created.dataset_artifact)
-        return training_task(created, version_of(self._log, created), table, folder, self._threads, attempt.job)
+        version = version_of(self._log, created)
+        return training_task(created, version, table, folder, self._threads, attempt.job, self._cluster)
 
     def threads(self, task: Task) -> int:
         """See `Kind.threads`."""
@@ -126,10 +131,11 @@ class Reproduction:
     name = "reproduction"
     function = staticmethod(reproduce)
 
-    def __init__(self, log: EventLog, artifacts: ArtifactStore, threads: int) -> None:
+    def __init__(self, log: EventLog, artifacts: ArtifactStore, threads: int, cluster: Cluster | None) -> None:
         self._log = log
         self._artifacts = artifacts
         self._threads = threads
+        self._cluster = cluster
 
     def threads(self, task: ReproductionTask) -> int:
         """See `Kind.threads`."""
@@ -151,9 +157,10 @@ class Reproduction:
             folder,
             threads=int(trained.environment.get("threads", self._threads)),
             job=attempt.job,
+            cluster=self._cluster,
         )
         limited = trained.spec.get("tuning") is not None and trained.spec["tuning"].get("seconds") is not None
-        known = tuple(sorted({trial.number for trial in job.trials})) if limited else ()
+        known = tuple(dict.fromkeys(trial.key for trial in job.trials)) if limited else ()
         again = replace(
             training,
             seed=created.seed if asked.seed is None else asked.seed,
@@ -219,7 +226,13 @@ def _trained(log: EventLog, job_id: str) -> tuple[JobState, ModelTrained]:
 
 
 def training_task(
-    created: JobCreated, version: DatasetVersionAdded, table: Path, folder: Path, threads: int, job: JobState
+    created: JobCreated,
+    version: DatasetVersionAdded,
+    table: Path,
+    folder: Path,
+    threads: int,
+    job: JobState,
+    cluster: Cluster | None,
 ) -> Task:
     """The task of a training; ``job``, the one that does it, may have recorded trials of its tuning."""
     return Task(
@@ -232,6 +245,7 @@ def training_task(
         rows=version.rows,
         sampled=created.sample.rows if created.sample else None,
         trials=tuple(trial.model_dump() for trial in job.trials),
+        cluster=cluster,
     )
 
 

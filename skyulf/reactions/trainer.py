@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from skyulf.core.cluster import Cluster
 from skyulf.core.columns import ColumnFacts
 from skyulf.core.frame import Sample
 from skyulf.core.spec import PipelineSpec, parse_spec
@@ -50,10 +51,12 @@ class Task:
     sampled: int | None = None
     trials: tuple[dict[str, Any], ...] = ()
     """Trials of its tuning that earlier attempts have recorded."""
-    only_trials: tuple[int, ...] | None = None
-    """The trials that its tuning is to consist of, where that is known; else what it has the time for."""
+    only_trials: tuple[tuple[int | None, int, bool], ...] | None = None
+    """The trials that its tuning is to consist of, by their keys, where that is known; else what there is time for."""
     openmp: int | None = None
     """Threads of OpenMP, where they are to be so many; else there are as many as cores are free, up to ``threads``."""
+    cluster: Cluster | None = None
+    """Where trials of its tuning are scored; by default on the cores of this machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,8 +155,8 @@ def _trained(send: Callable[[Progress | Tried], None], task: Task) -> Trained:
 def fitted(send: Callable[[Progress | Tried], None], task: Task, share: float) -> "tuple[FittedState, pd.DataFrame]":
     """Read the table and fit, which is ``share`` of all that is to be done: the state, and what was read."""
     from skyulf.core.calculator import fit
+    from skyulf.core.nested import JobTrials
     from skyulf.core.trial import Trial
-    from skyulf.core.tuning import Trials
 
     def report(stage: str, fraction: float, metrics: dict[str, float]) -> None:
         send(Progress(stage, fraction * share, metrics))
@@ -162,8 +165,9 @@ def fitted(send: Callable[[Progress | Tried], None], task: Task, share: float) -
     report("load", 0.0, {})
     candidates = [parse_spec(candidate) for candidate in task.candidates]
     frame, columns = read(task, candidates)
-    recorded = {trial["number"]: Trial(**{**trial, "scores": tuple(trial["scores"])}) for trial in task.trials}
+    recorded = [Trial(**{**trial, "scores": tuple(trial["scores"])}) for trial in task.trials]
     only = None if task.only_trials is None else frozenset(task.only_trials)
-    trials = Trials(recorded, lambda trial, search: send(Tried(asdict(trial), asdict(search))), only)
+    known = {trial.key: trial for trial in recorded}
+    trials = JobTrials(known, lambda trial, search: send(Tried(asdict(trial), asdict(search))), only, task.cluster)
     free = cores.free if task.openmp is None else lambda: task.openmp or 1
     return fit(candidates, frame, columns, task.seed, report, task.threads, trials, free), frame

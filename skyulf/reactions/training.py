@@ -16,6 +16,7 @@ from pathlib import Path
 from skyulf import logs
 from skyulf.artifacts import DataStore
 from skyulf.commands.bus import CommandBus
+from skyulf.core.cluster import Cluster
 from skyulf.errors import SkyulfError, Unavailable
 from skyulf.events.base import Recorded
 from skyulf.events.job import JobState
@@ -63,13 +64,14 @@ class Worker:
         scratch: Path,
         slots: int,
         threads: int,
+        cluster: Cluster | None = None,
     ) -> None:
         self._log = log
         self._feed = feed
         self._queue = queue
         self._leases = leases
         self._sandbox = sandbox
-        self._runner = AttemptRunner(kinds_of(log, artifacts, threads), artifacts, threads)
+        self._runner = AttemptRunner(kinds_of(log, artifacts, threads, cluster), artifacts, threads)
         self._scratch = scratch
         self._held = Held(log)
         self._offers = Offers(queue)

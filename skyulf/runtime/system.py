@@ -45,6 +45,7 @@ from skyulf.reactions.sealing import Sealer
 from skyulf.reactions.training import Worker
 from skyulf.reactions.webhooks.addresses import AddressRules
 from skyulf.reactions.webhooks.deliverer import Deliverer
+from skyulf.runtime.cluster import cluster_of
 from skyulf.runtime.delivering import make_address_rules, make_deliverer, make_deliveries
 from skyulf.runtime.making import (
     directory_of,
@@ -330,6 +331,7 @@ class Runtime:
                 scratch=self.directory.scratch,
                 slots=self.settings.worker_slots,
                 threads=self.settings.training_threads,
+                cluster=cluster_of(self.settings),
             )
         )
         self._stops.append(worker.stop)

@@ -20,6 +20,7 @@ from skyulf.reactions.sandbox import (
     ChildFailed,
     ChildTimedOut,
     Limits,
+    SandboxError,
     SandboxServer,
 )
 from skyulf.serving.copies import LoadedCopies
@@ -136,16 +137,17 @@ class PredictionService:
         await self._living()
 
     def warm_soon(self, name: str) -> None:
-        """Have the ONNX copy of what is deployed as ``name``, where there is one, loaded before it is asked."""
-        task = asyncio.create_task(self._warm_copy(name))
+        """Have what answers for the deployment ``name`` ready before it is asked: the ONNX copy, or else a child."""
+        task = asyncio.create_task(self._warm(name))
         self._warming.add(task)
         task.add_done_callback(self._warming.discard)
 
-    async def _warm_copy(self, name: str) -> None:
-        with suppress(SkyulfError):  # whoever asks for a prediction is told
+    async def _warm(self, name: str) -> None:
+        with suppress(SkyulfError, SandboxError):  # whoever asks for a prediction is told
             served = await self._deployments.current(name)
-            if served.onnx is not None:
-                await self._copies.get(served.onnx, served.target(name))
+            target = served.target(name)
+            if served.onnx is None or await self._copies.get(served.onnx, target) is None:
+                await self._living()
 
     async def close(self) -> None:
         """End the child and the threads."""

@@ -10,13 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from builders import named, renamed, written
+from builders import NOW, named, renamed, written
 from command_line import answered, skyulf
 from system import System, eventually
 
-from skyulf import verifier
+from skyulf import verifier, witness
+from skyulf.adapters.checkpoint_files import read_key
+from skyulf.adapters.ledger_store import SqlLedgerStore
 from skyulf.adapters.sqlite_log import SqliteEventLog
 from skyulf.adapters.system import new_id
+from skyulf.events.checkpoints import Checkpoint, signed
+from skyulf.events.keys import SigningKey
+from skyulf.events.ledger_store import Kept
 
 
 @pytest.fixture
@@ -153,3 +158,61 @@ def test_a_key_takes_the_place_of_another_and_the_first_goes_on_verifying(unseal
     assert f"key {following['signs']} " in later.read_text()
     code, told = verdict(unsealed, "--key", first["key"], "--checkpoint", kept, "--checkpoint", later)
     assert (code, told["verified"], told["size"]) == (0, True, 301)
+
+
+def cosigned(folder: Path, size: int) -> str | None:
+    """The newest checkpoint that a witness has cosigned, once it is of so many events."""
+    latest = folder / "latest"
+    note = latest.read_text() if latest.is_file() else None
+    return note if note is not None and int(note.split("\n")[1]) >= size else None
+
+
+def planted(data_dir: Path, size: int, key: SigningKey, *introductions: str) -> None:
+    """Have the server show a checkpoint that is signed by a key, and say that these lines introduce it."""
+    note = signed(Checkpoint(key.name, size, bytes(32), introductions), key, NOW)
+    with closing(SqlLedgerStore(f"sqlite:///{data_dir / 'ledger.db'}")) as store:
+        store.keep_checkpoint(Kept(size, note, str(key.public)))
+
+
+def test_a_witness_follows_a_key_that_takes_another_s_place_and_no_other(tmp_path: Path) -> None:
+    folder, spec = tmp_path / "witness", {"task": "regression", "target": "y"}
+    program = [sys.executable, "-I", shutil.copy(witness.__file__, tmp_path / "witness.py"), folder]
+    made = subprocess.run([*program, "--make-key", "witness.example.org"], capture_output=True, text=True, check=True)
+    with System(tmp_path, checkpoint_seconds=0.2) as system:
+        system.start()
+        first = system.send("POST", "/v1/pipelines", {"name": "one", "spec": spec})
+        before = eventually(lambda: covering(system, first["position"]))
+        looking = [*program, "--log", system.server.url, "--key", before["key"]]
+        with subprocess.Popen([*looking, "--every", "0.1"], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+            try:
+                eventually(lambda: cosigned(folder, before["size"]))
+                following = answered("audit", "rotate-key", "--data-dir", system.data_dir)["signs"]
+                second = system.send("POST", "/v1/pipelines", {"name": "two", "spec": spec})
+                after = eventually(lambda: covering(system, second["position"]))
+                latest = eventually(lambda: cosigned(folder, after["size"]))
+                assert f"key {following} " in latest
+                assert f"key {following} " not in (folder / f"{before['size']:012d}").read_text()
+                code, told = verdict(
+                    system.data_dir, "--key", before["key"], "--checkpoint", folder / "latest",
+                    "--witness", made.stdout.strip(),
+                )  # fmt: skip
+                assert (code, told["verified"]) == (0, True)
+                assert list(told["witnesses"]) == ["witness.example.org"]
+
+                # Whoever has the database, and not the key, has another take its place.
+                origin, known = before["origin"], read_key(system.data_dir / "signing.key").introductions
+                thief = SigningKey(origin, bytes(range(32)))
+                stranger = SigningKey(origin, bytes(range(1, 33))).successor(bytes(range(32)))
+                planted(system.data_dir, after["size"] + 1, thief, *known, *stranger.introductions)
+                assert running.wait(60) == 1
+                assert running.stderr is not None
+                assert f"is not signed by {origin}, whose key was given" in running.stderr.read().decode()
+            finally:
+                running.kill()
+        assert thief.name in (folder / "refused").read_text()
+        genuine = known[0].split(" ")[2]
+        planted(system.data_dir, after["size"] + 2, thief, f"key {thief.public} {genuine}")
+        done = subprocess.run(looking, capture_output=True, text=True, check=False)
+        assert done.returncode == 1
+        assert f"the signature of {origin} does not hold" in done.stderr
+        assert (folder / "latest").read_text() == latest

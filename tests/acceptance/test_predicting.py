@@ -26,6 +26,18 @@ def busiest(system: System) -> psutil.Process:
     return eventually(one_that_worked, every=0.05)
 
 
+def test_a_child_that_serves_models_is_there_once_something_is_deployed_and_before_it_is_asked(tmp_path: Path) -> None:
+    with System(tmp_path) as system:
+        system.start()
+        system.trained(system.upload(), WITHOUT_ONNX, model_name="tiny")
+        system.settled()
+        waiting = eventually(lambda: len(found := system.server.children()) == 1 and found)
+        system.send("PUT", "/v1/deployments/live", {"model": "tiny", "model_version": 1, "reason": "first"})
+        eventually(lambda: len(found := system.server.children()) == 2 and set(waiting) < set(found))
+        system.restart()
+        eventually(lambda: len(system.server.children()) == 2)
+
+
 def test_requests_succeed_or_are_told_to_come_again_when_the_serving_child_is_killed(tmp_path: Path) -> None:
     with System(tmp_path) as system:
         system.start().serve(spec=WITHOUT_ONNX)

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from live import Client, Server, assert_problem, serving, settings_for, until
 
+from skyulf.commands import dataset as commands
 from skyulf.runtime import log_key
 
 PEOPLE = [f"Zebulon-{n:03d}-Quill" for n in range(60)]
@@ -186,6 +187,21 @@ def test_nothing_can_be_made_of_it_any_more(client: Client, erased: dict[str, An
     ]
     for response in refused:
         assert_problem(response, 410, "erased")
+
+
+def test_what_no_one_event_names_is_named_by_several(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    dataset_id = upload(client, "large")
+    for more in ("a,1,2,x\n", "b,1,2,x\n", "c,1,2,x\n"):
+        client.upload((PATIENTS + more).encode(), path=f"/v1/datasets/{dataset_id}/versions").raise_for_status()
+    monkeypatch.setattr(commands, "NAMED_AT_ONCE", 2)
+    answer = erase(client, dataset_id)
+    found = client.get("/v1/events", params={"stream": dataset_id, "after": answer["position"] - 2}).json()
+    types = ["DatasetErased", "DatasetErasureListed", "DatasetErasureFinished", "DatasetErasureListed"]
+    assert [event["type"].removeprefix("skyulf.") for event in found] == types
+    assert [len(event["data"]["artifacts"]) for event in found] == [2, 2, 2, 1]  # the first table is the twin's as well
+    assert answer["artifacts"] == 4
+    path, wanted = f"/v1/datasets/{dataset_id}", {"min_position": found[-1]["position"]}
+    assert client.get(path, params=wanted).json()["erased"]["artifacts"] == 3
 
 
 def test_what_happened_stays_known_and_proven(client: Client, server: Server, erased: dict[str, Any]) -> None:

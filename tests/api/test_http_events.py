@@ -19,6 +19,9 @@ import pytest
 from httpx_sse import ServerSentEvent, connect_sse
 from live import PATIENCE, Client, Server, assert_problem, places, serving, settings_for, until
 
+from skyulf.events import registry
+from skyulf.events.registry import Succession
+
 SPEC = {"task": "classification", "target": "kind"}
 
 
@@ -107,6 +110,19 @@ def test_filters_by_type_and_stream(client: Client, model: str) -> None:
     both = client.get("/v1/events", params={"stream": stream, "type": "ModelVersionRegistered"}).json()
     assert len(both) >= 3
     assert client.get("/v1/events", params={"stream": "nothing"}).json() == []
+
+
+def test_a_renamed_type_is_found_by_either_name(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = make(client)[0]
+    renamed = {"PipelineMade@1": Succession(("PipelineCreated@1",), lambda data: ("PipelineCreated@1", data))}
+    monkeypatch.setattr(registry, "SUCCESSIONS", renamed)
+    for name in ("PipelineMade", "skyulf.PipelineMade", "PipelineCreated"):
+        asked = {"type": name, "after": made["position"] - 1}
+        found = client.get("/v1/events", params=asked).raise_for_status().json()
+        assert found[0]["subject"] == made["id"]
+        with feed(client, **asked) as events:
+            assert taken(events, 1) == [made["position"]]
+    assert_problem(client.get("/v1/events", params={"type": "PipelineMaid"}), 422, "invalid")
 
 
 def test_a_rare_type_is_found_far_away(client: Client, dataset: str) -> None:

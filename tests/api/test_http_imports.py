@@ -43,7 +43,8 @@ from api.app import create_app
 from skyulf.runtime import running
 from skyulf.settings import Settings
 
-with running(Settings(data_dir=Path(sys.argv[1]))) as runtime:
+settings = Settings(data_dir=Path(sys.argv[1]), dask_scheduler="tcp://127.0.0.1:1")
+with running(settings) as runtime:
     create_app(runtime)
     print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules})))
 """

@@ -252,6 +252,25 @@ def test_the_trials_of_a_tuning(client: Client, dataset: str) -> None:
     assert_problem(client.get("/v1/jobs/job-none/trials"), 404)
 
 
+def test_the_trials_of_a_nested_cross_validation(client: Client, dataset: str) -> None:
+    tuning = {"strategy": "grid", "metric": "accuracy", "cv": 3, "outer": 2, "space": {"model.C": [0.01, 1.0]}}
+    job = client.ended(submit(client, dataset, {**spec_for(), "tuning": tuning}).json()["id"])
+    assert (job["status"], job["progress"]["trials"]) == ("succeeded", {"over": 6, "planned": 6})
+    path = f"/v1/jobs/{job['id']}/trials"
+    listed = [(one["outer_fold"], one["held_out"]) for one in client.everything(path, limit=3)]
+    each = [(fold, held_out) for fold in (0, 1) for held_out in (True, False, False)]
+    assert listed == [(None, False), (None, False), *each]
+    assert [(one["outer_fold"], one["held_out"]) for one in client.everything(path, order="best")] == listed
+    told = client.get(f"/v1/jobs/{job['id']}/evaluation").json()["tuning"]["outer"]
+    judging = [one for one in client.everything(path) if one["held_out"]]
+    assert [(one["number"], one["parameters"], one["mean"]) for one in judging] == [
+        (fold["trial"], fold["parameters"], fold["score"]) for fold in told["folds"]
+    ]
+    assert told["mean"] == pytest.approx(sum(fold["score"] for fold in told["folds"]) / 2)
+    problem = assert_problem(submit(client, dataset, {**spec_for(), "tuning": {**tuning, "outer": 80}}), 422)
+    assert places(problem) == ["tuning.outer.folds"]
+
+
 def test_a_tuning_that_cannot_be_done_is_refused_before_anything_is_queued(client: Client, dataset: str) -> None:
     tuning = {"cv": 80, "space": {"model.C": [1.0]}}
     problem = assert_problem(submit(client, dataset, {**spec_for(), "tuning": tuning}), 422)

@@ -69,6 +69,21 @@ def test_it_is_listed_and_changed_and_removed(client: Client, webhook: str) -> N
     assert (refusal.status_code, "removed" in refusal.json()["detail"]) == (409, True)
 
 
+def test_its_history_says_what_was_changed_and_never_the_secret(client: Client, webhook: str) -> None:
+    change = {"url": f"{NOWHERE}/moved", "types": ["PipelineArchived"], "paused": True, "reason": "a move"}
+    changed = client.put(f"/v1/webhooks/{webhook}", json=change).raise_for_status().json()
+    found = client.get(f"/v1/audit/webhook/{webhook}").raise_for_status()
+    created, moved, paused = found.json()["items"]
+    assert (created["type"], moved["reason"]) == ("WebhookCreated", "a move")
+    assert moved["changes"] == [{"place": "url", "before": NOWHERE, "after": f"{NOWHERE}/moved"}]
+    assert paused["changes"] == [{"place": "paused", "before": False, "after": True}]
+    assert "secret_hash" not in found.text
+    asked = {"from": created["position"], "to": changed["position"]}
+    different = client.get(f"/v1/audit/webhook/{webhook}/diff", params=asked).raise_for_status().json()["changes"]
+    assert {each["place"] for each in different} == {"url", "paused"}
+    assert client.get(f"/v1/lineage/webhook/{webhook}").status_code == 422
+
+
 def test_a_secret_that_is_replaced_is_another(client: Client, webhook: str) -> None:
     before = shown(client, webhook)
     made = client.post(f"/v1/webhooks/{webhook}/secret").raise_for_status().json()

@@ -35,6 +35,7 @@ from skyulf.events.dataset import (
     DatasetCreated,
     DatasetErased,
     DatasetErasureFinished,
+    DatasetErasureListed,
     DatasetProfiled,
     DatasetVersionAdded,
     Source,
@@ -128,6 +129,9 @@ EXAMPLES: dict[str, list[DomainEvent]] = {
         ),
         DatasetErased(artifacts=("sha256:bb", "sha256:cc"), models=(target(1),), deployments=("shop",)),
         DatasetErasureFinished(artifacts=("sha256:bb",), shared=("sha256:cc",)),
+        DatasetErasureListed(
+            artifacts=("sha256:dd",), shared=("sha256:ee",), models=(target(2),), deployments=("market",)
+        ),
     ],
     "pipeline-1": [
         PipelineCreated(name="flowers", spec=SPEC),
@@ -170,6 +174,7 @@ EXAMPLES: dict[str, list[DomainEvent]] = {
                     seconds=0.25,
                     share=0.5,
                     reason="after 2 of 5 folds it did worse than the median of the trials before it",
+                    outer_fold=1,
                 ),
             ),
         ),

@@ -52,7 +52,7 @@ def _libc() -> ctypes.CDLL:
     return ctypes.CDLL(None)
 
 
-def _die_with_the_tests() -> None:
+def die_with_the_tests() -> None:
     _libc().prctl(DIES_WITH_PARENT, signal.SIGKILL)
 
 
@@ -155,7 +155,7 @@ class Postgres:
         ]  # fmt: skip
         with self._log.open("ab") as log:
             self._server = subprocess.Popen(
-                command, stdout=log, stderr=log, cwd=self._folder, preexec_fn=_die_with_the_tests, **self._as_user
+                command, stdout=log, stderr=log, cwd=self._folder, preexec_fn=die_with_the_tests, **self._as_user
             )  # type: ignore[call-overload]
 
     def _answers(self, until: float) -> bool:

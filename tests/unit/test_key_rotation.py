@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from builders import NOW
-from sealed import KEY, OTHER_KEY, audit_of, exported, history, sealer_of
+from sealed import KEY, OTHER_KEY, SECOND, THIRD, audit_of, exported, history, sealer_of
 
 from skyulf import verifier
 from skyulf.adapters.checkpoint_files import make_key, read_key
@@ -17,8 +17,6 @@ from skyulf.events.checkpoints import Checkpoint, opened, parse_checkpoint, pars
 from skyulf.events.keys import PublicKey, SigningKey, chain_from, parse_signing_key
 from skyulf.witness import RefusedError, need_signed, parse
 
-SECOND = KEY.successor(bytes(range(3, 35)))
-THIRD = SECOND.successor(bytes(range(4, 36)))
 STRANGER = OTHER_KEY.successor(bytes(range(5, 37)))
 """The key of whoever made a chain of his own, of the same name."""
 

@@ -15,6 +15,10 @@ EVALUATION: dict[str, Any] = {
         "rows": 1200, "score": 0.75, "score_without": 0.5,
     },
     "intervals": {"coverage": 0.9, "half_width": 2.5, "observed": 0.875},
+    "tuning": {"metric": "roc_auc", "outer": {"mean": 0.9625, "std": 0.0125, "folds": [
+        {"fold": 0, "score": 0.75, "parameters": {"model.C": 1.5}, "test": 1021, "reason": None},
+        {"fold": 1, "score": None, "parameters": None, "test": 1020, "reason": "none of 4 trials could be scored"},
+    ]}},
     "clusters": [{"method": "birch", "metrics": {"silhouette": 0.25, "davies_bouldin": None}, "sizes": [3, 4]}],
     "slices": [
         {"column": "region", "parts": [
@@ -38,6 +42,11 @@ def test_all_of_it_is_told() -> None:
     assert "few rows" in missing
     assert "few rows" not in north
     assert "mse" not in text
+    assert "roc_auc 0.9625 ± 0.0125" in text
+    (judged,) = [line for line in text.splitlines() if "1,021" in line]
+    (failed,) = [line for line in text.splitlines() if "1,020" in line]
+    assert "0.7500" in judged
+    assert "none of 4 trials" in failed
 
 
 def test_of_others_nothing_is_told() -> None:

@@ -18,6 +18,7 @@ from builders import (
 )
 from scenario import History, given
 
+from skyulf.adapters.stored import data_of
 from skyulf.commands.base import Command
 from skyulf.commands.dataset import AddDatasetVersion, CreateDataset, EraseDataset, FinishErasure, ProfileDataset
 from skyulf.commands.job import CompleteJob, CreateJob, ExplainModel, FailJob, PackageModel
@@ -25,7 +26,8 @@ from skyulf.commands.made import erased_problem
 from skyulf.commands.scoring import CompleteScoring, CreateScoring
 from skyulf.errors import Erased, NotAllowed, NotFound
 from skyulf.events.base import DomainEvent
-from skyulf.events.dataset import DatasetErased, DatasetErasureFinished, Source
+from skyulf.events.dataset import DatasetErased, DatasetErasureFinished, DatasetErasureListed, Source
+from skyulf.events.deployment import Target
 from skyulf.events.job import JobCancelled, JobCancelRequested, JobFailed, JobStarted, ModelPackaged, ModelTrained
 
 ID = "dataset-1"
@@ -49,6 +51,26 @@ def test_a_dataset_is_erased_once_and_finished_once() -> None:
     finished = [*GONE, DatasetErasureFinished(**DONE)]
     given({ID: finished}).when(FinishErasure(id=ID, artifacts=(), shared=())).then()
     given({ID: finished}).when(EraseDataset(id=ID, **REACHED)).then()
+
+
+def test_however_much_is_erased_no_event_outgrows_what_passes_it_on() -> None:
+    """A message of Kafka holds 1 MB by default; names are as long here as they may be."""
+    artifacts = tuple(f"sha256:{number:064d}" for number in range(30_000))
+    models = tuple(Target(model="m" * 100, model_version=n, artifact=artifacts[n]) for n in range(5_000))
+    deployments = tuple(f"{number:0100d}" for number in range(5_000))
+    told = []
+    for dataset, command in (
+        (DATASET, EraseDataset(id=ID, artifacts=artifacts, models=models, deployments=deployments)),
+        (GONE, FinishErasure(id=ID, artifacts=artifacts, shared=deployments)),
+    ):
+        events: list[Any] = [event for _, event in given({ID: dataset}).when(command).decided()]
+        assert max(len(data_of(event)) for event in events) < 500_000
+        assert [type(event) for event in events[1:]] == [DatasetErasureListed] * (len(events) - 1)
+        told.append({m: sum((getattr(e, m, ()) for e in events), ()) for m in ("artifacts", "shared", "models")})
+    assert told == [
+        {"artifacts": artifacts, "shared": (), "models": models},
+        {"artifacts": artifacts, "shared": deployments, "models": ()},
+    ]
 
 
 def test_what_is_not_there_or_was_not_erased_is_refused() -> None:

@@ -195,6 +195,13 @@ class TestTrials:
         given(job(started(), trials_finished(0, 1))).when(tried(1, 2)).then(trials_finished(2))
         given(job(started(), trials_finished(0, 1))).when(tried(0)).then()
 
+    def test_trials_of_other_outer_folds_are_others(self) -> None:
+        each = (trial(0), trial(0, outer_fold=0), trial(0, outer_fold=0, held_out=True), trial(0, outer_fold=1))
+        told = [TrialsFinished(attempt=1, trials=part, **SEARCH) for part in (each[:2], each[2:])]
+        again = ReportTrials(id=ID, attempt=1, trials=each, **SEARCH)
+        given(job(started(), told[0])).when(again).then(told[1])
+        given(job(started(), *told)).when(again).then()
+
     def test_an_attempt_that_is_over_is_not_heard(self) -> None:
         given(AGAIN).when(tried(0)).refused(NotAllowed, "is over")
 

@@ -10,6 +10,7 @@ from helpers import facts_of, spec
 from skyulf.core import trial_runners
 from skyulf.core.calculator import fit
 from skyulf.core.folds import make_folds, nested_order
+from skyulf.core.nested import JobTrials
 from skyulf.core.proposing import Halving, Proposal, Sampled
 from skyulf.core.registry import BuildContext
 from skyulf.core.trial import Bench, Trial
@@ -20,6 +21,7 @@ from skyulf.errors import TrainingFailed
 
 LOGISTIC = {"node": "logistic_regression"}
 SCALE = [{"node": "scale", "columns": "numeric"}]
+HALVING = {"strategy": "halving"}
 C = {"model.C": {"low": 0.001, "high": 100, "log": True}}
 BOTH = {**C, "model.tol": {"low": 1e-6, "high": 1e-2, "log": True}}
 
@@ -37,7 +39,7 @@ def tuned(tuning, threads=1, recorded=(), data=None, steps=SCALE, model=LOGISTIC
     """The fitted state, and the trials as they were told, but for their seconds."""
     told = []
     frame, facts = data or numbers()
-    trials = Trials({trial.number: trial for trial in recorded}, lambda trial, search: told.append((trial, search)))
+    trials = JobTrials({trial.key: trial for trial in recorded}, lambda trial, search: told.append((trial, search)))
     asked = spec(steps, model, tuning={"cv": 3, **tuning}, **more)
     state = fit([asked], frame, facts, 7, lambda *_: None, threads, trials)
     return state, [trial for trial, _ in told], told
@@ -95,9 +97,20 @@ def test_the_same_trials_on_two_cores_as_on_one():
     assert together.fingerprint == alone.fingerprint
 
 
-@pytest.mark.parametrize("strategy", ["random", "tpe", "halving"])
-def test_what_was_recorded_is_not_tried_again_and_changes_nothing(strategy):
-    tuning = {"strategy": strategy, "trials": 9, "space": C}
+@pytest.mark.usefixtures("at_once")
+def test_hyperband_gives_the_same_trials_up_on_two_cores_as_on_one():
+    tuning = {"strategy": "random", "trials": 40, "cv": 4, "pruner": "hyperband", "space": C}
+    _, trials, _ = tuned(tuning)
+    _, trials_of_two, _ = tuned(tuning, threads=2)
+    assert known(trials_of_two) == known(trials)
+    pruned = [trial for trial in trials if trial.state == "pruned"]
+    assert {len(trial.scores) for trial in pruned} == {1, 3}
+    assert "after 1 of 4 folds it did worse than the best third" in pruned[0].reason
+
+
+@pytest.mark.parametrize("more", [{"strategy": "random"}, {"strategy": "tpe", "pruner": "hyperband"}, HALVING])
+def test_what_was_recorded_is_not_tried_again_and_changes_nothing(more):
+    tuning = {"trials": 9, "space": C, **more}
     state, trials, _ = tuned(tuning)
     recorded = [trial for trial in trials if trial.number < 7 and trial.number != 3]
     again, others, _ = tuned(tuning, recorded=recorded)

@@ -8,6 +8,7 @@ import pytest
 from builders import named, record, sequential_ids
 
 from skyulf.adapters.memory_log import MemoryEventLog
+from skyulf.cli.tail import known
 from skyulf.events import registry
 from skyulf.events.base import DomainEvent, Recorded
 from skyulf.events.registry import NoUpcaster, Succession, Undecodable, UnknownSchema, decode, readable_as
@@ -122,6 +123,24 @@ def test_a_projection_is_given_what_was_stored_under_former_types() -> None:
         event = decode(recorded)
         row = fold(row, event, recorded) if isinstance(event, folds) else row
     assert row == Takings(prices=750, sent=1)
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ("RoomRented", {"RoomRented", "RoomLet"}),
+        ("RoomLet", {"RoomRented", "RoomLet"}),
+        ("StayEnded", {"StayEnded", "RoomLeft", "GuestSentAway"}),
+        ("RoomLeft", {"StayEnded", "RoomLeft"}),
+        ("GuestCame", {"GuestCame"}),
+    ],
+)
+def test_a_type_is_asked_for_by_its_former_name_and_by_its_name_of_today(asked: str, found: set[str]) -> None:
+    """A webhook or a feed that was made under the former name goes on with what is written now."""
+    assert set(registry.stored_types(asked)) == found
+    assert registry.former_types() == {"RoomRented", "StayEnded"}
+    if asked in registry.former_types():
+        assert known([asked]) == registry.stored_types(asked)
 
 
 def test_a_missing_upcaster_is_told_with_both_ends(monkeypatch: pytest.MonkeyPatch) -> None:

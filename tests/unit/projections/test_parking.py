@@ -38,6 +38,18 @@ class TestParking:
         made.catch_up()
         return made
 
+    @pytest.mark.parametrize("key", ["pipeline-b", None])
+    def test_its_history_is_retried_with_it(
+        self, poisoned: Projector, log: EventLog, store: ReadStore, folding: Folding, tallies: Projection[Tally],
+        key: str | None,
+    ) -> None:  # fmt: skip
+        history = history_of(tallies)
+        made = brought_up(log, store, [tallies, history])
+        assert [each.position for each in store.parked(history)] == [3, 5]
+        folding.poison = set()
+        assert (made.retry_all("tallies") if key is None else made.retry_parked("tallies", key)) == 2
+        assert (store.parked(tallies), store.parked(history)) == ((), ())
+
     def test_its_key_waits_and_everything_else_goes_on(
         self, poisoned: Projector, log: EventLog, store: ReadStore, tallies: Projection[Tally]
     ) -> None:

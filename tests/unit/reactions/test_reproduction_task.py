@@ -28,6 +28,7 @@ from skyulf.reactions.reproducer import ReproductionTask
 OWN_THREADS = 2
 
 SEARCH = {"planned": 5, "metric": "roc_auc", "higher_is_better": True}
+OVER = ((None, 0, False), (None, 2, False))
 
 
 class Site:
@@ -93,10 +94,10 @@ def test_another_seed_is_trained_with_and_the_recorded_one_compared(tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    ("search", "only"), [(tuning(seconds=60), (0, 2)), (tuning(seconds=None), None), (tuning(), None), ({}, None)]
+    ("search", "only"), [(tuning(seconds=60), OVER), (tuning(seconds=None), None), (tuning(), None), ({}, None)]
 )
 def test_only_a_search_that_time_ended_is_held_to_its_trials(
-    tmp_path: Path, search: dict[str, Any], only: tuple[int, ...] | None
+    tmp_path: Path, search: dict[str, Any], only: tuple[Any, ...] | None
 ) -> None:
     training = Site(tmp_path, search).task().training
     assert training.only_trials == only
@@ -105,7 +106,7 @@ def test_only_a_search_that_time_ended_is_held_to_its_trials(
 
 def test_an_attempt_goes_on_from_the_trials_of_the_one_before(tmp_path: Path) -> None:
     training = Site(tmp_path, tuning(seconds=60)).task(2).training
-    assert ([each["number"] for each in training.trials], training.only_trials) == ([2], (0, 2))
+    assert ([each["number"] for each in training.trials], training.only_trials) == ([2], OVER)
 
 
 def test_a_table_that_is_gone_is_named(tmp_path: Path) -> None:

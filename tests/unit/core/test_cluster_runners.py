@@ -15,10 +15,10 @@ from skyulf.core import cluster_runners
 from skyulf.core.calculator import fit
 from skyulf.core.cluster import Cluster
 from skyulf.core.folds import make_folds
+from skyulf.core.nested import JobTrials
 from skyulf.core.notices import Told
 from skyulf.core.trial import Bench
 from skyulf.core.trial_runners import DIED, Order, runners
-from skyulf.core.tuning import Trials
 from skyulf.core.tuning_spec import FoldsSpec
 
 HERE = Path(__file__).parent
@@ -46,7 +46,7 @@ def tuned(cluster):
     """The trials but for their seconds, the fingerprint, and what was warned of."""
     told = []
     frame, facts = numbers()
-    trials = Trials({}, lambda trial, _: told.append(trial), cluster=cluster)
+    trials = JobTrials({}, lambda trial, _: told.append(trial), cluster=cluster)
     state = fit([spec(STEPS, MODEL, tuning=TUNING)], frame, facts, 7, lambda *_: None, 1, trials)
     told.sort(key=lambda trial: trial.number)
     known = [(trial.number, trial.parameters, trial.state, trial.scores, trial.share) for trial in told]

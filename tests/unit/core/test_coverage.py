@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 from sklearn.cluster import KMeans
@@ -10,6 +11,7 @@ from sklearn.mixture import GaussianMixture
 from skyulf.core.cluster_quality import evaluate_clusters, judge_partition
 from skyulf.core.evaluation import evaluate_classes, evaluate_numbers
 from skyulf.core.registry import models, steps
+from skyulf.core.tuning_spec import FoldKind, PrunerName, Strategy, TuningSpec
 
 OURS_ALONE = {"drop_columns", "cluster"}
 EVALUATION = Path(__file__).parents[3] / "docs" / "evaluation.md"
@@ -65,3 +67,16 @@ def test_what_each_is_by_is_a_parameter() -> None:
                 parameter, value = found.groups()
                 schema = str(nodes[name].model_json_schema()["properties"][parameter])
                 assert f"'{value}'" in schema, f"{name} has no {parameter} {value}"
+
+
+def test_every_way_of_tuning_is_a_value_of_its_spec() -> None:
+    known = {"strategy": Strategy, "pruner": PrunerName, "kind": FoldKind}
+    named: dict[str, set[str]] = {name: set() for name in known}
+    assert [row[0] for row in rows("Tuning")] == [str(at) for at in range(1, 14)]
+    for row in rows("Tuning"):
+        if found := re.fullmatch(r"`(\w+)` (\w+)", row[2]):
+            named[found[1]].add(found[2])
+        else:
+            assert re.fullmatch(r"\*`(\w+)`\*", row[2])[1] in TuningSpec.model_fields  # type: ignore[index]
+    ours_alone = {"kind": {"group"}}
+    assert {name: set(get_args(values)) - ours_alone.get(name, set()) for name, values in known.items()} == named

@@ -134,6 +134,9 @@ class IntervalOut(Response):
 class PredictOut(Response):
     """One prediction a row, of the target's type; ``probabilities`` of a classifier, by class.
 
+    A clustering's prediction is a cluster, a number from 0, and where it has no probabilities, ``distances`` are there:
+    how far the row is from each cluster.
+
     ``intervals`` and their ``coverage`` are there where they are asked for: such a share of them holds the true value.
     """
 
@@ -141,5 +144,6 @@ class PredictOut(Response):
     model_version: int
     predictions: list[str | int | float | bool | None]
     probabilities: list[dict[str, float]] | None
+    distances: list[dict[str, float]] | None = None
     coverage: float | None = None
     intervals: list[IntervalOut] | None = None

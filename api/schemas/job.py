@@ -286,6 +286,20 @@ class ClustersOut(Response):
     sizes: list[int]
 
 
+class PartitionOut(Response):
+    """How a clustering parts the ``rows`` held out: ``sizes`` counts them by cluster.
+
+    The silhouette is that of ``silhouette_rows`` of them. ``reference`` is the column of labels that the clusters were
+    compared with, on ``reference_rows`` that have one; both are null where there is none.
+    """
+
+    rows: int
+    sizes: list[int]
+    silhouette_rows: int
+    reference: str | None
+    reference_rows: int | None
+
+
 class MovedOut(Response):
     """A column's SHAP values over the rows: the mean of their sizes, and the mean."""
 
@@ -320,7 +334,7 @@ class EvaluationOut(Response):
 
     ``importance`` tells how much each column matters, the most important first; it is null until that is known, some
     time after the job succeeded. ``thresholds`` and ``intervals`` are there where the spec asks for them, ``clusters``
-    where it has such steps (docs/evaluation.md).
+    where it has such steps, ``partition`` of a clustering (docs/evaluation.md).
     """
 
     job_id: str
@@ -330,5 +344,6 @@ class EvaluationOut(Response):
     thresholds: ThresholdsOut | None = None
     intervals: IntervalsOut | None = None
     clusters: list[ClustersOut] | None = None
+    partition: PartitionOut | None = None
 
     model_config = {"extra": "allow"}

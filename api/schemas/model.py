@@ -22,7 +22,7 @@ class AliasAnswer(CommandAnswer):
 
 
 class ModelVersionOut(Response):
-    """A version of a model."""
+    """A version of a model; ``target`` is empty where its task has none (clustering)."""
 
     model: str
     model_version: int

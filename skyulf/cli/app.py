@@ -36,6 +36,7 @@ class Task(StrEnum):
 
     classification = "classification"
     regression = "regression"
+    clustering = "clustering"
 
 
 class Unfit(StrEnum):
@@ -130,7 +131,12 @@ def train(
     file: Annotated[
         Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="CSV, Parquet, JSON lines, Excel.")
     ],
-    target: Annotated[str, typer.Option(metavar="COLUMN", help="The column to predict.")],
+    target: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN", help="The column to predict. Without one, clusters are found.", show_default=False
+        ),
+    ] = None,
     task: Annotated[
         Task | None, typer.Option(help="What kind of target it is; told from the column when left out.")
     ] = None,

@@ -32,6 +32,15 @@ BETTER: Mapping[str, Better] = {
     "mape": "lower",
     "r2": "higher",
     "explained_variance": "higher",
+    "silhouette": "higher",
+    "calinski_harabasz": "higher",
+    "davies_bouldin": "lower",
+    "log_likelihood": "higher",
+    "adjusted_rand": "higher",
+    "normalized_mutual_information": "higher",
+    "homogeneity": "higher",
+    "completeness": "higher",
+    "v_measure": "higher",
 }
 """Which way each metric is better; of one that is not here no value is marked."""
 

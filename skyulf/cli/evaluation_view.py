@@ -28,6 +28,12 @@ def shown(evaluation: Mapping[str, Any]) -> Iterator[Any]:
             (f"± {number(found['half_width'])}", "bold"),
             f"  for {found['coverage']:.1%} of rows; of those held out it holds {found['observed']:.1%}",
         )
+    if found := evaluation.get("partition"):
+        against = (
+            f"; compared with {found['reference']} on {found['reference_rows']:,} rows" if found["reference"] else ""
+        )
+        sizes = ", ".join(f"{size:,}" for size in found["sizes"])
+        yield labelled("clusters", (str(len(found["sizes"])), "bold"), f"  of held-out rows they hold {sizes}{against}")
     if found := (evaluation.get("tuning") or {}).get("outer"):
         yield labelled(
             "nested",

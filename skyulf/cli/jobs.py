@@ -7,6 +7,7 @@ from typing import Any
 from rich.text import Text
 
 from skyulf.cli.evaluation_view import shown
+from skyulf.cli.naming import aim_of
 from skyulf.cli.pipelines import model_of
 from skyulf.cli.reader import (
     LOOKED_AT,
@@ -60,7 +61,7 @@ def show_all(
         made.add_row(
             shown_id(screen, item["id"]),
             Text(status_of(item), style=STYLES.get(item["status"], "")),
-            item["spec"]["target"] if item["spec"] else Text(item["kind"], style="dim"),
+            (item["spec"]["target"] or "–") if item["spec"] else Text(item["kind"], style="dim"),
             names.get(item["dataset_id"]) or shown_id(screen, item["dataset_id"]),
             _model(item),
             _came_to(item),
@@ -106,7 +107,7 @@ def show_one(screen: Screen, settings: Settings, text: str, as_of: str | None) -
         screen.show(*(scoring(job) if job["reproduction"] is None else reproduction(job)))
     else:
         screen.show(
-            labelled("task", f"{spec['task']} of {spec['target']}, seed {job['seed']}"),
+            labelled("task", f"{aim_of(spec)}, seed {job['seed']}"),
             labelled("model", (version_of(job["model_name"], job["model_version"]), "bold"), f"  {model_of(spec)}"),
         )
     if job["error"]:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from skyulf.cli.naming import aim_of
 from skyulf.cli.reader import Part, Reader, looking, moment, show_page
 from skyulf.cli.screen import Screen, UsageError, number, table
 from skyulf.cli.train_view import headline, labelled, metrics
@@ -43,7 +44,7 @@ def show_one(screen: Screen, settings: Settings, text: str, part: Part) -> None:
         made.add_row(
             number(item["model_version"]),
             item["estimator"],
-            f"{item['task']} of {item['target']}",
+            aim_of(item),
             headline(item["metrics"]),
             f"{moment(item['created_at'])}{'  retired' if item['retired'] else ''}",
             style="dim" if item["retired"] else "",
@@ -59,7 +60,7 @@ def _version(screen: Screen, reader: Reader, name: str, version: str) -> None:
     screen.document(shown)
     screen.show(
         labelled("model", (f"{name}:{shown['model_version']}", "bold"), "  retired" if shown["retired"] else ""),
-        labelled("is", f"{shown['estimator']}, {shown['task']} of {shown['target']}"),
+        labelled("is", f"{shown['estimator']}, {aim_of(shown)}"),
         labelled("made by", f"{shown['job_id']}, {moment(shown['created_at'])} UTC"),
         labelled("print", shown["fingerprint"]),
         labelled("file", shown["artifact"]),

@@ -1,4 +1,4 @@
-"""What is chosen for a person who left it out: a model's name, and the kind of task."""
+"""What is chosen for a person who left it out: a model's name, and the kind of task; and what that is called."""
 
 import re
 from collections.abc import Mapping
@@ -16,6 +16,11 @@ ROWS_A_CLASS = 5
 def valid_name(text: str) -> str:
     """The text with what no name may hold put as ``-``; ``model`` when nothing is left."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-.")[:LONGEST] or "model"
+
+
+def aim_of(of: Mapping[str, Any]) -> str:
+    """The task, and of what, where it has a target."""
+    return f"{of['task']} of {of['target']}" if of["target"] else str(of["task"])
 
 
 def guess_task(column: Mapping[str, Any], rows: int) -> tuple[str, str]:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from skyulf.cli.naming import aim_of
 from skyulf.cli.reader import Part, looking, moment, show_page, shown_id
 from skyulf.cli.screen import Screen, table
 from skyulf.cli.train_view import labelled
@@ -25,7 +26,7 @@ def show_all(screen: Screen, settings: Settings, part: Part, name: str | None, a
             f"{item['name']} (archived)" if item["archived"] else item["name"],
             shown_id(screen, item["id"]),
             spec["task"],
-            spec["target"],
+            spec["target"] or "–",
             model_of(spec),
             moment(item["created_at"]),
             style="dim" if item["archived"] else "",
@@ -43,7 +44,7 @@ def show_one(screen: Screen, settings: Settings, text: str, as_of: str | None) -
     screen.show(
         labelled("pipeline", (pipeline["name"], "bold"), f"  {pipeline['id']}{state}"),
         labelled("created", f"{moment(pipeline['created_at'])} UTC"),
-        labelled("task", f"{spec['task']} of {spec['target']}"),
+        labelled("task", aim_of(spec)),
         labelled("model", model_of(spec)),
     )
     if spec.get("steps"):

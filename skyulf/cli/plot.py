@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from skyulf.cli.jobs import dataset_names, seen
+from skyulf.cli.naming import aim_of
 from skyulf.cli.pipelines import model_of
 from skyulf.cli.reader import looking, version_of
 from skyulf.cli.screen import Screen, UsageError
@@ -20,6 +21,8 @@ TITLES = {
     "r2": "R²",
     "rmse": "RMSE",
     "mae": "MAE",
+    "silhouette": "silhouette",
+    "adjusted_rand": "adjusted Rand",
 }
 """The metrics that stand above a picture, in order."""
 
@@ -58,7 +61,7 @@ def title(job: dict[str, Any]) -> str:
     """Which model it is."""
     spec = job["spec"]
     name = version_of(job["model_name"], job["model_version"]) if job["model_name"] else job["id"]
-    return f"{name} · {model_of(spec)} · {spec['task']} of {spec['target']}"
+    return f"{name} · {model_of(spec)} · {aim_of(spec)}"
 
 
 def subtitle(job: dict[str, Any], dataset: str) -> str:

@@ -34,6 +34,7 @@ class Predicted:
     model_version: int = 0
     predictions: list[Any] = field(default_factory=list)
     probabilities: list[dict[str, float]] | None = None
+    distances: list[dict[str, float]] | None = None
     intervals: list[dict[str, float | None]] | None = None
     coverage: float | None = None
 
@@ -43,6 +44,8 @@ class Predicted:
         self.predictions += answer["predictions"]
         if answer["probabilities"] is not None:
             self.probabilities = [*(self.probabilities or []), *answer["probabilities"]]
+        if "distances" in answer:
+            self.distances = [*(self.distances or []), *answer["distances"]]
         if "intervals" in answer:
             self.intervals = [*(self.intervals or []), *answer["intervals"]]
             self.coverage = answer["coverage"]
@@ -76,6 +79,7 @@ def run(screen: Screen, settings: Settings, name: str, file: Path, output: Path 
                 if output
                 else {"predictions": predicted.predictions, "probabilities": predicted.probabilities}
             ),
+            **({"distances": predicted.distances} if predicted.distances and not output else {}),
             **({"coverage": predicted.coverage} if intervals else {}),
             **({"intervals": predicted.intervals} if intervals and not output else {}),
         }
@@ -137,10 +141,15 @@ def in_file(problem: dict[str, Any], begin: int) -> dict[str, Any]:
 
 
 def write_csv(path: Path, rows: Rows, predicted: Predicted) -> None:
-    """Write the rows as they came, and beside each its prediction, its interval, or the probability of each class."""
+    """Write the rows as they came, and beside each its prediction, its interval, or the probability of each class.
+
+    Of clusters that have no probabilities it is the distance from each.
+    """
     classes = list(predicted.probabilities[0]) if predicted.probabilities else []
     ends = list(predicted.intervals[0]) if predicted.intervals else []
     added = ["prediction", *ends, *(["probability"] if classes else []), *(f"probability_{name}" for name in classes)]
+    far = list(predicted.distances[0]) if predicted.distances else []
+    added += [f"distance_{name}" for name in far]
     taken = set(rows.columns)
     header = [*rows.columns, *(name + "_" * (name in taken) for name in added)]
     beside = path.with_name(f".{path.name}.{os.getpid()}")
@@ -153,9 +162,9 @@ def write_csv(path: Path, rows: Rows, predicted: Predicted) -> None:
                 chances = predicted.probabilities[at] if predicted.probabilities else {}
                 chance = [repr(max(chances.values()))] if classes else []
                 around = [plain(end) for end in predicted.intervals[at].values()] if predicted.intervals else []
-                writer.writerow(
-                    [*cells, plain(prediction), *around, *chance, *(repr(chances[name]) for name in classes)]
-                )
+                numbers = [repr(chances[name]) for name in classes]
+                numbers += [repr(predicted.distances[at][name]) for name in far] if predicted.distances else []
+                writer.writerow([*cells, plain(prediction), *around, *chance, *numbers])
         beside.replace(path)
     except OSError as error:
         raise UsageError(f"--output: {path} cannot be written ({error.strerror})") from error

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from skyulf.cli.naming import aim_of
 from skyulf.cli.screen import counted
 
 Data = Mapping[str, Any]
@@ -21,7 +22,7 @@ def _dataset_version(data: Data) -> str:
 def _job(data: Data) -> str:
     spec, name = data["spec"], data["model_name"]
     models = " or ".join(candidate["model"]["node"] for candidate in data["candidates"])
-    return f"{spec['task']} of {spec['target']}: {models}" + (f" → {name}" if name else "")
+    return f"{aim_of(spec)}: {models}" + (f" → {name}" if name else "")
 
 
 def _scoring(data: Data) -> str:

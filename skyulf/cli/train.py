@@ -30,7 +30,7 @@ class Order:
     """What is to be trained, as it was asked for; None is left to us."""
 
     file: Path
-    target: str
+    target: str | None
     task: str | None
     name: str | None
     spec: Path | None
@@ -51,8 +51,8 @@ def run(screen: Screen, settings: Settings, order: Order) -> None:
             dataset = client.upload("/v1/datasets", order.file, **fields)
         view.dataset(screen, order.file, dataset)
         if "task" not in spec:
-            spec["task"], because = guess_task(target_of(dataset, order.target), dataset["rows"])
-            view.guess(screen, order.target, spec["task"], because)
+            spec["task"], because = _guessed(spec.get("target"), dataset)
+            view.guess(screen, spec["task"], because)
         job = _train(screen, client, name, spec, dataset, order.seed)
         if job["status"] != "succeeded":
             raise unfinished(job)
@@ -88,6 +88,14 @@ def read_spec(order: Order) -> dict[str, Any]:
         if option is not None and spec.setdefault(key, option) != option:
             raise UsageError(f"--{key} is {option}, and {order.spec} says {spec[key]}; make them agree")
     return dict(spec)
+
+
+def _guessed(target: Any, dataset: dict[str, Any]) -> tuple[str, str]:
+    """The task that a target suggests, or that there is none does, and why."""
+    if not isinstance(target, str):
+        return "clustering", "there is no --target"
+    task, because = guess_task(target_of(dataset, target), dataset["rows"])
+    return task, f"{target} holds {because}"
 
 
 def target_of(dataset: dict[str, Any], target: str) -> dict[str, Any]:

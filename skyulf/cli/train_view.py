@@ -54,9 +54,9 @@ def cautions(screen: Screen, answer: dict[str, Any]) -> None:
         screen.show(Text(f"warning  {warning}", style="yellow"))
 
 
-def guess(screen: Screen, target: str, task: str, because: str) -> None:
+def guess(screen: Screen, task: str, because: str) -> None:
     """Tell which task was taken, and why."""
-    screen.show(labelled("task", (task, "bold"), f"  guessed: {target} holds {because}; --task overrides"))
+    screen.show(labelled("task", (task, "bold"), f"  guessed: {because}; --task overrides"))
 
 
 def result(screen: Screen, job: dict[str, Any]) -> None:

@@ -273,7 +273,7 @@ def complete_job(command: CompleteJob, streams: Streams) -> Decided:
             fingerprint=command.fingerprint_of_model,
             metrics=command.metrics,
             task=command.spec["task"],
-            target=command.spec["target"],
+            target=command.spec["target"] or "",
             estimator=command.spec["model"]["node"],
         )
         events.append((f"model-{name}", registered))

@@ -10,7 +10,9 @@ TOLERANCE = 1e-5
 
 def spread(predictions: Predictions) -> float:
     """The unit in which numbers near zero are compared: the standard deviation of all; 1 of probabilities."""
-    return float(np.std(predictions.values)) if predictions.chances is None else 1.0
+    if predictions.chances is not None:
+        return 1.0
+    return float(np.std(predictions.values if predictions.apart is None else predictions.apart))
 
 
 def difference(record: Predictions, other: Predictions, scale: float = 1.0) -> tuple[int, float]:
@@ -21,6 +23,9 @@ def difference(record: Predictions, other: Predictions, scale: float = 1.0) -> t
     if record.chances is not None and other.chances is not None:
         otherwise = int((record.values != other.values).sum())
         return otherwise, float(np.abs(record.chances - other.chances).max(initial=0.0))
-    unit = np.maximum(np.abs(record.values), scale)
-    off = np.abs(record.values - other.values)
-    return 0, float(np.divide(off, unit, out=off, where=unit > 0).max(initial=0.0))
+    otherwise, said, says = 0, record.values, other.values
+    if record.apart is not None and other.apart is not None:
+        otherwise, said, says = int((said != says).sum()), record.apart, other.apart
+    unit = np.maximum(np.abs(said), scale)
+    off = np.abs(said - says)
+    return otherwise, float(np.divide(off, unit, out=off, where=unit > 0).max(initial=0.0))

@@ -9,7 +9,7 @@ import pandas as pd
 from skyulf.core.formats import LoadedModel
 from skyulf.core.predictions import Predictions
 from skyulf.core.rows import Columns, RowReader, sent
-from skyulf.core.state import FittedState
+from skyulf.core.state import FittedState, by_distance
 from skyulf.core.walk import Walk
 
 
@@ -20,6 +20,7 @@ class Applier:
         self.input_schema = model.input_schema
         self.target_type = model.target_type
         self.classes = model.classes
+        self._nearest = by_distance(model)
         self._thresholds, self._intervals = model.thresholds, model.intervals
         self._walk = Walk(model.pipeline, model.pipeline_inputs)
         self._read = RowReader(model.input_schema)
@@ -36,9 +37,12 @@ class Applier:
         """Predict each row of ``columns`` (arrays of one length, as ``validate`` gives them)."""
         if not len(next(iter(columns.values()))):
             none = np.empty(0, dtype=np.float64 if self.classes is None else np.intp)
-            chances = None if self.classes is None else np.empty((0, len(self.classes)))
-            return Predictions(none, self.classes, chances, self._intervals)
+            numbers = None if self.classes is None else np.empty((0, len(self.classes)))
+            chances, apart = (None, numbers) if self._nearest else (numbers, None)
+            return Predictions(none, self.classes, chances, self._intervals, apart)
         if self.classes is None:
             values = np.asarray(self._walk.predict(columns), dtype=np.float64)
             return Predictions(values, intervals=self._intervals)
+        if self._nearest:
+            return Predictions.of_distances(self.classes, self._walk.distances(columns))
         return Predictions.of_chances(self.classes, self._walk.chances(columns), self._thresholds)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from skyulf.core.predictions import BOUNDS, Predictions, probability_names
+from skyulf.core.predictions import BOUNDS, Predictions, names_by_class
 from skyulf.core.rows import ABSENT_COLUMN, Array, Columns, Faults, RowReader, dtype_of
 from skyulf.core.state import InputColumn
 
@@ -131,12 +131,13 @@ def prediction_columns(predictions: Predictions) -> tuple[tuple[str, ...], list[
     """Predictions as columns, and their names.
 
     ``prediction`` is of the target's type (a regressor's a float64, null where it is not finite); of a classifier
-    ``probability_<class>`` follows for each class, in order; of a regressor with intervals ``lower`` and ``upper``.
+    ``probability_<class>`` follows for each class, in order (of clusters that have none, ``distance_<cluster>``); of a
+    regressor with intervals ``lower`` and ``upper``.
     """
     columns = [_said(predictions)]
-    if predictions.chances is not None:
-        columns += [pa.array(np.ascontiguousarray(chances)) for chances in predictions.chances.T]
-    names: tuple[str, ...] = ("prediction", *probability_names(predictions))
+    if predictions.by_class is not None:
+        columns += [pa.array(np.ascontiguousarray(numbers)) for numbers in predictions.by_class.T]
+    names: tuple[str, ...] = ("prediction", *names_by_class(predictions))
     if predictions.intervals is not None:
         columns += [_numbers(ends) for ends in predictions.intervals.around(predictions.values)]
         names = (*names, *BOUNDS)

@@ -51,9 +51,11 @@ def attribute(
     over ``rows`` held-out rows, in the unit of the output.
 
     Raises:
-        NotAllowed: shap is not installed, or there are more than 20 classes.
+        NotAllowed: it is a clustering, shap is not installed, or there are more than 20 classes.
 
     """
+    if model.spec.task == "clustering":
+        raise NotAllowed("a clustering predicts no number and no probability of a target that columns could move")
     if importlib.util.find_spec("shap") is None:
         raise NotAllowed("SHAP values need shap, which is not installed; run pip install 'skyulf[shap]'")
     if model.classes is not None and len(model.classes) > MOST_CLASSES:

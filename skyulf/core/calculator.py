@@ -14,13 +14,14 @@ from threadpoolctl import ThreadpoolController
 from skyulf.core import choosing
 from skyulf.core.assemble import assemble
 from skyulf.core.candidates import check_spec
+from skyulf.core.cluster_quality import clusters_in
 from skyulf.core.columns import ColumnFacts
 from skyulf.core.environment import describe_environment
 from skyulf.core.evaluation import codes_of, json_label
 from skyulf.core.fingerprint import fingerprint
 from skyulf.core.flow import Flow, follow
 from skyulf.core.frame import target_values
-from skyulf.core.judging import judge
+from skyulf.core.judging import judge, judge_clusters
 from skyulf.core.measuring import Measured, measure, set_aside
 from skyulf.core.nested import JobTrials, tune_job
 from skyulf.core.notices import Notices
@@ -28,7 +29,7 @@ from skyulf.core.probing import probe_inputs
 from skyulf.core.registry import BuildContext
 from skyulf.core.sampling import without_samplers
 from skyulf.core.spec import PipelineSpec
-from skyulf.core.state import FittedState
+from skyulf.core.state import FittedState, Label
 from skyulf.core.transformers import settled
 from skyulf.errors import TrainingFailed
 
@@ -85,12 +86,14 @@ class _Run:
 
 @dataclass(frozen=True)
 class _Table:
-    """Features and target of the rows that have one."""
+    """Features and target of the rows that have one; of a clustering all rows, and zeros that nothing looks at."""
 
     features: pd.DataFrame
     target: Array
     classes: Array | None
     dropped: int
+    reference: Array | None = None
+    """Of a clustering that is compared with one: the reference of each row as a number, -1 where it is missing."""
 
 
 def fit(
@@ -126,7 +129,9 @@ def fit(
     @contextmanager
     def eased() -> Iterator[None]:
         """Let OpenMP have the cores that nobody else uses now."""
-        limits["openmp"] = threads_of_openmp(frame.size, min(threads, free()))
+        # Threads of k-means add up its centres in the order in which they finish.
+        several = spec_candidates[0].task != "clustering"
+        limits["openmp"] = threads_of_openmp(frame.size, min(threads, free())) if several else 1
         with libraries.limit(limits=limits):
             yield
 
@@ -139,7 +144,7 @@ def fit(
         with run.stage("split"):
             train, test = split(spec_candidates[0], table, context.seed)
             train, measuring = set_aside(spec_candidates[0], train, len(test), context.seed)
-            kind = _type_of(spec_candidates[0].target, columns)
+            kind = target_type(spec_candidates[0], columns)
             labels = [] if table.classes is None else [json_label(value, kind) for value in table.classes]
         spec, flow, tuned = spec_candidates[0], flows[0], None
         scores: list[dict[str, Any]] = []
@@ -165,9 +170,15 @@ def fit(
                 )
         with run.stage("evaluate"):
             features, truth = table.features.iloc[test], table.target[test]
-            metrics, evaluation = judge(
-                held_out, measured, spec, features, truth, table.classes, labels, flow.inputs, columns, context.seed
-            )
+            if spec.task == "clustering":
+                labelled = None if table.reference is None else table.reference[test]
+                metrics, evaluation = judge_clusters(
+                    held_out, spec, features, labelled, flow.inputs, columns, context.seed
+                )
+            else:
+                metrics, evaluation = judge(
+                    held_out, measured, spec, features, truth, table.classes, labels, flow.inputs, columns, context.seed
+                )
             run.metrics = {name: value for name, value in metrics.items() if value is not None}
             if tuned is not None:
                 evaluation["tuning"] = tuned.summary
@@ -179,7 +190,11 @@ def fit(
         probe = table.features.iloc[train[:PROBE_ROWS]]
         mark = fingerprint(served, probe, measured.deciding)
         schema = probe_inputs(served, flow, probe, columns, libraries)
-    classes = [json_label(value, kind) for value in served.classes_] if table.classes is not None else None
+    classes: list[Label] | None = None
+    if spec.task == "clustering":
+        classes = list(range(clusters_in(served)))
+    elif table.classes is not None:
+        classes = [json_label(value, kind) for value in served.classes_]
     rows = {"total": len(frame), "train": len(train), "test": len(test), "dropped": table.dropped}
     if len(measuring):
         rows["measuring"] = len(measuring)
@@ -204,8 +219,11 @@ def threads_of_openmp(cells: int, free: int) -> int:
     return max(1, free) if cells >= SOME_CELLS else 1
 
 
-def _type_of(name: str, columns: Sequence[ColumnFacts]) -> Any:
-    return next(column.type for column in columns if column.name == name)
+def target_type(spec: PipelineSpec, columns: Sequence[ColumnFacts]) -> Any:
+    """The type of what is predicted: the target's, and of clusters, which are numbered, an integer's."""
+    if spec.task == "clustering":
+        return "integer"
+    return next(column.type for column in columns if column.name == spec.target)
 
 
 def check(specs: Sequence[PipelineSpec], frame: pd.DataFrame, columns: Sequence[ColumnFacts]) -> _Table:
@@ -216,16 +234,23 @@ def check(specs: Sequence[PipelineSpec], frame: pd.DataFrame, columns: Sequence[
     if absent := [column.name for column in columns if column.name not in frame.columns]:
         raise TrainingFailed(f"the stored table lacks columns that its record names: {', '.join(absent)}")
     spec = specs[0]
-    has_target = frame[spec.target].notna().to_numpy()
-    table = frame if has_target.all() else frame[has_target]
-    features = table.drop(columns=spec.target)  # a view, where a selection by name would be a copy
-    names = [column.name for column in columns if column.name != spec.target]
+    table, has_target = frame, np.ones(len(frame), dtype=bool)
+    if spec.target is not None:
+        has_target = frame[spec.target].notna().to_numpy()
+        table = frame if has_target.all() else frame[has_target]
+    # a view, where a selection by name would be a copy
+    features = table if spec.withheld is None else table.drop(columns=spec.withheld)
+    names = [column.name for column in columns if column.name != spec.withheld]
     if names != features.columns.to_list():
         features = features[names]
     for name in features.columns[features.dtypes == np.float64]:
         if np.isinf(features[name].to_numpy()).any():
             raise TrainingFailed(f"column {name} holds infinite values; remove or replace them")
-    kind = _type_of(spec.target, columns)
+    if spec.target is None:
+        reference = spec.evaluation.reference
+        codes = None if reference is None else pd.factorize(table[reference], use_na_sentinel=True)[0]
+        return _Table(features, np.zeros(len(table)), None, 0, codes)
+    kind = target_type(spec, columns)
     target = target_values(table[spec.target], kind)
     if spec.task == "regression":
         return _Table(features, target.astype(np.float64), None, int((~has_target).sum()))
@@ -288,4 +313,6 @@ def learnt(spec: PipelineSpec, flow: Flow, context: BuildContext, table: _Table,
     if "n_jobs" in model.get_params(deep=False):
         # Predictions of a forest on several threads are summed in the order in which the threads finish.
         model.set_params(n_jobs=1)
+    if hasattr(model, "_n_threads"):
+        vars(model)["_n_threads"] = 1  # k-means keeps how many it was fitted with
     return pipeline, left

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from skyulf.core.clustering import clusterers, clustering_faults
 from skyulf.core.columns import ColumnFacts
 from skyulf.core.default_steps import LINEAR_MODELS, Reasons, Sorted, sort_out, steps_for
 from skyulf.core.evaluation_check import evaluation_faults
@@ -59,6 +60,8 @@ def choose_candidates(spec: PipelineSpec, columns: Sequence[ColumnFacts], rows: 
     given steps with no model, models that cannot take what the steps leave are left out, unless none could. Where there
     are too few rows for every class to be on both sides of the split, ``split.stratify`` left out becomes false,
     unless steps and model are both given.
+
+    Of a clustering, k-means with each number of clusters that may be is a candidate.
     """
     spec = _split_as_can_be(spec, columns, rows)
     ends = ends_of(spec) if spec.model is None else None
@@ -72,9 +75,10 @@ def choose_candidates(spec: PipelineSpec, columns: Sequence[ColumnFacts], rows: 
         specs = tuple(asked)
         able = [one for one in specs if len(specs) == 1 or not _model_faults(one, follow(one, columns, rows))]
         return Candidates(tuple(able) or specs, ())
-    found = sort_out(spec.target, columns, rows)
+    found = sort_out(spec.withheld, columns, rows)
     # A column of text can be a story or chatter: with a model to choose, it is tried both ways.
     ways = (True, False) if found.texts and found.rest and spec.model is None else (True,)
+    ways = (False,) if spec.task == "clustering" else ways  # words would outweigh all other columns
     specs = tuple(_with_steps(one, columns, rows, found, words) for words in ways for one in asked)
     return Candidates(specs, found.set_aside)
 
@@ -96,6 +100,8 @@ def _is_skewed(spec: PipelineSpec, columns: Sequence[ColumnFacts], rows: int) ->
 
 def _models_for(spec: PipelineSpec, columns: Sequence[ColumnFacts], rows: int) -> tuple[ModelSpec, ...]:
     """Return the models worth trying, by the size of the data and of its classes; the first is always possible."""
+    if spec.task == "clustering":
+        return clusterers(rows)
     target = next((c for c in columns if c.name == spec.target), None)
     filled = rows - target.nulls if target else rows
     classify = spec.task == "classification"
@@ -148,6 +154,8 @@ def check_spec(spec: PipelineSpec, columns: Sequence[ColumnFacts], rows: int) ->
     """
     if unable := unable_nodes(spec):
         return tuple(unable)
+    if spec.task == "clustering":
+        return tuple(_clustering_faults(spec, columns, rows))
     spec = _split_as_can_be(spec, columns, rows)
     target = next((c for c in columns if c.name == spec.target), None)
     if target is None:
@@ -157,16 +165,25 @@ def check_spec(spec: PipelineSpec, columns: Sequence[ColumnFacts], rows: int) ->
         return (*faults, Fault("target", "the dataset has no other column to learn from"))
     if not faults:
         faults = _split_faults(spec, target, rows - target.nulls)
-    flow = follow(spec, columns, rows)
-    faults += flow.faults
-    if not flow.faults:
-        best = choose_candidates(spec, columns, rows).specs[0]
-        faults += _model_faults(best, follow(best, columns, rows))
+    faults += _flow_faults(spec, columns, rows)
     if not faults:
         faults += evaluation_faults(spec, columns, rows)
     if not faults and spec.tuning is not None:
         return tuning_faults(spec, columns, rows, lambda one: check_spec(one, columns, rows))
     return tuple(faults)
+
+
+def _clustering_faults(spec: PipelineSpec, columns: Sequence[ColumnFacts], rows: int) -> list[Fault]:
+    faults = [*clustering_faults(spec, columns, rows), *_few_rows(spec, rows, "rows")]
+    return faults or _flow_faults(spec, columns, rows)
+
+
+def _flow_faults(spec: PipelineSpec, columns: Sequence[ColumnFacts], rows: int) -> list[Fault]:
+    """Say which steps cannot act, and what reaches the model that it cannot take."""
+    if faults := follow(spec, columns, rows).faults:
+        return list(faults)
+    best = choose_candidates(spec, columns, rows).specs[0]
+    return _model_faults(best, follow(best, columns, rows))
 
 
 def unable_nodes(spec: PipelineSpec) -> list[Fault]:
@@ -199,11 +216,10 @@ def _target_faults(spec: PipelineSpec, target: ColumnFacts, rows: int) -> list[F
 
 def _split_faults(spec: PipelineSpec, target: ColumnFacts, rows: int) -> list[Fault]:
     """Foresee what the split would refuse; it rounds the rows for testing up."""
+    if few := _few_rows(spec, rows, "rows with a target"):
+        return few
     test = math.ceil(spec.split.test_size * rows)
     train = rows - test
-    if train < MIN_TRAINING_ROWS:
-        message = f"{rows} rows with a target leave {max(train, 0)} for training, and 2 are needed at least"
-        return [Fault("split.test_size", f"{message}; add rows or lower it")]
     if not spec.split.stratifies(spec.task):
         return []
     if target.rarest == 1:
@@ -213,6 +229,14 @@ def _split_faults(spec: PipelineSpec, target: ColumnFacts, rows: int) -> list[Fa
         message = f"{target.distinct} classes cannot be on both sides of a split into {train} and {test} rows"
         return [Fault("split.test_size", f"{message}; change it, add rows, or set split.stratify to false")]
     return []
+
+
+def _few_rows(spec: PipelineSpec, rows: int, what: str) -> list[Fault]:
+    train = rows - math.ceil(spec.split.test_size * rows)
+    if train >= MIN_TRAINING_ROWS:
+        return []
+    message = f"{rows} {what} leave {max(train, 0)} for training, and 2 are needed at least"
+    return [Fault("split.test_size", f"{message}; add rows or lower it")]
 
 
 def _model_faults(spec: PipelineSpec, flow: Flow) -> list[Fault]:

@@ -9,9 +9,11 @@ import numpy as np
 import pandas as pd
 
 from skyulf.core.assemble import assemble
+from skyulf.core.cluster_quality import model_input, silhouette
 from skyulf.core.evaluation import aligned, codes_of, finite, log_loss
 from skyulf.core.flow import Flow
-from skyulf.core.registry import BuildContext
+from skyulf.core.registry import BuildContext, Task
+from skyulf.core.sampling import without_samplers
 from skyulf.core.spec import PipelineSpec
 
 Array = np.ndarray[Any, Any]
@@ -19,8 +21,13 @@ Array = np.ndarray[Any, Any]
 FOLDS = 5
 FOLDS_OF_MANY = 3
 MANY_ROWS, MANY_SPECS = 20_000, 5
-MOST_ROWS = 60_000
-"""So many training rows, drawn at random, are enough to tell candidates apart; all are used to fit the one chosen."""
+MOST_ROWS, MOST_CLUSTERED = 60_000, 10_000
+"""So many training rows, drawn at random, are enough to tell candidates apart (the latter: numbers of clusters); all
+are used to fit the one chosen."""
+
+
+METRICS: dict[Task, str] = {"classification": "neg_log_loss", "regression": "neg_rmse", "clustering": "silhouette"}
+"""By what candidates are compared; more of it is better."""
 
 
 def choose(
@@ -37,15 +44,16 @@ def choose(
     ``rows`` are the positions of the training rows; no other is looked at, and of very many only some are. Of each spec
     the whole pipeline is fitted anew on every fold's training part and scored on the rest: by negative log loss for
     classification (it judges probabilities, not only labels, and exists whatever the balance of classes), by negative
-    root mean squared error for regression; higher is better. A spec that could not be fitted on some fold has no score.
-    One spec alone is not scored.
+    root mean squared error for regression, and by the silhouette for clustering; higher is better. A spec that could
+    not be fitted on some fold has no score. One spec alone is not scored.
     """
     if len(specs) == 1:
         return 0, []
-    if len(rows) > MOST_ROWS:
-        rows = np.sort(np.random.default_rng(context.seed).choice(rows, MOST_ROWS, replace=False))
+    most = MOST_CLUSTERED if context.task == "clustering" else MOST_ROWS
+    if len(rows) > most:
+        rows = np.sort(np.random.default_rng(context.seed).choice(rows, most, replace=False))
     features, target = features.iloc[rows], target[rows]
-    metric = "neg_log_loss" if context.task == "classification" else "neg_rmse"
+    metric = METRICS[context.task]
     folds = _folds(target, context, FOLDS_OF_MANY if len(rows) > MANY_ROWS or len(specs) > MANY_SPECS else FOLDS)
     scores: list[dict[str, Any]] = []
     means: list[float] = []
@@ -90,6 +98,9 @@ def _score(
     pipeline = assemble(spec, flow, context)
     try:
         pipeline.fit(features.iloc[train], target[train])
+        if context.task == "clustering":
+            pipeline = without_samplers(pipeline) if flow.changes_rows else pipeline
+            return silhouette(model_input(pipeline, features.iloc[test]), context.seed, pipeline[-1].predict)
         if context.task == "regression":
             errors = target[test] - pipeline.predict(features.iloc[test])
             return finite(-math.sqrt(np.mean(errors**2)))

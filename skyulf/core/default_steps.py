@@ -36,8 +36,11 @@ class Sorted:
     rest: tuple[ColumnFacts, ...]
 
 
-def sort_out(target: str, columns: Sequence[ColumnFacts], rows: int) -> Sorted:
-    """Tell columns that can help to predict rows that were never seen from those that cannot."""
+def sort_out(target: str | None, columns: Sequence[ColumnFacts], rows: int) -> Sorted:
+    """Tell columns that can help to predict rows that were never seen from those that cannot.
+
+    ``target`` is the column that is none of them: the target, or the reference of a clustering.
+    """
     features = [c for c in columns if c.name != target]
     texts = sorted((c for c in features if is_free_text(c, rows)), key=lambda c: -(c.mean_words or 0.0))
     used = {c.name for c in texts[:MOST_TEXTS]}
@@ -94,7 +97,7 @@ def steps_for(
             steps.append(StepSpec(node="date_parts", columns=dates, params={"parts": list(parts)}))
     if many:
         steps.append(StepSpec(node="target_encode", columns=many))
-    linear = model.node in LINEAR_MODELS
+    linear = model.node in LINEAR_MODELS or spec.task == "clustering"  # distances, too, want numbers on one scale
     numbers = bool(kinds & {"numeric", "datetime"})
     if numbers and (linear or not model.use().takes_nulls):
         steps.append(StepSpec(node="impute", columns="numeric", params={"strategy": "median"}))

@@ -71,13 +71,20 @@ class IntervalsSpec(_OutOfFold):
         return None if self.method == "cross" else self.calibration_size or 0.25
 
 
+def _is_left_out(value: Any) -> bool:
+    """Leave a field that only clusterings have out of the record of others."""
+    return value is None
+
+
 class EvaluationSpec(Part):
     """What an evaluation shows beside the metrics of all rows held out: those of each part of them.
 
-    ``slices`` are columns of the dataset, whether the model uses them or not.
+    ``slices`` are columns of the dataset, whether the model uses them or not. ``reference`` is a column of labels that
+    clusters are compared with; the clustering itself never sees it.
     """
 
     slices: tuple[Name, ...] = Field(default=(), max_length=MOST_SLICED)
+    reference: Name | None = Field(default=None, exclude_if=_is_left_out)
 
     @field_validator("slices")
     @classmethod

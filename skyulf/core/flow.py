@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from skyulf.core.columns import ColumnFacts, kind_of
-from skyulf.core.flow_faults import Known, clash_faults, step_faults
+from skyulf.core.flow_faults import Known, clash_faults, role_of, step_faults
 from skyulf.core.joining import DATASET_STAGE, Flowing, Intake, MadeBy, Table, joined
 from skyulf.core.made import Made, Source
 from skyulf.core.made import some as some
@@ -94,7 +94,7 @@ class Flow:
 
 
 def follow(spec: PipelineSpec, columns: Sequence[ColumnFacts], rows: int) -> Flow:
-    """Follow the columns of a dataset (its target aside) through the steps of a spec; steps left out are none."""
+    """Follow the columns of a dataset (target or reference aside) through the steps of a spec, or past none."""
     return _Following(spec, columns, rows).through()
 
 
@@ -105,9 +105,11 @@ class _Following:
         self._spec = spec
         self._facts = columns
         self._wiring = wire(spec)
-        dataset = tuple(Flowing(c.name, kind_of(c, rows), c.nulls > 0) for c in columns if c.name != spec.target)
+        dataset = tuple(Flowing(c.name, kind_of(c, rows), c.nulls > 0) for c in columns if c.name != spec.withheld)
         inputs = tuple(column.name for column in dataset)
-        self._known = Known(inputs, spec.target, branches=any(step.inputs for step in spec.steps or ()))
+        self._known = Known(
+            inputs, spec.withheld, role_of(spec), branches=any(step.inputs for step in spec.steps or ())
+        )
         self._tables: dict[int | None, Table] = {None: Table.of(DATASET_STAGE, dataset)}
         self._stages: list[Stage] = []
         self._passages: dict[int, Passage] = {}

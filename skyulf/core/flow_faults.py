@@ -7,6 +7,7 @@ from skyulf.core.columns import Kind
 from skyulf.core.joining import Clashes, Flowing
 from skyulf.core.made import some
 from skyulf.core.registry import Step
+from skyulf.core.spec import PipelineSpec
 from skyulf.errors import Fault
 
 
@@ -15,19 +16,26 @@ class Known:
     """The columns of a dataset that steps may name: its ``inputs``, all but the target."""
 
     inputs: tuple[str, ...]
-    target: str
+    target: str | None
+    """The target, or the reference of a clustering; ``role`` is what this is called."""
+    role: str
     branches: bool
     """Whether columns part, so that one may be there for some steps only."""
 
     def missing(self, name: str) -> str:
         """Say why a column is not there."""
         if name == self.target:
-            return "this is the target, which no step may touch; leave it out"
+            return f"this is the {self.role}, which no step may touch; leave it out"
         if name not in self.inputs:
             return "the dataset has no such column"
         if self.branches:
             return "this column is not in what is read here; read it by an input that has it, or select by kind"
         return "an earlier step dropped or replaced this column; select by kind, or move this step before that one"
+
+
+def role_of(spec: PipelineSpec) -> str:
+    """What the column is called that no step may touch."""
+    return "reference" if spec.task == "clustering" else "target"
 
 
 def step_faults(
@@ -72,7 +80,7 @@ def _named(step: Step, current: Sequence[Flowing], place: str, known: Known) -> 
         faults += [
             Fault(f"{place}.params.{parameter}.{at}", known.missing(name))
             for at, name in enumerate(names)
-            if name not in kinds and name != known.target
+            if name not in kinds and (name != known.target or known.role == "reference")
         ]
     for parameter, (names, taken) in step.reads().items():
         for name in names:

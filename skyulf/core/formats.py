@@ -19,7 +19,7 @@ from skyulf.core.columns import ColumnType
 from skyulf.core.predictions import Intervals, Thresholds, decided_by, record_of
 from skyulf.core.registry import models, steps
 from skyulf.core.spec import PipelineSpec
-from skyulf.core.state import FittedState, InputColumn, Label
+from skyulf.core.state import FittedState, InputColumn, Label, by_distance
 from skyulf.errors import Damaged
 
 RECORD = "skyulf.json"
@@ -81,7 +81,7 @@ def save_model(state: FittedState, path: str | Path) -> None:
     import skops.io
 
     record = {
-        **record_of(state.thresholds, state.intervals),
+        **record_of(state.thresholds, state.intervals, by_distance(state)),
         "spec": state.spec.model_dump(mode="json"),
         "pipeline_inputs": list(state.pipeline_inputs),
         "classes": state.classes,

@@ -17,7 +17,7 @@ from skyulf.core.columns import ColumnFacts
 from skyulf.core.evaluation import aligned, brier, codes_of, finite
 from skyulf.core.flow import follow
 from skyulf.core.formats import LoadedModel
-from skyulf.core.registry import BuildContext
+from skyulf.core.registry import BuildContext, Task
 from skyulf.core.rows import sent
 from skyulf.core.walk import Walk
 
@@ -25,6 +25,8 @@ Array = np.ndarray[Any, Any]
 
 MOST_ROWS = 1_000
 REPEATS = 5
+
+METRICS: dict[Task, str] = {"classification": "brier", "regression": "rmse", "clustering": "another_cluster"}
 
 
 def explain(
@@ -36,14 +38,19 @@ def explain(
     ``score`` on the sample of held-out ``rows``, and for each column the ``mean`` and ``std`` over ``repeats`` shuffles
     of what the metric grew by. The metric is the Brier score (it judges probabilities and exists whatever the balance
     of classes, and unlike log loss it is not ruled by the few rows to which a forest gives no chance at all), or the
-    root mean squared error.
+    root mean squared error; of a clustering, which has no truth, it is the share of rows that come to be in
+    ``another_cluster``.
     """
     context = BuildContext(seed % 2**32, model.spec.task, threads)
     pipeline, features, truth, classes = held_out(model, frame, columns, context, MOST_ROWS)
     rows = sent(model.input_schema, features)
     walk = Walk(pipeline, model.pipeline_inputs)
 
+    clusters = walk.predict(rows) if model.spec.task == "clustering" else None
+
     def score(shuffled: Mapping[str, Array]) -> float:
+        if model.spec.task == "clustering":
+            return float(np.mean(walk.predict(shuffled) != clusters))
         if classes is None:
             return float(np.sqrt(np.mean((walk.predict(shuffled) - truth) ** 2)))
         return brier(codes_of(truth, classes), aligned(walk.chances(shuffled), pipeline.classes_, classes))
@@ -55,7 +62,7 @@ def explain(
         for name, cells in rows.items()
     ]
     return {
-        "metric": "rmse" if classes is None else "brier",
+        "metric": METRICS[model.spec.task],
         "score": finite(start),
         "rows": len(truth),
         "repeats": REPEATS,
@@ -71,7 +78,7 @@ def held_out(
 ) -> tuple[Any, pd.DataFrame, Array, Array | None]:
     """Return a pipeline that was fitted on the training rows, and of the others ``most``, with their targets.
 
-    The last of the four are the classes, None of a regression.
+    The last of the four are the classes, None of a regression or a clustering, whose targets are zeros.
     """
     spec = model.spec
     table = calculator.check([spec], frame, columns)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from skyulf.core.cluster_quality import clusters_of
+from skyulf.core.cluster_quality import clusters_of, judge_partition, model_input
 from skyulf.core.columns import ColumnFacts
 from skyulf.core.evaluation import Metrics, aligned, codes_of, evaluate_classes, evaluate_numbers
 from skyulf.core.intervals import share_within
@@ -70,3 +70,24 @@ def judge(
     if any(step.node == Cluster.name for step in spec.steps or ()):
         told["clusters"] = clusters_of(pipeline, inputs, features, columns, seed)
     return metrics, {**document, **told}
+
+
+def judge_clusters(
+    pipeline: Any,
+    spec: PipelineSpec,
+    features: pd.DataFrame,
+    reference: Array | None,
+    inputs: Sequence[str],
+    columns: Sequence[ColumnFacts],
+    seed: int,
+) -> tuple[Metrics, dict[str, Any]]:
+    """Return the metrics and the document of a clustering's evaluation on the rows held out (``features``).
+
+    ``reference`` are the labels of these rows that the spec names, as numbers. The document's ``partition`` counts the
+    rows of each cluster.
+    """
+    metrics, partition = judge_partition(pipeline[-1], model_input(pipeline, features), reference, seed)
+    told: dict[str, Any] = {"partition": {**partition, "reference": spec.evaluation.reference}}
+    if any(step.node == Cluster.name for step in spec.steps or ()):
+        told["clusters"] = clusters_of(pipeline, inputs, features, columns, seed)
+    return metrics, told

@@ -36,12 +36,13 @@ def needed_columns(spec: PipelineSpec, flow: Flow) -> frozenset[str]:
     All of them where parameters are still searched for, as they may name columns, and where more is measured than is
     by default: slices and groups may be of columns that the model never sees.
     """
+    withheld = {spec.withheld} if spec.withheld is not None else set[str]()
     plain = spec.thresholds is None and spec.intervals is None and spec.evaluation == EvaluationSpec()
     if spec.tuning is not None or not plain:
-        return frozenset((*flow.inputs, spec.target))
+        return frozenset((*flow.inputs, *withheld))
     used = {name for stage in flow.stages if stage.step.output != "dropped" for name in stage.selected}
     used.update(name for stage in flow.stages for names in stage.step.names().values() for name in names)
-    return frozenset(used | {column.name for column in flow.outcome} | {spec.target})
+    return frozenset(used | {column.name for column in flow.outcome} | withheld)
 
 
 def bytes_needed(specs: Sequence[PipelineSpec], columns: Sequence[ColumnFacts], rows: int) -> int:

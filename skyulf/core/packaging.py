@@ -32,7 +32,7 @@ from skyulf.core.predictions import record_of
 from skyulf.core.registry import models
 from skyulf.core.rows import Columns
 from skyulf.core.scorer import MOST_BYTES, RECORD, Scorer
-from skyulf.core.state import FittedState, InputColumn
+from skyulf.core.state import FittedState, InputColumn, by_distance
 from skyulf.core.walk import LIMIT, branches_of, nameless, parts_of, picked, step_of
 from skyulf.errors import Damaged
 
@@ -224,7 +224,7 @@ def _attribute(value: Any) -> Any:
 
 def _record(model: LoadedModel | FittedState, digest: str) -> Mapping[str, Any]:
     return {
-        **record_of(model.thresholds, model.intervals),
+        **record_of(model.thresholds, model.intervals, by_distance(model)),
         "model": digest,
         "input_schema": [asdict(column) for column in model.input_schema],
         "target_type": model.target_type,

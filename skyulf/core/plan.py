@@ -7,6 +7,7 @@ from typing import Any
 from skyulf.core.candidates import choose_candidates, unable_nodes
 from skyulf.core.columns import ColumnFacts, Kind
 from skyulf.core.flow import Passage, follow
+from skyulf.core.flow_faults import role_of
 from skyulf.core.joining import Flowing
 from skyulf.core.made import Made
 from skyulf.core.spec import PipelineSpec, StepSpec
@@ -86,7 +87,7 @@ def plan(spec: PipelineSpec, columns: Sequence[ColumnFacts], rows: int) -> Plan:
 
     Of a spec with a fault in its steps it shows where the columns go nevertheless; without the target, nothing.
     """
-    if spec.target not in {column.name for column in columns}:
+    if spec.target is not None and spec.target not in {column.name for column in columns}:
         return Plan()
     chosen = choose_candidates(spec, columns, rows)
     planned = []
@@ -145,8 +146,8 @@ def check_alone(spec: PipelineSpec) -> tuple[Fault, ...]:
             continue
         for at, name in enumerate(wanted):
             place = f"steps.{index}.columns.{at}"
-            if name == spec.target:
-                faults.append(Fault(place, "this is the target, which no step may touch; leave it out"))
+            if name == spec.withheld:
+                faults.append(Fault(place, f"this is the {role_of(spec)}, which no step may touch; leave it out"))
             elif name in gone[index]:
                 faults.append(Fault(place, "an earlier step dropped or replaced this column"))
         if step.output in ("dropped", "generated"):

@@ -20,6 +20,8 @@ BOUNDS = ("lower", "upper")
 FORMAT = 1
 DECIDING = 2
 """The format of a model's record with thresholds or intervals: who knows nothing of them must not read it."""
+NEAREST = 3
+"""The format of the record of a model whose numbers are distances from clusters, of which the least decides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +37,10 @@ class Intervals:
             return values - self.half_width, values + self.half_width
 
 
-def record_of(thresholds: Thresholds | None, intervals: Intervals | None) -> dict[str, Any]:
+def record_of(thresholds: Thresholds | None, intervals: Intervals | None, nearest: bool = False) -> dict[str, Any]:
     """What the record in a model's file says of how the model decides, and the format that this makes it."""
+    if nearest:
+        return {"format": NEAREST}
     if thresholds is None and intervals is None:
         return {"format": FORMAT}
     return {"format": DECIDING, "thresholds": thresholds, "intervals": None if intervals is None else asdict(intervals)}
@@ -44,8 +48,8 @@ def record_of(thresholds: Thresholds | None, intervals: Intervals | None) -> dic
 
 def decided_by(record: Mapping[str, Any]) -> tuple[Thresholds | None, Intervals | None]:
     """Read what `record_of` wrote; raises `Damaged` for a format that is not known here."""
-    if record["format"] not in (FORMAT, DECIDING):
-        raise Damaged(f"the file has format {record['format']!r:.20}; this version reads {FORMAT} and {DECIDING}")
+    if record["format"] not in (FORMAT, DECIDING, NEAREST):
+        raise Damaged(f"the file has format {record['format']!r:.20}; this version reads {FORMAT} to {NEAREST}")
     thresholds, intervals = record.get("thresholds"), record.get("intervals")
     return (
         None if thresholds is None else tuple(float(each) for each in thresholds),
@@ -72,13 +76,20 @@ class Predictions:
 
     ``values`` are positions in ``classes`` (integers) of a classifier, the numbers themselves (float64) of a
     regressor, whose ``classes`` and ``chances`` are None. ``chances`` are float64, rows by classes. ``intervals``
-    stand around the numbers of a regressor that has them.
+    stand around the numbers of a regressor that has them. A clustering is a classifier of numbered clusters; where it
+    has no ``chances``, ``apart`` are the distances from each cluster (float64, rows by clusters).
     """
 
     values: Array
     classes: Sequence[Label] | None = None
     chances: Array | None = None
     intervals: Intervals | None = None
+    apart: Array | None = None
+
+    @classmethod
+    def of_distances(cls, classes: Sequence[Label], apart: Array) -> "Predictions":
+        """Put each row into the cluster that it is nearest to, the first of those that are equally near."""
+        return cls(apart.argmin(axis=1), classes, apart=apart)
 
     @classmethod
     def of_chances(
@@ -98,10 +109,21 @@ class Predictions:
     @property
     def probabilities(self) -> list[dict[str, float]] | None:
         """Of a classifier: one number per class and row, by the class as text."""
-        if self.classes is None or self.chances is None:
-            return None
-        keys = [class_key(label) for label in self.classes]
-        return [dict(zip(keys, row, strict=True)) for row in self.chances.tolist()]
+        return None if self.chances is None else self._by_class(self.chances)
+
+    @property
+    def distances(self) -> list[dict[str, float]] | None:
+        """Of a clustering that has them: how far each row is from each cluster, by the cluster as text."""
+        return None if self.apart is None else self._by_class(self.apart)
+
+    @property
+    def by_class(self) -> Array | None:
+        """The probabilities or distances, rows by classes; None of a regressor."""
+        return self.apart if self.chances is None else self.chances
+
+    def _by_class(self, numbers: Array) -> list[dict[str, float]]:
+        keys = [class_key(label) for label in self.classes or ()]
+        return [dict(zip(keys, row, strict=True)) for row in numbers.tolist()]
 
     @property
     def bounds(self) -> tuple[list[float | None], list[float | None]] | None:
@@ -114,7 +136,8 @@ class Predictions:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Predictions):
             return NotImplemented
-        return self.predictions == other.predictions and self.probabilities == other.probabilities
+        mine, others = ((one.predictions, one.probabilities, one.distances) for one in (self, other))
+        return mine == others
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -124,6 +147,7 @@ def class_key(label: Label) -> str:
     return str(label).lower() if isinstance(label, bool) else str(label)
 
 
-def probability_names(predictions: Predictions) -> list[str]:
-    """The names of a classifier's probabilities as columns of a table, one a class; none of a regressor."""
-    return [f"probability_{class_key(label)}" for label in predictions.classes or ()]
+def names_by_class(predictions: Predictions) -> list[str]:
+    """The names of probabilities or distances as columns of a table, one a class; none of a regressor."""
+    what = "probability" if predictions.apart is None else "distance"
+    return [f"{what}_{class_key(label)}" for label in predictions.classes or ()]

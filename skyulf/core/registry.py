@@ -24,7 +24,10 @@ from skyulf.core.made import Made, Source, some
 if TYPE_CHECKING:
     from skyulf.core.graph import Column, Graph
 
-Task = Literal["classification", "regression"]
+Task = Literal["classification", "regression", "clustering"]
+SUPERVISED: tuple[Task, ...] = ("classification", "regression")
+"""The tasks that have a target, which a node may learn from."""
+
 Output = Literal["same", "numeric", "generated", "added", "dropped", "rows"]
 
 N = TypeVar("N", bound="Node")
@@ -50,7 +53,7 @@ class Node(BaseModel, ABC):
 
     name: ClassVar[str]
     kind: ClassVar[Literal["step", "model"]]
-    tasks: ClassVar[tuple[Task, ...]] = ("classification", "regression")
+    tasks: ClassVar[tuple[Task, ...]] = SUPERVISED
     types: ClassVar[tuple[str, ...]]
     """Full names of the classes that its fitted state consists of, which a model file may therefore hold."""
     needs: ClassVar[str | None] = None
@@ -83,10 +86,11 @@ class Step(Node):
     where they are ``dropped``, or the same columns with fewer or more ``rows``. ``takes_nulls`` says that cells may be
     missing before it, ``fills_nulls`` that none is afterwards, ``takes_generated`` that it also acts on columns that
     earlier steps generated. ``by_name`` says that its parameters name every column that it acts on, so that nothing
-    else chooses them.
+    else chooses them. One that learns from the target says so by its ``tasks``.
     """
 
     kind: ClassVar[Literal["step", "model"]] = "step"
+    tasks: ClassVar[tuple[Task, ...]] = (*SUPERVISED, "clustering")
     takes: ClassVar[frozenset[Kind]]
     output: ClassVar[Output] = "same"
     takes_nulls: ClassVar[bool] = True
@@ -189,7 +193,7 @@ class RowStep(Step):
 
 
 class Model(Node):
-    """A node that predicts the target from numeric columns; ``takes_nulls`` if some may be missing."""
+    """A node that predicts the target from numeric columns, or clusters; ``takes_nulls`` if some may be missing."""
 
     kind: ClassVar[Literal["step", "model"]] = "model"
     takes_nulls: ClassVar[bool] = False

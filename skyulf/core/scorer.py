@@ -14,7 +14,7 @@ import numpy as np
 from skyulf.core.block import Block
 from skyulf.core.columns import ColumnType
 from skyulf.core.graph import NUMBERS, OUTPUT, TEXTS, sent
-from skyulf.core.predictions import Predictions, decided_by
+from skyulf.core.predictions import NEAREST, Predictions, decided_by
 from skyulf.core.rows import Columns
 from skyulf.core.state import InputColumn, Label
 from skyulf.errors import Damaged
@@ -52,6 +52,7 @@ class Scorer:
             self._session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
             record = json.loads(self._session.get_modelmeta().custom_metadata_map[RECORD])
             self._thresholds, self._intervals = decided_by(record)
+            self._nearest = record["format"] == NEAREST
             self.input_schema = tuple(InputColumn(**column) for column in record["input_schema"])
             self.target_type: ColumnType = record["target_type"]
             self.classes: list[Label] | None = record["classes"]
@@ -78,6 +79,8 @@ class Scorer:
             raise ValueError("the copy gave a number that is not finite; ask the model of record")
         if self.classes is None:
             return Predictions(output[:, 0], intervals=self._intervals)
+        if self._nearest:
+            return Predictions.of_distances(self.classes, output)
         return Predictions.of_chances(self.classes, output, self._thresholds)
 
     def _matrix(self, columns: Columns) -> Array:

@@ -25,11 +25,14 @@ _TYPES = {
 
 
 def served_sample(paths: Sequence[str], target: str) -> Sample:
-    """A sample of tables of one version of a model; the predictions stand under the name of their ``target``."""
+    """A sample of tables of one version of a model; the predictions stand under the name of their ``target``.
+
+    Where there is none ('', as of a clustering), they are left out.
+    """
     schema = pq.read_schema(paths[0])
     inputs = int(schema.metadata[INPUTS])
     chosen = {name: name for name in schema.names[:inputs]}
-    if target not in chosen:
+    if target and target not in chosen:
         chosen[schema.names[inputs + 1]] = target
     types = {called: _TYPES.get(schema.field(name).type, "string") for name, called in chosen.items()}
     rows = sum(pq.read_metadata(path).num_rows for path in paths)

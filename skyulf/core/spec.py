@@ -7,6 +7,8 @@ from pydantic import (
     BaseModel,
     Field,
     ValidationError,
+    ValidationInfo,
+    field_validator,
     model_validator,
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
@@ -108,10 +110,12 @@ class PipelineSpec(_Part):
     then the job is refused. ``tuning`` searches for better parameters of a model that is named, and of steps that are
     given; the spec of a trained model has none, but the parameters that were found. ``thresholds`` decide between
     classes, and ``intervals`` stand around numbers, where they are asked for; ``evaluation`` says what is shown of it.
+
+    A clustering has no ``target``, nor what is measured by one: tuning, thresholds, intervals, slices.
     """
 
     task: Task
-    target: Name
+    target: Name | None = Field(default=None, validate_default=True)
     split: SplitSpec = SplitSpec()
     steps: tuple[StepSpec, ...] | None = None
     model: ModelSpec | None = None
@@ -122,6 +126,29 @@ class PipelineSpec(_Part):
     thresholds: ThresholdsSpec | None = None
     intervals: IntervalsSpec | None = None
     evaluation: EvaluationSpec = EvaluationSpec()
+
+    @field_validator("target")
+    @classmethod
+    def _there_where_the_task_has_one(cls, value: str | None, info: ValidationInfo) -> str | None:
+        clusters = info.data.get("task") == "clustering"
+        if value is None and not clusters:
+            raise PydanticCustomError("missing", "Field required")
+        if value is not None and clusters:
+            raise ValueError("clustering has no target; leave it out, or name it as evaluation.reference")
+        return value
+
+    @model_validator(mode="after")
+    def _nothing_asks_for_a_target_that_is_not_there(self) -> Self:
+        reference = self.evaluation.reference
+        if self.task != "clustering":
+            message = "clusters alone are compared with a reference; leave it out, or use task clustering"
+            return self._without("wrong_task", [Fault("evaluation.reference", message)] if reference else [])
+        asked: dict[str, object] = {
+            "split.stratify": self.split.stratify, "target_transform": self.transform, "tuning": self.tuning,
+            "thresholds": self.thresholds, "intervals": self.intervals, "evaluation.slices": self.evaluation.slices,
+        }  # fmt: skip
+        message = "clustering has no target, which this goes by; leave it out"
+        return self._without("wrong_task", [Fault(place, message) for place, given in asked.items() if given])
 
     @model_validator(mode="after")
     def _model_does_the_task(self) -> Self:
@@ -172,6 +199,11 @@ class PipelineSpec(_Part):
             for fault in faults
         ]
         raise ValidationError.from_exception_data("spec", lines)
+
+    @property
+    def withheld(self) -> str | None:
+        """The column that steps and model are not given: the target, or the reference of a clustering."""
+        return self.target if self.target is not None else self.evaluation.reference
 
     @property
     def transform(self) -> Literal["log1p", "yeo_johnson"] | None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from skyulf.core.columns import ColumnType
 from skyulf.core.predictions import Intervals, Thresholds
@@ -30,7 +30,8 @@ class FittedState:
     training rows and of those that the served model was fitted on (``train_after_steps``, ``served_after_steps``), and
     those that were set aside to measure intervals by (``measuring``).
     ``timings`` are seconds per stage. ``warnings`` hold no data values. ``thresholds`` decide between ``classes`` and
-    ``intervals`` stand around numbers, where the spec asks for them.
+    ``intervals`` stand around numbers, where the spec asks for them. Of a clustering, ``classes`` number the clusters,
+    from 0.
     """
 
     spec: PipelineSpec
@@ -49,3 +50,20 @@ class FittedState:
     warnings: tuple[str, ...]
     thresholds: Thresholds | None = None
     intervals: Intervals | None = None
+
+
+class Model(Protocol):
+    """A fitted pipeline and its spec, wherever they stand."""
+
+    @property
+    def spec(self) -> PipelineSpec:
+        """The spec that it was made by."""
+
+    @property
+    def pipeline(self) -> Any:
+        """The scikit-learn Pipeline."""
+
+
+def by_distance(model: Model) -> bool:
+    """Whether it puts rows into the nearest cluster, where others go by probabilities."""
+    return model.spec.task == "clustering" and not hasattr(model.pipeline, "predict_proba")

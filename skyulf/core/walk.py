@@ -2,11 +2,13 @@
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
+from skyulf.core import clusters
 from skyulf.core.registry import Step, steps
 
 if TYPE_CHECKING:
@@ -72,6 +74,10 @@ class Walk:
     def chances(self, columns: Mapping[str, Array]) -> Array:
         """Return a classifier's probabilities, rows by classes."""
         return self._ask(self._model.predict_proba, columns)
+
+    def distances(self, columns: Mapping[str, Array]) -> Array:
+        """Return the distances from the clusters of a model that has centres, rows by clusters."""
+        return self._ask(partial(clusters.distances, self._model), columns)
 
     def _ask(self, question: Callable[[Array], Array], columns: Mapping[str, Array]) -> Array:
         with np.errstate(all="ignore"), self._openmp.limit(limits=1):

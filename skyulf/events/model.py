@@ -7,7 +7,10 @@ from skyulf.events.base import DomainEvent
 
 
 class ModelVersionRegistered(DomainEvent):
-    """A job's result became a version of a named model; recorded together with ModelTrained."""
+    """A job's result became a version of a named model; recorded together with ModelTrained.
+
+    ``target`` is empty where the task has none (clustering).
+    """
 
     model_version: int
     job_id: str

@@ -77,14 +77,16 @@ def model_card(facts: CardFacts) -> str:
 def _head(facts: CardFacts) -> str:
     task = f"tabular-{facts.version.task}"
     name = msgspec.json.encode(f"{facts.version.model}:{facts.version.model_version}").decode()  # is YAML, too
-    tags = "".join(f"- {tag}\n" for tag in (task, "sklearn", "skops"))
-    return f"---\nlibrary_name: sklearn\npipeline_tag: {task}\ntags:\n{tags}model_name: {name}\n---\n"
+    clusters = facts.version.task == "clustering"  # for which there is no pipeline_tag
+    tags = "".join(f"- {tag}\n" for tag in ("clustering" if clusters else task, "sklearn", "skops"))
+    purpose = "" if clusters else f"pipeline_tag: {task}\n"
+    return f"---\nlibrary_name: sklearn\n{purpose}tags:\n{tags}model_name: {name}\n---\n"
 
 
 def _details(facts: CardFacts) -> Iterator[str]:
     version, job = facts.version, facts.job
     asked, trained = _event(facts, "JobCreated"), _event(facts, "ModelTrained")
-    yield f"- **Model:** {_code(version.estimator)}, {version.task} of {_code(version.target)}"
+    yield f"- **Model:** {_code(version.estimator)}, {_aim(version)}"
     yield f"- **Asked for by:** {_code(asked.metadata.actor.id)} ({asked.metadata.actor.kind}), {_moment(asked)}"
     yield f"- **Trained by:** {_code(trained.metadata.actor.id)}, {_moment(trained)}, attempt {job.attempt}"
     yield f"- **File:** skops, `{version.artifact}`"
@@ -100,9 +102,16 @@ def _details(facts: CardFacts) -> Iterator[str]:
     yield f"- **Aliases:** {', '.join(map(_code, aliases)) or 'none'}{'; **retired**' if version.retired else ''}"
 
 
+def _aim(version: ModelVersionRow) -> str:
+    return f"{version.task} of {_code(version.target)}" if version.target else version.task
+
+
 def _use(facts: CardFacts) -> Iterator[str]:
     version = facts.version
-    yield f"Predicts {_code(version.target)} from the columns of a row ({version.task})."
+    if version.target:
+        yield f"Predicts {_code(version.target)} from the columns of a row ({version.task})."
+    else:
+        yield "Tells to which cluster a row belongs, by its columns. Clusters were found without labels, and have none."
     yield ""
     reasons = [line for recorded in facts.model_events if (line := _reason(recorded, version.model_version))]
     yield (
@@ -135,8 +144,9 @@ def _factors(facts: CardFacts) -> Iterator[str]:
         return
     of = facts.evaluation["importance_of"]
     yield (
-        f"How much worse {_code(of['metric'])} gets when a column is shuffled, {of['repeats']} times on {of['rows']} "
-        "rows held out:"
+        f"How much {'' if facts.version.task == 'clustering' else 'worse '}{_code(of['metric'])} "
+        f"{'grows' if facts.version.task == 'clustering' else 'gets'} when a column is shuffled, {of['repeats']} times "
+        f"on {of['rows']} rows held out:"
     )
     yield ""
     rows = [(_code(each["column"]), _number(each["mean"]), _number(each["std"])) for each in importance[:MOST_COLUMNS]]
@@ -199,7 +209,8 @@ def _training_data(facts: CardFacts) -> Iterator[str]:
     yield f"- **Rows:** {table.rows:,}; {rows['train']:,} to learn from, {rows['test']:,} held out"
     if (sample := facts.job.sample) is not None:
         yield f"- **Sample:** {sample['rows']:,} rows, drawn at random with the job's seed; all needed too much memory"
-    yield f"- **Without a target, left out:** {rows['dropped']:,}"
+    if facts.version.target:
+        yield f"- **Without a target, left out:** {rows['dropped']:,}"
     if facts.spec["refit"]:
         yield "- **Refit:** what is served was fitted on all rows, after evaluation"
     for name, reason in facts.job.set_aside:
@@ -214,6 +225,13 @@ def _training_data(facts: CardFacts) -> Iterator[str]:
 
 def _analyses(facts: CardFacts) -> Iterator[str]:
     yield from _table(("metric", "value"), [(_code(n), _number(v)) for n, v in facts.version.metrics.items()])
+    if partition := facts.evaluation.get("partition"):
+        yield ""
+        sizes = ", ".join(f"{size:,}" for size in partition["sizes"])
+        yield f"Of the rows held out, the clusters hold {sizes}."
+        if partition["reference"]:
+            labelled = f"{partition['reference_rows']:,} rows"
+            yield f"They were compared with the labels in {_code(partition['reference'])}, on {labelled} that have one."
     labels, matrix = facts.evaluation.get("labels"), facts.evaluation.get("confusion_matrix")
     if labels and matrix and len(labels) <= MOST_CLASSES:
         yield ""

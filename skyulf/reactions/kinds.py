@@ -260,10 +260,12 @@ def version_of(log: EventLog, created: Asked) -> DatasetVersionAdded:
 
 
 def candidate_score(score: Mapping[str, Any], candidates: tuple[dict[str, Any], ...]) -> CandidateScore:
-    """A candidate's score as it is recorded."""
+    """A candidate's score as it is recorded; of a clustering, candidates differ by how many clusters there are."""
+    model = candidates[score["candidate"]]["model"]
+    clusters = model.get("params", {}).get("n_clusters")
     return CandidateScore(
         candidate=score["candidate"],
-        model=candidates[score["candidate"]]["model"]["node"],
+        model=model["node"] if clusters is None else f"{model['node']} of {clusters}",
         metric=score["metric"],
         scores=tuple(score["scores"]),
         mean=score["mean"],

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from skyulf.core.predictions import BOUNDS, Predictions, probability_names
+from skyulf.core.predictions import BOUNDS, Predictions, names_by_class
 from skyulf.core.rows import Cells, Columns, RowReader
 from skyulf.errors import Fault, Invalid
 from skyulf.serving.cells import typed
@@ -103,6 +103,8 @@ def _write_json(predictions: Predictions, model: str, model_version: int) -> byt
         "predictions": predictions.predictions,
         "probabilities": predictions.probabilities,
     }
+    if predictions.distances is not None:
+        answer["distances"] = predictions.distances
     if predictions.intervals is not None and predictions.bounds is not None:
         ends = zip(*predictions.bounds, strict=True)
         answer["coverage"] = predictions.intervals.coverage
@@ -114,14 +116,14 @@ def _write_csv(predictions: Predictions, _model: str, _model_version: int) -> by
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     bounds = predictions.bounds
-    writer.writerow(["prediction", *probability_names(predictions), *(BOUNDS if bounds else ())])
+    writer.writerow(["prediction", *names_by_class(predictions), *(BOUNDS if bounds else ())])
     said = [_plain(value) for value in predictions.predictions]
     if bounds is not None:
         writer.writerows(zip(said, *bounds, strict=True))
-    elif predictions.chances is None:
+    elif predictions.by_class is None:
         writer.writerows([cell] for cell in said)
     else:
-        writer.writerows([cell, *row] for cell, row in zip(said, predictions.chances.tolist(), strict=True))
+        writer.writerows([cell, *row] for cell, row in zip(said, predictions.by_class.tolist(), strict=True))
     return text.getvalue().encode()
 
 

@@ -3,7 +3,7 @@
 import csv
 import io
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -44,6 +44,8 @@ class Written:
 def write_part(_: Callable[[Any], None], part: Part) -> Written:
     """Write a table of ``served_at``, the model's columns, ``prediction`` and ``probability_<class>``, as Parquet.
 
+    Of clusters that have no probabilities it is ``distance_<cluster>``.
+
     Where a column of the model has one of these names, ours has an underscore more. The schema's metadata tells how
     many columns are the model's, which come first.
     """
@@ -77,14 +79,14 @@ def _table(sample: Sample, reader: Any, classes: "list[Label] | None") -> Any:
     from skyulf.serving.formats import read
 
     columns = read(sample.sent, sample.body, reader)
-    said, chances = _answered(sample, classes)
+    said, numbers = _answered(sample, classes)
     taken = {column.name for column in reader.schema}
     names = [column.name for column in reader.schema]
     arrays = [_cells(column, columns[column.name]) for column in reader.schema]
     ours: dict[str, Any] = {SERVED_AT: pa.array([sample.at] * len(said), pa.timestamp("us", "UTC"))}
     ours["prediction"] = pa.array(said, pa.float64()) if classes is None else pa.array(said)
-    for label, column in zip(classes or (), chances, strict=True):
-        ours[f"probability_{_class_key(label)}"] = pa.array(column, pa.float64())
+    for name, column in numbers.items():
+        ours[name] = pa.array(column, pa.float64())
     for name, array in ours.items():
         while name in taken:
             name += "_"
@@ -99,24 +101,39 @@ def _class_key(label: "Label") -> str:
     return class_key(label)
 
 
-def _answered(sample: Sample, classes: "list[Label] | None") -> tuple[list[Any], Sequence[Sequence[float]]]:
-    """The predictions in an answer, and of a classifier the chances of each class."""
+def _answered(sample: Sample, classes: "list[Label] | None") -> tuple[list[Any], dict[str, Sequence[float]]]:
+    """The predictions in an answer, and of a classifier the chances of each class (or distances), by column."""
     keys = [_class_key(label) for label in classes or ()]
+
+    def names(what: str) -> dict[str, str]:
+        return {f"{what}_{key}": key for key in keys}
+
     if sample.wanted == "json":
         document = orjson.loads(sample.answer)
-        chances = document["probabilities"] or []
-        return document["predictions"], [[row[key] for row in chances] for key in keys]
+        far = document.get("distances")
+        rows, named = (
+            (document["probabilities"] or [], names("probability")) if far is None else (far, names("distance"))
+        )
+        return document["predictions"], {name: [row[key] for row in rows] for name, key in named.items()}
     if sample.wanted == "arrow":
         from pyarrow import ipc
 
         table = ipc.open_stream(sample.answer).read_all()
-        return table["prediction"].to_pylist(), [table[f"probability_{key}"].to_pylist() for key in keys]
+        named = _there(table.column_names, names)
+        return table["prediction"].to_pylist(), {name: table[name].to_pylist() for name in named}
     lines = list(csv.DictReader(io.StringIO(sample.answer.decode(), newline="")))
     labels = {_class_key(label): label for label in classes or ()}
     said = [line["prediction"] for line in lines]
     if classes is None:
-        return [float(text) if text else None for text in said], []
-    return [labels[text] for text in said], [[float(line[f"probability_{key}"]) for line in lines] for key in keys]
+        return [float(text) if text else None for text in said], {}
+    named = _there(lines[0], names)
+    return [labels[text] for text in said], {name: [float(line[name]) for line in lines] for name in named}
+
+
+def _there(header: Collection[str], names: Callable[[str], dict[str, str]]) -> dict[str, str]:
+    """The names of distances where a table has them, else those of probabilities."""
+    far = names("distance")
+    return far if all(name in header for name in far) else names("probability")
 
 
 def _cells(column: "InputColumn", values: Any) -> Any:

@@ -75,20 +75,23 @@ def cells(trained: Trained, path: str) -> list[Cell]:
     spec = PipelineSpec.model_validate(trained.spec)
     definitions = Definitions()
     drawing = () if trained.sampled is None else (drawn_rows,)
-    for function in (standalone.read_table, standalone.target_of, standalone.score, *drawing):
+    clusters = spec.task == "clustering"
+    judging = (standalone.score_clusters,) if clusters else (standalone.target_of, standalone.score)
+    for function in (standalone.read_table, *judging, *drawing):
         definitions.name_of(function)
     readers = len(definitions.texts)
     pipeline = _pipeline(spec, columns, trained, definitions)
     steps = definitions.texts[readers:]
     imports = definitions.imports | IMPORTS
-    target = repr(spec.target)
+    loading = LOADING_ROWS if clusters else LOADING
+    withheld = repr(spec.withheld) if spec.withheld is not None else "[]"
     made = [
         Cell(MARKDOWN, _heading(trained, imports)),
         Cell(CODE, "\n".join(sorted(imports, key=lambda line: (line.startswith("from"), line)))),
         Cell(MARKDOWN, "The data, as it was recorded, and how its file was read."),
         Cell(CODE, _data(columns, trained)),
         Cell(CODE, "\n\n\n".join(definitions.texts[:readers])),
-        Cell(CODE, LOADING.format(path=path, drawn=_drawn(trained), target=target, task=spec.task)),
+        Cell(CODE, loading.format(path=path, drawn=_drawn(trained), target=withheld, task=spec.task)),
         Cell(MARKDOWN, "Rows that are held out, and those that are learnt from."),
         Cell(CODE, _split(spec, trained)),
     ]
@@ -99,10 +102,12 @@ def cells(trained: Trained, path: str) -> list[Cell]:
         Cell(CODE, f"def make_pipeline():\n    return {pipeline}"),
         Cell(CODE, _fitting(spec, trained)),
         Cell(MARKDOWN, "How good it is on the rows held out, beside what was recorded."),
-        Cell(CODE, JUDGING.format(recorded=_known(trained.metrics), task=spec.task)),
+        Cell(
+            CODE, (JUDGING_CLUSTERS if clusters else JUDGING).format(recorded=_known(trained.metrics), task=spec.task)
+        ),
     ]
     if spec.refit:
-        refit = f"{LIMITS}\n    served = make_pipeline().fit(features, target)"
+        refit = f"{_limits(spec)}\n    served = make_pipeline().fit(features, target)"
         made += [Cell(MARKDOWN, "What is served is fitted on all rows."), Cell(CODE, refit)]
     return made
 
@@ -121,11 +126,22 @@ table = read_table({path}, DATA)
 features = table.drop(columns={target})
 target = target_of(table[{target}], DATA["types"][{target}], {task!r})"""
 
+LOADING_ROWS = """\
+table = read_table({path}, DATA)
+{drawn}features = table.drop(columns={target})
+target = np.zeros(len(table))  # there is none; fit and split only ask how long it is"""
+
 LIMITS = 'with threadpool_limits(1, "blas"):  # sums come out the same on any number of cores'
+LIMITS_OF_CLUSTERS = "with threadpool_limits(1):  # sums come out the same on any number of cores"
 
 JUDGING = """\
 recorded = {recorded!r}
 for name, value in score({task!r}, target[test], held_out["prediction"].to_numpy()).items():
+    print(name, value, "recorded:", recorded.get(name))"""
+
+JUDGING_CLUSTERS = """\
+recorded = {recorded!r}
+for name, value in score_clusters(pipeline, features.iloc[test], held_out["prediction"].to_numpy()).items():
     print(name, value, "recorded:", recorded.get(name))"""
 
 SAVING = """
@@ -210,7 +226,7 @@ def _split(spec: PipelineSpec, trained: Trained) -> str:
 
 
 def _fitting(spec: PipelineSpec, trained: Trained) -> str:
-    lines = [LIMITS, "    pipeline = make_pipeline().fit(features.iloc[train], target[train])"]
+    lines = [_limits(spec), "    pipeline = make_pipeline().fit(features.iloc[train], target[train])"]
     if spec.task == "classification":
         lines += [
             "probabilities = pipeline.predict_proba(features.iloc[test])",
@@ -233,6 +249,10 @@ def _fitting(spec: PipelineSpec, trained: Trained) -> str:
             for name, sign in zip(BOUNDS, "-+", strict=True)
         ]
     return "\n".join([*lines, 'held_out.index.name = "row"'])
+
+
+def _limits(spec: PipelineSpec) -> str:
+    return LIMITS_OF_CLUSTERS if spec.task == "clustering" else LIMITS
 
 
 def _decided(trained: Trained) -> str:

@@ -181,3 +181,16 @@ def score(task: str, truth: Any, predicted: Any) -> dict[str, float]:
     if task == "classification":
         return {"accuracy": metrics.accuracy_score(truth, predicted)}
     return {"r2": metrics.r2_score(truth, predicted), "mae": metrics.mean_absolute_error(truth, predicted)}
+
+
+def score_clusters(pipeline: Any, features: Any, predicted: Any) -> dict[str, float]:
+    """How well clusters are set apart, by the numbers that the model sees of the rows."""
+    from sklearn import metrics
+
+    numbers = pipeline[:-1].transform(features) if len(pipeline.steps) > 1 else features
+    if not 2 <= len(np.unique(predicted)) < len(predicted):
+        return {}
+    return {
+        "calinski_harabasz": metrics.calinski_harabasz_score(numbers, predicted),
+        "davies_bouldin": metrics.davies_bouldin_score(numbers, predicted),
+    }

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from skyulf.core.columns import Kind
 from skyulf.core.made import Made, Source, counted, names_of, some
-from skyulf.core.registry import NUMERIC, BuildContext, NumberStep, Output
+from skyulf.core.registry import NUMERIC, SUPERVISED, BuildContext, NumberStep, Output, Task
 
 if TYPE_CHECKING:
     from skyulf.core.graph import Column, Graph
@@ -66,6 +66,7 @@ class SelectUnivariate(Keeping):
     """
 
     name: ClassVar[str] = "select_univariate"
+    tasks: ClassVar[tuple[Task, ...]] = SUPERVISED
     types: ClassVar[tuple[str, ...]] = ("skyulf.core.transformers.Univariate",)
 
     score: Literal["anova", "mutual_information"] = "anova"
@@ -140,6 +141,7 @@ class SelectByModel(Keeping):
     """
 
     name: ClassVar[str] = "select_by_model"
+    tasks: ClassVar[tuple[Task, ...]] = SUPERVISED
     types: ClassVar[tuple[str, ...]] = ("skyulf.core.selectors.ByModel",)
 
     by: Literal["trees", "linear"] = "trees"

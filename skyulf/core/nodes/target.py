@@ -7,7 +7,7 @@ from pydantic import Field
 
 from skyulf.core.columns import Kind
 from skyulf.core.made import Made, Source, one_for_each_class
-from skyulf.core.registry import ENCODABLE, BuildContext, Output, Step
+from skyulf.core.registry import ENCODABLE, SUPERVISED, BuildContext, Output, Step, Task
 
 if TYPE_CHECKING:
     from skyulf.core.graph import Column, Graph
@@ -23,6 +23,7 @@ class TargetEncode(Step):
     """
 
     name: ClassVar[str] = "target_encode"
+    tasks: ClassVar[tuple[Task, ...]] = SUPERVISED
     takes: ClassVar[frozenset[Kind]] = ENCODABLE
     output: ClassVar[Output] = "generated"
     fills_nulls: ClassVar[bool] = True

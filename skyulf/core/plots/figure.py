@@ -26,6 +26,9 @@ DPI = 150
 BARS = 15
 """Columns, the most important ones, whose importance is shown."""
 
+CLUSTERS = 50
+"""Clusters whose sizes are shown, at most."""
+
 SLICED = 4
 """Columns by which slices are shown."""
 
@@ -58,6 +61,8 @@ def _rows(evaluation: Mapping[str, Any]) -> list[Row]:
     rows: list[Row] = (
         [(("matrix", "roc"), 4.9), (("recall", "calibration"), 4.9)] if classes else [(("predicted", "residuals"), 5.4)]
     )
+    if "partition" in evaluation:
+        rows = [(("sizes",) * 2, 1.1 + 0.26 * len(_sizes(evaluation)))]
     if bars := _bars(evaluation):
         rows.append((("importance",) * 2, 1.1 + 0.26 * len(bars)))
     for at, one in enumerate(_sliced(evaluation)):
@@ -67,6 +72,12 @@ def _rows(evaluation: Mapping[str, Any]) -> list[Row]:
 
 def _bars(evaluation: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
     return (evaluation.get("importance") or [])[:BARS]
+
+
+def _sizes(evaluation: Mapping[str, Any]) -> Sequence[int]:
+    """Of very many clusters the first ones."""
+    found: Sequence[int] = evaluation["partition"]["sizes"][:CLUSTERS]
+    return found
 
 
 def _sliced(evaluation: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
@@ -97,6 +108,7 @@ def _drawers(evaluation: Mapping[str, Any]) -> dict[str, Callable[[Axes], None]]
         "recall": lambda axes: panels.precision_recall(axes, curves),
         "calibration": lambda axes: panels.calibration(axes, curves),
         "predicted": lambda axes: panels.actual_by_predicted(axes, evaluation.get("actual_by_predicted") or []),
+        "sizes": lambda axes: panels.sizes(axes, _sizes(evaluation)),
         "residuals": lambda axes: panels.residuals(axes, evaluation["residuals"]),
         "importance": lambda axes: panels.importance(axes, _bars(evaluation), evaluation["importance_of"]["metric"]),
         **sliced,

@@ -1,4 +1,4 @@
-"""What is drawn of an evaluation, panel by panel: confusion matrix, curves, residuals, importance, slices."""
+"""What is drawn of an evaluation, panel by panel: confusion matrix, curves, residuals, clusters, importance, slices."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
@@ -171,6 +171,16 @@ def slices(axes: Axes, sliced: Mapping[str, Any], metric: str) -> None:
     names = [f"{short(part_name(part), 2 * LONGEST)}  ({part['rows']:,})" for part in parts]
     axes.set_yticks(range(len(parts)), names, parse_math=False)
     axes.set_ylim(len(parts) - 0.5, -0.5)
+    axes.grid(visible=False, axis="y")
+
+
+def sizes(axes: Axes, counts: Sequence[int]) -> None:
+    """How many of the rows held out each cluster has, a bar for each."""
+    _name(axes, "Clusters", "rows held out", "cluster")
+    axes.barh(range(len(counts)), counts, color=COLOURS[0], alpha=0.75)
+    axes.set_yticks(range(len(counts)), [f"{at}  ({count:,})" for at, count in enumerate(counts)])
+    axes.set_ylim(len(counts) - 0.5, -0.5)
+    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     axes.grid(visible=False, axis="y")
 
 

@@ -4,6 +4,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.cluster import KMeans
+from sklearn.mixture import GaussianMixture
 from typer.testing import CliRunner
 
 from skyulf.cli.app import app
@@ -12,6 +14,7 @@ from skyulf.cli.models import parse
 from skyulf.cli.reader import Reader, duration, moment, seconds, version_of
 from skyulf.cli.screen import UsageError
 from skyulf.cli.train_view import headline
+from skyulf.core.cluster_quality import judge_partition
 from skyulf.core.evaluation import evaluate_classes, evaluate_numbers
 from skyulf.errors import Invalid
 
@@ -147,7 +150,12 @@ def test_every_metric_has_a_better_side() -> None:
     truth = np.array([0, 1])
     classes, _ = evaluate_classes(truth, truth, np.eye(2), ["a", "b"])
     numbers, _ = evaluate_numbers(truth.astype(float), truth.astype(float))
-    assert set(BETTER) == {*classes, *numbers}
+    clusters: set[str] = set()
+    for model in (KMeans(2), GaussianMixture(2)):
+        rows = np.array([[0.0], [1.0], [5.0], [6.0]])
+        clusters |= judge_partition(model.fit(rows), rows, np.array([0, 0, 1, 1]), 0)[0].keys()
+    # Inertia falls with every cluster more, which makes none better.
+    assert set(BETTER) == {*classes, *numbers, *clusters} - {"inertia"}
 
 
 def test_the_best_is_marked_for_each_metric() -> None:

@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import get_args
 
 import numpy as np
+from sklearn.cluster import KMeans
+from sklearn.mixture import GaussianMixture
 
-from skyulf.core.cluster_quality import evaluate_clusters
+from skyulf.core.cluster_quality import evaluate_clusters, judge_partition
 from skyulf.core.evaluation import evaluate_classes, evaluate_numbers
 from skyulf.core.registry import models, steps
 from skyulf.core.tuning_spec import FoldKind, PrunerName, Strategy, TuningSpec
@@ -44,9 +46,14 @@ def test_every_metric_is_computed_and_told_of() -> None:
     truth, numbers = np.array([0, 1, 1]), np.array([1.0, 2.0, 4.0])
     classes, _ = evaluate_classes(truth, truth, np.eye(2)[truth], ["a", "b"])
     computed = {*classes, *evaluate_numbers(numbers, numbers)[0], *evaluate_clusters(numbers[:, None], truth, 2)[0]}
+    ours_alone = {"brier", "median_ae"}
+    for model in (KMeans(2), GaussianMixture(2)):
+        found, _ = judge_partition(model.fit(numbers[:, None]), numbers[:, None], truth, 0)
+        ours_alone |= found.keys() - computed
+        computed |= found.keys()
     assert [row[0] for row in rows("Metrics")] == [str(at) for at in range(1, 24)]
     named = {name for row in rows("Metrics") if "*" not in row[2] for name in re.findall(r"`(\w+)`", row[2])}
-    assert computed - named == {"brier", "median_ae"}
+    assert computed - named == ours_alone
     assert named <= computed
     table = EVALUATION.read_text(encoding="utf-8").split("## Metrics\n")[1].split("\n\n")[0]
     assert set(re.findall(r"`(\w+)`", table)) == computed

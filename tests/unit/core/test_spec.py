@@ -49,7 +49,7 @@ def step(**parts):
     ("document", "place", "word"),
     [
         ({}, "task", "required"),
-        (changed(task="clustering"), "task", "classification"),
+        (changed(task="ranking"), "task", "classification"),
         (changed(target=""), "target", "at least 1"),
         (changed(tunning={}), "tunning", "known are task"),
         (changed(split={"size": 0.2}), "split.size", "test_size"),

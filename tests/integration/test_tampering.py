@@ -1,6 +1,6 @@
 """A thousand ways to tamper with a log of 10,000 events, each found and named; and a hundred honest logs.
 
-Every second block of them is with a log whose key was rotated between its checkpoints. ``python
+Every second ten of them are with a log whose key was rotated between its checkpoints. ``PYTHONPATH=.:tests python
 tests/integration/test_tampering.py`` takes longer: a thousand with each log, all shown to both verifiers.
 """
 

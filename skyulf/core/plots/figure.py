@@ -61,7 +61,7 @@ def _rows(evaluation: Mapping[str, Any]) -> list[Row]:
     rows: list[Row] = (
         [(("matrix", "roc"), 4.9), (("recall", "calibration"), 4.9)] if classes else [(("predicted", "residuals"), 5.4)]
     )
-    if "partition" in evaluation:
+    if evaluation.get("partition"):
         rows = [(("sizes",) * 2, 1.1 + 0.26 * len(_sizes(evaluation)))]
     if bars := _bars(evaluation):
         rows.append((("importance",) * 2, 1.1 + 0.26 * len(bars)))

@@ -185,7 +185,7 @@ def test_a_copy_of_a_format_that_is_not_known_is_refused():
     model = onnx.ModelProto.FromString(packaged.content)
     record = json.loads(model.metadata_props[0].value)
     assert record["format"] == 2
-    model.metadata_props[0].value = json.dumps({**record, "format": 3})
+    model.metadata_props[0].value = json.dumps({**record, "format": 4})
     with pytest.raises(Damaged):
         Scorer(model.SerializeToString())
 

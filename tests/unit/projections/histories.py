@@ -22,7 +22,14 @@ from hypothesis import strategies as st
 from skyulf.commands import COMMANDS
 from skyulf.commands.access import GrantRole, IssueKey, RecordDenials, RevokeKey, RevokeRole
 from skyulf.commands.base import Command, Streams
-from skyulf.commands.dataset import AddDatasetVersion, CreateDataset, EraseDataset, FinishErasure, ProfileDataset
+from skyulf.commands.dataset import (
+    NAMED_AT_ONCE,
+    AddDatasetVersion,
+    CreateDataset,
+    EraseDataset,
+    FinishErasure,
+    ProfileDataset,
+)
 from skyulf.commands.deployment import Deploy, RetireDeployment, RollBackDeployment
 from skyulf.commands.drift import AcknowledgeDrift, TellDrift
 from skyulf.commands.job import (
@@ -139,6 +146,9 @@ def command(historian: Historian, step: Step) -> Command:
             id=f"dataset-{which}", artifacts=("sha256:table",), models=(target(),), deployments=("shop",)
         ),
         "erased": lambda: FinishErasure(id=f"dataset-{which}", artifacts=("sha256:table",), shared=()),
+        "erased in parts": lambda: FinishErasure(
+            id=f"dataset-{which}", artifacts=tuple(f"sha256:{n}" for n in range(NAMED_AT_ONCE + 1)), shared=()
+        ),
         "pipeline": lambda: CreatePipeline(id=f"pipeline-{which}", name=f"flow {more}", spec=spec),
         "revise": lambda: RevisePipeline(id=f"pipeline-{which}", name=f"flow {more}", spec=spec),
         "archive": lambda: ArchivePipeline(id=f"pipeline-{which}"),
@@ -246,7 +256,7 @@ STEPS = st.lists(st.tuples(st.sampled_from(OFTEN * 2 + RARELY), st.integers(1, 3
 FULL: list[Step] = [
     *PRELUDE,
     *[("data", 1, 0), ("profile", 1, 2)],
-    *[("erase", 2, 0), ("erased", 2, 0)],
+    *[("erase", 2, 0), ("erased in parts", 2, 0)],
     ("revise", 1, 3),
     ("archive", 2, 0),
     *[("start", 1, 1), ("progress", 1, 3), ("tried", 1, 2), ("complete", 1, 1), ("package", 1, 3), ("explain", 1, 3)],

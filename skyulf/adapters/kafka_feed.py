@@ -5,6 +5,7 @@ is lost on the way is found in the queue of jobs. A thread of its own speaks to 
 absence nor a rebalance of the group ever holds up the worker, which has leases to renew.
 """
 
+import contextlib
 import logging
 import threading
 import time
@@ -13,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from kafka import KafkaConsumer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
-from kafka.errors import CorruptRecordError, UnsupportedCodecError
+from kafka.errors import CorruptRecordError, KafkaError, UnsupportedCodecError
 
 from skyulf.adapters.kafka_client import Kafka
 from skyulf.adapters.unread import UnreadShelf
@@ -128,6 +129,8 @@ class KafkaFeed:
             if polled:
                 consumer.commit_async()
                 self._give(event for records in polled.values() for event in self._readable(records))
+        with contextlib.suppress(KafkaError):  # who comes next hears of them again
+            consumer.commit(timeout_ms=CLOSE_MS)  # what is still on its way would be dropped by closing
 
     def _poll(self, consumer: KafkaConsumer) -> Mapping[TopicPartition, Sequence[ConsumerRecord]]:
         """New messages. Where some cannot even be unpacked, which ones is not known: their partitions are left behind.

@@ -15,6 +15,16 @@ from bench.measure import process
 
 COLUMNS = 20
 
+MODELS: dict[str, dict[str, Any]] = {
+    "logistic_regression": {},
+    "random_forest": {"n_estimators": 50, "max_depth": 12},
+    "hist_gradient_boosting": {},
+    "extra_trees": {"n_estimators": 50, "max_depth": 12},
+    "decision_tree": {"max_depth": 12},
+    "naive_bayes": {},
+}
+"""Six models of unlike kinds, which ``bench.direct`` learns, too, and their parameters."""
+
 
 def make(folder: Path, rows: int) -> Path:
     """Write ``rows`` of `COLUMNS` numbers and a target as Parquet; the classes overlap, and some depend on products."""

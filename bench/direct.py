@@ -13,14 +13,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from sklearn import metrics
-from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.ensemble import ExtraTreesClassifier, HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold, train_test_split
+from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.tree import DecisionTreeClassifier
 from threadpoolctl import threadpool_limits
 
+from bench.data import MODELS
 from skyulf.reactions.sandbox.fork_server import NICENESS
 
 TARGET = "target"
@@ -34,6 +37,12 @@ def pipeline_of(model: str, params: dict[str, Any], threads: int) -> Pipeline:
             return Pipeline([*steps, ("model", LogisticRegression(**params, max_iter=1000, random_state=0))])
         case "random_forest":
             return Pipeline([("model", RandomForestClassifier(**params, n_jobs=threads, random_state=0))])
+        case "extra_trees":
+            return Pipeline([("model", ExtraTreesClassifier(**params, n_jobs=threads, random_state=0))])
+        case "decision_tree":
+            return Pipeline([("model", DecisionTreeClassifier(**params, random_state=0))])
+        case "naive_bayes":
+            return Pipeline([("model", GaussianNB(**params))])
         case _:
             return Pipeline([("model", HistGradientBoostingClassifier(**params, random_state=0))])
 
@@ -125,7 +134,7 @@ def main() -> None:
     os.nice(NICENESS)  # as the sandbox: beside other work the gentler side would lose time to it
     frames = {path: pd.read_parquet(path) for path in sys.argv[1:]}
     few = next(iter(frames.values())).head(2_000)
-    for model in ("logistic_regression", "random_forest", "hist_gradient_boosting"):
+    for model in MODELS:
         learn(few, model, {}, 2)
     for line in sys.stdin:
         order = json.loads(line)

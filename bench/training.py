@@ -2,19 +2,13 @@
 
 import time
 from statistics import median
-from typing import Any
 
-from bench.data import COLUMNS, direct, make, spec_of
+from bench.data import COLUMNS, MODELS, direct, make, spec_of
 from bench.measure import Line, Report, Target, ratio_of, scratch
 from bench.servers import skyulf, wait_for
 
 THREADS = 2
 SIZES = (10_000, 100_000)
-MODELS: dict[str, dict[str, Any]] = {
-    "logistic_regression": {},
-    "random_forest": {"n_estimators": 50, "max_depth": 12},
-    "hist_gradient_boosting": {},
-}
 PAIRS = 7
 TUNED_PAIRS = 3
 """How often the peer learns on one thread of BLAS and OpenMP, which it would have to be told."""
@@ -67,7 +61,7 @@ def run() -> Report:
             "Ours fits medians by selection, and chooses threads by the cores that are free; scikit-learn as it comes "
             "does neither. Told to use one thread of BLAS and OpenMP, it is as the lines below show.",
             "What follows a training (ONNX copy, importance) is waited for before the next is measured.",
-            f"Random forest: {MODELS['random_forest']}. Each side in turn, up to {PAIRS} times.",
+            f"Forests: {MODELS['random_forest']}; one tree: {MODELS['decision_tree']}. In turn, up to {PAIRS} times.",
         ],
     )
 

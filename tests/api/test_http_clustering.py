@@ -62,7 +62,9 @@ def test_what_leaves_the_system_says_that_there_is_no_target(client: Client, job
     card = client.get("/v1/models/groups/versions/1/card").raise_for_status().text
     assert "`k_means`, clustering" in card
     assert "pipeline_tag" not in card
-    report = client.get("/v1/audit/model/groups/versions/1/report").raise_for_status().json()
+    path = "/v1/audit/model/groups/versions/1/report"
+    assert "k_means, clustering. Made" in client.get(path, headers={"Accept": "text/html"}).raise_for_status().text
+    report = client.get(path).raise_for_status().json()
     assert report["identity"]["target"] == ""
     assert report["evaluation"]["details"]["partition"]["sizes"]
 

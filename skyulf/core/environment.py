@@ -16,8 +16,9 @@ LIBRARIES = {"numpy": "numpy", "scipy": "scipy", "scikit-learn": "sklearn", "pan
 """Each library by its name, and the module of it."""
 
 WHERE_USED = {"imbalanced-learn": "imblearn", "h3": "h3", "lightgbm": "lightgbm", "xgboost": "xgboost",
-              "optuna": "optuna", "cmaes": "cmaes"}  # fmt: skip
-"""Libraries that only some nodes, or some ways of tuning, bring in."""
+              "optuna": "optuna", "cmaes": "cmaes", "tokenizers": "tokenizers",
+              "wordllama": "skyulf.core.embedding"}  # fmt: skip
+"""Libraries that only some nodes, or some ways of tuning, bring in, each with the module that tells that they did."""
 
 
 def _digest_of(folder: Path) -> str:
@@ -52,7 +53,7 @@ def describe_environment(threads: int, limits: dict[str, int], libraries: Any) -
         "skyulf": VERSION,
         "code": CODE,
         "python": platform.python_version(),
-        **{library: import_module(module).__version__ for library, module in known.items()},
+        **{library: _version(library, module) for library, module in known.items()},
         "platform": f"{platform.system()} {platform.machine()}",
         "cpu": _processor(),
         "blas": sorted((p for p in pools if p["user_api"] == "blas"), key=str),
@@ -61,6 +62,11 @@ def describe_environment(threads: int, limits: dict[str, int], libraries: Any) -
         "blas_threads": limits["blas"],
         "openmp_threads": limits["openmp"],
     }
+
+
+def _version(library: str, module: str) -> str:
+    """What a module says of itself; of files that a module of ours reads, what the package's metadata say."""
+    return str(getattr(import_module(module), "__version__", None) or version(library))
 
 
 @cache

@@ -6,7 +6,8 @@ say, a script can; steps whose transformers are ours come with their source.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 from skyulf.core.assemble import assemble
 from skyulf.core.columns import ColumnFacts
 from skyulf.core.drawing import drawn_rows
+from skyulf.core.environment import WHERE_USED
 from skyulf.core.export import Trained, standalone
 from skyulf.core.export.definitions import Definitions
 from skyulf.core.export.expressions import Expressions, Unwritable
@@ -88,7 +90,7 @@ def cells(trained: Trained, path: str) -> list[Cell]:
     loading = LOADING_ROWS if clusters else LOADING
     withheld = repr(spec.withheld) if spec.withheld is not None else "[]"
     made = [
-        Cell(MARKDOWN, _heading(trained, imports)),
+        Cell(MARKDOWN, _heading(trained, [*imports, *definitions.texts])),
         Cell(CODE, "\n".join(sorted(imports, key=lambda line: (line.startswith("from"), line)))),
         Cell(MARKDOWN, "The data, as it was recorded, and how its file was read."),
         Cell(CODE, _data(columns, trained)),
@@ -172,11 +174,12 @@ def _pipeline(spec: PipelineSpec, columns: Sequence[ColumnFacts], trained: Train
     return expressions.of(pipeline, depth=1)
 
 
-def _heading(trained: Trained, imports: set[str]) -> str:
-    modules = {line.split()[1].split(".")[0] for line in imports}
-    wanted = [name for name in LIBRARIES if name in trained.environment]
-    extra = {"imblearn": "imbalanced-learn", "h3": "h3", "lightgbm": "lightgbm", "xgboost": "xgboost"}
-    wanted += [library for module, library in extra.items() if module in modules and library in trained.environment]
+def _heading(trained: Trained, code: Iterable[str]) -> str:
+    """What the script does and needs: of libraries that not every model uses, those that its code names."""
+    words = {word for text in code for word in re.findall(r"\w+", text)}
+    extra = ("imbalanced-learn", "h3", "lightgbm", "xgboost", "tokenizers", "wordllama")
+    named = (library for library in extra if {library, WHERE_USED[library]} & words)
+    wanted = [library for library in (*LIBRARIES, *named) if library in trained.environment]
     pins = " ".join(f"{name}=={trained.environment[name]}" for name in wanted)
     reader = FORMATS.get(Path(str(trained.source["filename"])).suffix.lower())
     return (

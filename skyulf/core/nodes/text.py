@@ -58,3 +58,41 @@ class TextVectors(Step):
         """Count words."""
         compute: Callable[[Any], Any] = fitted.compute
         return compute
+
+
+class SentenceEmbedding(Step):
+    """Replaces each column of text by the direction in which its meaning lies: ``dimensions`` numbers for each.
+
+    Texts that say the like in other words get like numbers. They are the mean of the vectors of a text's tokens, which
+    WordLlama (2024; static vectors taken from large language models) brings in its package, so that nothing is fetched,
+    and nothing is learnt of the rows; made for English above all. A text without words, or a missing cell, has 0 in
+    all; of a text 100,000 characters count. A model keeps the vectors' digest, and is not applied with others. Builds
+    on wordllama, an extra (pip install 'skyulf[wordllama]'). Models after it have no ONNX copy.
+    """
+
+    name: ClassVar[str] = "sentence_embedding"
+    takes: ClassVar[frozenset[Kind]] = frozenset({"categorical", "text"})
+    output: ClassVar[Output] = "generated"
+    fills_nulls: ClassVar[bool] = True
+    takes_generated: ClassVar[bool] = False
+    types: ClassVar[tuple[str, ...]] = ("skyulf.core.embedding.SentenceVectors",)
+    needs: ClassVar[str | None] = "wordllama"
+
+    dimensions: Literal[64, 128, 256] = 64
+
+    def makes(self, sources: Sequence[Source], classes: int | None) -> tuple[Made, ...]:
+        """So many columns for each column of text."""
+        count = self.dimensions
+        return tuple(Made((s.name,), f"the vector of {s.name}", None, count, count) for s in sources)
+
+    def build(self, _: BuildContext) -> Any:
+        """Make a transformer of texts."""
+        from skyulf.core import embedding
+
+        return embedding.SentenceVectors(self.dimensions)
+
+    @classmethod
+    def arithmetic(cls, fitted: Any) -> Callable[[Any], Any]:
+        """Look up vectors."""
+        compute: Callable[[Any], Any] = fitted.compute
+        return compute

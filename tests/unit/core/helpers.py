@@ -247,6 +247,8 @@ USES = {use: [_NO_TEXT, *steps] for use, steps in _USES.items()} | {
         *_LEFT,
     ],
     "text_vectors hashing": [_use("text_vectors", ["note", "deck"], method="hashing", max_features=32), *_LEFT],
+    "sentence_embedding": [_use("sentence_embedding", "text"), *_LEFT],
+    "sentence_embedding two": [_use("sentence_embedding", ["note", "deck"], dimensions=128), *_LEFT],
     "target_encode branches": [
         _use("impute", "all", strategy="median") | {"id": "filled", "inputs": [_NUMBERS]},
         _use("target_encode", "all") | {"id": "coded", "inputs": [_CATEGORIES]},

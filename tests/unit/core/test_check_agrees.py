@@ -6,7 +6,7 @@ import warnings
 import numpy as np
 import pytest
 from helpers import SMALL, TYPES, facts_of, spec, table, trained, wide
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from skyulf.core import calculator
@@ -97,10 +97,24 @@ def asked_for(steps, model):
     return spec(steps, {"node": model, "params": params}, refit=False)
 
 
+def uneven_table():
+    """Classes of unlike size: of a step that evens them, with nothing to do, nobody would see what it cannot take."""
+    whole, _ = table(88)
+    frame = whole.drop(whole.index[whole["y"] == "yes"][:8]).reset_index(drop=True)
+    return frame, facts_of(frame, {**TYPES, "y": "string"})
+
+
 @settings(max_examples=60, deadline=None)
 @given(steps=STEPS, model=MODELS)
+@example(
+    steps=[
+        {"node": "smote", "params": {"nominal": ["deck", "été \"x'"]}},
+        {"node": "one_hot", "params": {}, "columns": "all"},
+    ],
+    model="naive_bayes",
+)
 def test_what_passes_the_check_trains_and_what_does_not_fails(steps, model):
-    frame, facts = table(80)
+    frame, facts = uneven_table()
     asked = asked_for(steps, model)
     faults = check_spec(asked, facts, len(frame))
     if any(re.fullmatch(r"steps\.\d+\.(columns\.\d+|params\.\w+)", fault.place) for fault in faults):

@@ -75,6 +75,24 @@ def test_every_step_as_code(use, monkeypatch):
     same(state, facts, frame, monkeypatch)
 
 
+@pytest.mark.parametrize(
+    ("use", "libraries"),
+    [
+        ("h3_cells", {"h3"}),
+        ("smote", {"imbalanced-learn"}),
+        ("sentence_embedding", {"tokenizers", "wordllama"}),
+        ("scale", set()),
+    ],
+)
+def test_the_head_names_the_libraries_that_the_steps_need(use, libraries):
+    frame, facts = wide()
+    state = trained(spec(USES[use], LOGISTIC, refit=False), frame=frame, facts=facts)
+    (install,) = (line for line in script(told(state, facts, len(frame))).splitlines() if "pip install" in line[:20])
+    pinned = dict(pin.split("==") for pin in install.split()[3:])
+    assert set(pinned) == {"scikit-learn", "numpy", "scipy", "pandas"} | libraries
+    assert pinned == {name: state.environment[name] for name in pinned}
+
+
 @pytest.mark.parametrize("task", ["classification", "regression"])
 def test_every_model_as_code(task, monkeypatch):
     frame, facts = table(target="string" if task == "classification" else "number")

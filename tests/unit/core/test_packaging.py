@@ -149,7 +149,7 @@ def packaged(state: FittedState, rows: Columns) -> Packaged:
 
 NO_COPY = {
     "clean_text", "cluster", "geo_distance", "h3_cells", "hash_encode", "impute_iterative", "impute_knn", "lag",
-    "rolling", "text_vectors",
+    "rolling", "sentence_embedding", "text_vectors",
 }  # fmt: skip
 """Steps that say so themselves."""
 

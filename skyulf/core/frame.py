@@ -24,7 +24,7 @@ MANY_CELLS = 20_000_000
 """Cells from which on a table is read column by column, so that it is not there twice: one by one they take longer."""
 
 
-PIECEWISE: dict[str, Any] = {"pre_buffer": False, "buffer_size": 1 << 20}
+PIECEWISE: dict[str, Any] = {"pre_buffer": False, "buffer_size": 1 << 18}
 """How a file is opened of which no more than a piece shall be held."""
 
 

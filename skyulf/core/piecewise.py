@@ -1,4 +1,4 @@
-"""What can be learnt of a table that comes in pieces, exactly as from all of its rows at once (docs/decisions/0029)."""
+"""What can be learnt of a table that comes in pieces, exactly as from all of its rows at once (docs/decisions/0030)."""
 
 from typing import Any, Protocol
 

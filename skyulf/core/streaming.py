@@ -1,7 +1,7 @@
 """fit, of a table that comes in pieces: the same stages, and no more than a piece of the table is held at a time.
 
 The target alone is read whole, so that the very rows are held out that would be if the table fitted into memory. Then
-each step that learns takes a pass over the training rows, and the model one or several (docs/decisions/0029).
+each step that learns takes a pass over the training rows, and the model one or several (docs/decisions/0030).
 """
 
 import warnings

@@ -14,7 +14,7 @@ CELLS, MOST, FEWEST = 500_000, 65_536, 1_000
 CELL = 96
 """Bytes of each number of a piece, while steps and model learn of it."""
 
-COLUMN = 2 << 20
+COLUMN = (1 << 20) + (1 << 18)
 """Bytes that reading holds of each column beside the piece: a page of the file, and what is read ahead."""
 
 ROW = 128

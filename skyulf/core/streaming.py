@@ -61,7 +61,6 @@ class _Pieces:
     def of(self, *roles: int) -> Iterator[tuple[pd.DataFrame, Array, float]]:
         """Pass over the table: of each piece the rows of some roles, their targets, and how much of it is done."""
         begin, at = 0, 0
-        self.passes += 1
         for frame in read_pieces(self.path, None, self.size, self.only):
             end = begin + len(frame)
             until = int(np.searchsorted(self.places, end))
@@ -73,6 +72,7 @@ class _Pieces:
             if len(features):
                 yield features.reset_index(drop=True), self.target[at:until][wanted], end / len(self.roles)
             begin, at = end, until
+        self.passes += 1  # whoever wants the first rows only makes none
 
 
 def fit_in_pieces(
@@ -88,7 +88,7 @@ def fit_in_pieces(
 
     The rest is as in `skyulf.core.calculator.fit`. What is learnt follows from the table, the spec and the seed, and
     not from the memory that there is. ``rows`` of the state tells of the ``piece`` (its rows), and how many ``passes``
-    over the table there were.
+    over the features there were.
     """
     import sklearn.linear_model  # noqa: F401  a limit of threads holds for the libraries that are loaded by then
 

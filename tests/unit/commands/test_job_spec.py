@@ -110,11 +110,11 @@ IN_PIECES = {
 
 
 def test_in_pieces_all_of_it_is_trained_on_and_too_little_memory_for_that_is_said() -> None:
-    found = on_dataset(IN_PIECES, LARGE, 4 * SMALL_MEMORY)
+    found = on_dataset(IN_PIECES, LARGE, 5 * SMALL_MEMORY)
     assert (found.faults, found.sample) == ((), None)
     assert found.candidates[0]["streaming"] == {"epochs": 5}
     whole = {name: part for name, part in IN_PIECES.items() if name != "streaming"}
-    assert on_dataset(whole, LARGE, 4 * SMALL_MEMORY).sample is not None, "it does not fit otherwise"
+    assert on_dataset(whole, LARGE, 5 * SMALL_MEMORY).sample is not None, "it does not fit otherwise"
     (fault,) = on_dataset({**whole, "allow_sampling": False}, LARGE, SMALL_MEMORY).faults
     assert "or ask for streaming" in fault.message
     (fault,) = on_dataset(IN_PIECES, LARGE, SMALL_MEMORY).faults

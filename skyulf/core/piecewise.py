@@ -13,8 +13,8 @@ class Learner(Protocol):
     def learn(self, numbers: Array, target: Array) -> None:
         """Take a piece: rows by columns of numbers, and the target of each row."""
 
-    def learnt(self) -> Any:
-        """The fitted estimator, once every piece was taken."""
+    def finish(self) -> None:
+        """Make the estimator what it is once every piece was taken."""
 
 
 class Moments:
@@ -85,9 +85,8 @@ class PartialFits:
         """Take a piece."""
         self._estimator.partial_fit(numbers, target, **self._classes)
 
-    def learnt(self) -> Any:
-        """Return it."""
-        return self._estimator
+    def finish(self) -> None:
+        """Nothing is left to do."""
 
 
 class NormalCounts(PartialFits):
@@ -107,10 +106,9 @@ class NormalCounts(PartialFits):
         self._moments.add(numbers)
         super().learn(numbers, target)
 
-    def learnt(self) -> Any:
-        """Smooth, and return it."""
+    def finish(self) -> None:
+        """Smooth."""
         estimator = self._estimator
         estimator.var_smoothing = self._smoothing
         estimator.epsilon_ = self._smoothing * self._moments.variance.max()
         estimator.var_ = estimator.var_ + estimator.epsilon_
-        return estimator

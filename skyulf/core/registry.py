@@ -221,7 +221,7 @@ class Model(Node):
         if self.in_pieces != "never":
             return None
         able = sorted(name for name, node in models(task).items() if node.in_pieces != "never")
-        way_out = f"use {_either(able)}" if able else "nor can another model of this task"
+        way_out = f"use {_either(able)}" if able else "so does every model of this task"
         return f"{self.name} learns from all rows at once; {way_out}"
 
     def learner(self, estimator: Any, classes: Any) -> "Learner":

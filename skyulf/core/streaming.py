@@ -201,7 +201,7 @@ def _fitted(
             learner.learn(_through(pipeline[:-1], features), target)
             done((begun + share) / planned)
         begun += 1
-    learner.learnt()
+    learner.finish()
     return pipeline
 
 

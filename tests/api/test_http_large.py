@@ -81,6 +81,8 @@ def test_in_pieces_all_rows_are_trained_on(small: Client, large: str) -> None:
     assert small.trained(large, spec)["fingerprint"] == job["fingerprint"]
     script = assert_problem(small.get("/v1/models/whole/versions/1/script"), 409)
     assert "in pieces" in script["detail"]
+    card = small.get("/v1/models/whole/versions/1/card").text
+    assert f"**In pieces:** of {job['rows']['piece']:,} rows, in 5 passes over the table" in card
     forest = {**spec, "model": {"node": "random_forest"}}
     problem = assert_problem(small.post("/v1/jobs", json={"dataset_id": large, "spec": forest}), 422, "invalid")
     assert places(problem) == ["model.node"]

@@ -12,7 +12,8 @@ from typing import Any
 from skyulf.core.candidates import Candidates, check_spec, choose_candidates
 from skyulf.core.columns import ColumnFacts
 from skyulf.core.memory import FEWEST, bytes_needed, rows_that_fit, scaled
-from skyulf.core.spec import parse_spec
+from skyulf.core.spec import StreamingSpec, parse_spec
+from skyulf.core.streaming_check import streamed_bytes, streaming_faults
 from skyulf.errors import Fault
 from skyulf.events.dataset import Column
 from skyulf.events.job import Sample
@@ -52,13 +53,23 @@ def _followed(document: str, columns: tuple[Column, ...], rows: int, memory_byte
     if faults:
         return SpecOnDataset(faults)
     chosen = choose_candidates(spec, facts, rows)
+    if spec.streaming is not None:
+        needed = streamed_bytes(spec, facts, rows)
+        if needed <= memory_bytes:
+            return _complete(chosen)
+        message = f"even in pieces, training on {rows:,} rows needs about {_mib(needed)} of memory, and the job may "
+        message += f"use {_mib(memory_bytes)}; allow more, or leave this out and have a sample trained on"
+        return SpecOnDataset((Fault("streaming", message),))
     whole = bytes_needed(chosen.specs, facts, rows)
     if whole <= memory_bytes:
         return _complete(chosen)
     too_much = f"training on all {rows:,} rows needs about {_mib(whole)} of memory, and the job may use "
     too_much += _mib(memory_bytes)
     if not spec.allow_sampling:
-        return SpecOnDataset((Fault("allow_sampling", f"{too_much}; allow more memory, or a sample of the rows"),))
+        ways = "allow more memory, or a sample of the rows"
+        if not streaming_faults(spec.model_copy(update={"streaming": StreamingSpec()})):
+            ways += ", or ask for streaming"
+        return SpecOnDataset((Fault("allow_sampling", f"{too_much}; {ways}"),))
     kept, needed = rows, whole
     while needed > memory_bytes:  # of fewer rows there may be other candidates, which need more for each
         kept = min(kept - 1, rows_that_fit(kept, needed, memory_bytes))

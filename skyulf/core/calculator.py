@@ -59,7 +59,7 @@ ENDS = {
 
 
 @dataclass
-class _Run:
+class Run:
     """Progress and time of one fit."""
 
     report: Report
@@ -85,7 +85,7 @@ class _Run:
 
 
 @dataclass(frozen=True)
-class _Table:
+class Table:
     """Features and target of the rows that have one; of a clustering all rows, and zeros that nothing looks at."""
 
     features: pd.DataFrame
@@ -121,7 +121,7 @@ def fit(
     import sklearn.linear_model  # noqa: F401  a limit of threads holds for the libraries that are loaded by then
 
     libraries = ThreadpoolController()
-    run = _Run(report)
+    run = Run(report)
     notices = Notices()
     context = BuildContext(seed % 2**32, spec_candidates[0].task, threads)
     limits = {"blas": 1, "openmp": 1}
@@ -158,7 +158,7 @@ def fit(
                 features, target = table.features.iloc[train], table.target[train]
                 tuned = tune_job(spec, columns, len(frame), features, target, context, trials, done)
             spec, flow = tuned.spec, follow(tuned.spec, columns, len(frame))
-        spec = _completed(spec)
+        spec = completed(spec)
         with run.stage("fit"), eased():
             held_out, left_of_train = learnt(spec, flow, context, table, train)
         measured = Measured()
@@ -226,7 +226,7 @@ def target_type(spec: PipelineSpec, columns: Sequence[ColumnFacts]) -> Any:
     return next(column.type for column in columns if column.name == spec.target)
 
 
-def check(specs: Sequence[PipelineSpec], frame: pd.DataFrame, columns: Sequence[ColumnFacts]) -> _Table:
+def check(specs: Sequence[PipelineSpec], frame: pd.DataFrame, columns: Sequence[ColumnFacts]) -> Table:
     """Refuse what cannot be trained, by the facts and then by the data; drop the rows without a target."""
     for spec in specs:
         if faults := check_spec(spec, columns, len(frame)):
@@ -249,20 +249,26 @@ def check(specs: Sequence[PipelineSpec], frame: pd.DataFrame, columns: Sequence[
     if spec.target is None:
         reference = spec.evaluation.reference
         codes = None if reference is None else pd.factorize(table[reference], use_na_sentinel=True)[0]
-        return _Table(features, np.zeros(len(table)), None, 0, codes)
+        return Table(features, np.zeros(len(table)), None, 0, codes)
     kind = target_type(spec, columns)
-    target = target_values(table[spec.target], kind)
+    target, classes = learnable(spec, table[spec.target], kind)
+    return Table(features, target, classes, int((~has_target).sum()))
+
+
+def learnable(spec: PipelineSpec, values: "pd.Series[Any]", kind: Any) -> tuple[Array, Array | None]:
+    """Return a target without missing cells as a model learns it, and its classes; None of numbers."""
+    target = target_values(values, kind)
     if spec.task == "regression":
-        return _Table(features, target.astype(np.float64), None, int((~has_target).sum()))
+        return target.astype(np.float64), None
     if kind == "number" and (target != np.floor(target)).any():
         raise TrainingFailed(f"target {spec.target} holds fractions, which are no classes; use task regression")
     classes = np.unique(target) if target.dtype != object else np.array(sorted(set(target.tolist())), dtype=object)
     if len(classes) < 2:
         raise TrainingFailed(f"target {spec.target} has fewer than two classes in the rows that have one")
-    return _Table(features, target, classes, int((~has_target).sum()))
+    return target, classes
 
 
-def split(spec: PipelineSpec, table: _Table, seed: int) -> tuple[Array, Array]:
+def split(spec: PipelineSpec, table: Table, seed: int) -> tuple[Array, Array]:
     """Return the positions of training and test rows."""
     from sklearn.model_selection import train_test_split
 
@@ -285,7 +291,7 @@ def split(spec: PipelineSpec, table: _Table, seed: int) -> tuple[Array, Array]:
     return train, test
 
 
-def _completed(spec: PipelineSpec) -> PipelineSpec:
+def completed(spec: PipelineSpec) -> PipelineSpec:
     """Write out every parameter, so that the record does not depend on defaults that may change."""
     steps = tuple(step.model_copy(update={"params": step.use().model_dump()}) for step in spec.steps or ())
     model = spec.model and spec.model.model_copy(update={"params": spec.model.use().model_dump()})
@@ -293,12 +299,12 @@ def _completed(spec: PipelineSpec) -> PipelineSpec:
     return spec.model_copy(update={"steps": steps, "model": model, "target_transform": turned})
 
 
-def fitted(spec: PipelineSpec, flow: Flow, context: BuildContext, table: _Table, rows: Array | None) -> Any:
+def fitted(spec: PipelineSpec, flow: Flow, context: BuildContext, table: Table, rows: Array | None) -> Any:
     """Fit on the rows at these positions, or on all."""
     return learnt(spec, flow, context, table, rows)[0]
 
 
-def learnt(spec: PipelineSpec, flow: Flow, context: BuildContext, table: _Table, rows: Array | None) -> tuple[Any, int]:
+def learnt(spec: PipelineSpec, flow: Flow, context: BuildContext, table: Table, rows: Array | None) -> tuple[Any, int]:
     """Fit as `fitted` does; the pipeline, and how many rows its steps left for the model."""
     pipeline = assemble(spec, flow, context)
     features, target = table.features, table.target

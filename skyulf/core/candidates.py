@@ -12,6 +12,7 @@ from skyulf.core.flow import Flow, follow
 from skyulf.core.made import some
 from skyulf.core.registry import Node
 from skyulf.core.spec import ModelSpec, PipelineSpec
+from skyulf.core.streaming_check import streaming_faults
 from skyulf.core.tuning_check import tuning_faults
 from skyulf.core.wiring import ends_of
 from skyulf.errors import Fault
@@ -152,7 +153,7 @@ def check_spec(spec: PipelineSpec, columns: Sequence[ColumnFacts], rows: int) ->
     Quick enough for every request. A fault names the place in the spec and the way out; none means that the
     data's shape lets it be trained.
     """
-    if unable := unable_nodes(spec):
+    if unable := unable_nodes(spec) or streaming_faults(spec):
         return tuple(unable)
     if spec.task == "clustering":
         return tuple(_clustering_faults(spec, columns, rows))

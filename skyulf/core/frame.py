@@ -5,7 +5,7 @@ time without a zone counts as UTC. Text becomes Python strings in object arrays 
 makes the same of JSON rows, so that training and serving see identical features.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
 MANY_CELLS = 20_000_000
 """Cells from which on a table is read column by column, so that it is not there twice: one by one they take longer."""
+
+
+PIECEWISE: dict[str, Any] = {"pre_buffer": False, "buffer_size": 1 << 18}
+"""How a file is opened of which no more than a piece shall be held."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,17 +52,11 @@ def read_frame(
     import pandas as pd
     import pyarrow.parquet as pq
 
-    piecewise: dict[str, Any] = {} if sample is None else {"pre_buffer": False, "buffer_size": 1 << 20}
-    with pq.ParquetFile(path, **piecewise) as file:
+    with pq.ParquetFile(path, **({} if sample is None else PIECEWISE)) as file:
         names: list[str] = file.schema_arrow.names
         rows: int = file.metadata.num_rows if sample is None else sample.rows
         wanted = [name for name in names if only is None or name in only]
-        # To Arrow, a name stands for those too that follow it after a point.
-        asked = None if any("." in name for name in names) else wanted
-
-        def made(table: Any, name: str) -> Any:
-            return _target(table.column(name)) if name == target else _feature(table.column(name))
-
+        asked = _asked(names, wanted)
         if sample is not None:
             table = _drawn(file, asked, sample)
         elif rows * len(wanted) < MANY_CELLS:
@@ -68,10 +66,35 @@ def read_frame(
             if name not in wanted:
                 columns[name] = np.full(rows, np.nan)
             elif sample is None and rows * len(wanted) >= MANY_CELLS:
-                columns[name] = made(file.read(columns=[name]), name)
+                columns[name] = _made(file.read(columns=[name]), name, target)
             else:
-                columns[name] = made(table, name)
+                columns[name] = _made(table, name, target)
     return pd.DataFrame(columns)  # copied into one block of numbers, of which rows are taken at once
+
+
+def read_pieces(path: str | Path, target: str | None, size: int, only: Collection[str]) -> "Iterator[pd.DataFrame]":
+    """Read a Parquet file as `read_frame` does, but in pieces of ``size`` rows; it holds no more than one at a time."""
+    import numpy as np
+    import pandas as pd
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path, **PIECEWISE) as file:
+        names: list[str] = file.schema_arrow.names
+        asked = _asked(names, [name for name in names if name in only])
+        for table in _in_pieces(file, asked, size):
+            rows = table.num_rows
+            yield pd.DataFrame(
+                {name: _made(table, name, target) if name in only else np.full(rows, np.nan) for name in names}
+            )
+
+
+def _asked(names: list[str], wanted: list[str]) -> list[str] | None:
+    """The columns to ask Arrow for, or None for all: to it, a name stands for those that follow it after a point."""
+    return None if any("." in name for name in names) else wanted
+
+
+def _made(table: Any, name: str, target: str | None) -> Any:
+    return _target(table.column(name)) if name == target else _feature(table.column(name))
 
 
 def _drawn(file: Any, names: list[str] | None, sample: Sample) -> Any:
@@ -81,20 +104,26 @@ def _drawn(file: Any, names: list[str] | None, sample: Sample) -> Any:
     from skyulf.core.drawing import PIECE, drawn_pieces
 
     pieces = drawn_pieces(file.metadata.num_rows, sample.rows, sample.seed)
+    return pa.concat_tables([table.take(pa.array(next(pieces))) for table in _in_pieces(file, names, PIECE)])
+
+
+def _in_pieces(file: Any, names: list[str] | None, size: int) -> Iterator[Any]:
+    """Tables of so many rows each, but for the last, whatever the row groups of the file are."""
+    import pyarrow as pa
+
     schema = file.schema_arrow if names is None else pa.schema([file.schema_arrow.field(name) for name in names])
-    taken: list[Any] = []
-    waiting, held = [], 0
-    for batch in file.iter_batches(PIECE, columns=names, use_threads=False):
+    waiting: list[Any] = []
+    held = 0
+    for batch in file.iter_batches(size, columns=names, use_threads=False):
         waiting.append(batch)
         held += batch.num_rows
-        while held >= PIECE:
+        while held >= size:
             table = pa.Table.from_batches(waiting, schema)
-            taken.append(table.slice(0, PIECE).take(pa.array(next(pieces))))
-            rest = table.slice(PIECE)
+            yield table.slice(0, size)
+            rest = table.slice(size)
             waiting, held = rest.to_batches(), rest.num_rows
     if held:
-        taken.append(pa.Table.from_batches(waiting, schema).take(pa.array(next(pieces))))
-    return pa.concat_tables(taken)
+        yield pa.Table.from_batches(waiting, schema)
 
 
 def _feature(column: Any) -> Any:

@@ -49,15 +49,16 @@ def bytes_needed(specs: Sequence[PipelineSpec], columns: Sequence[ColumnFacts], 
     """The bytes that training the neediest of some complete specs takes on a table of so many rows."""
     flows = [follow(spec, columns, rows) for spec in specs]
     read = frozenset[str]().union(*(needed_columns(spec, flow) for spec, flow in zip(specs, flows, strict=True)))
-    cells = sum(_cell(column) for column in columns if column.name in read)
-    return int(rows * (cells + MATRIX * max(map(_width, flows))))
+    cells = sum(cell_bytes(column) for column in columns if column.name in read)
+    return int(rows * (cells + MATRIX * max(map(width_of, flows))))
 
 
-def _cell(column: ColumnFacts) -> float:
+def cell_bytes(column: ColumnFacts) -> float:
+    """The bytes of a cell of a column, while it is read."""
     return NUMBER if column.type != "string" else TEXT + WORD * (column.mean_words or 1.0)
 
 
-def _width(flow: Flow) -> int:
+def width_of(flow: Flow) -> int:
     """The most columns that there are after any step."""
     return max(
         (

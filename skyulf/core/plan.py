@@ -11,6 +11,7 @@ from skyulf.core.flow_faults import role_of
 from skyulf.core.joining import Flowing
 from skyulf.core.made import Made
 from skyulf.core.spec import PipelineSpec, StepSpec
+from skyulf.core.streaming_check import streaming_faults
 from skyulf.core.wiring import wire
 from skyulf.errors import Fault
 
@@ -132,7 +133,7 @@ def _made(columns: Made) -> PlannedColumn:
 
 def check_alone(spec: PipelineSpec) -> tuple[Fault, ...]:
     """Find what is wrong with a spec whatever the dataset: columns that its steps cannot be given."""
-    faults = unable_nodes(spec)
+    faults = unable_nodes(spec) or streaming_faults(spec)
     wiring = wire(spec)
     gone: dict[int | None, frozenset[str]] = {None: frozenset()}
     for index in wiring.order:

@@ -23,6 +23,7 @@ from skyulf.core.made import Made, Source, some
 
 if TYPE_CHECKING:
     from skyulf.core.graph import Column, Graph
+    from skyulf.core.piecewise import Learner, Moments
 
 Task = Literal["classification", "regression", "clustering"]
 SUPERVISED: tuple[Task, ...] = ("classification", "regression")
@@ -97,6 +98,21 @@ class Step(Node):
     fills_nulls: ClassVar[bool] = False
     takes_generated: ClassVar[bool] = True
     by_name: ClassVar[bool] = False
+    row_by_row: ClassVar[bool] = False
+    """Whether it learns nothing of rows but what columns there are, so that any of them will do."""
+
+    def unable_in_pieces(self) -> str | None:
+        """Say why it cannot learn from a table that comes in pieces, with these parameters, or None where it can."""
+        return None if self.row_by_row else f"{self.name} learns from all rows at once"
+
+    @property
+    def learns(self) -> bool:
+        """Whether it learns anything of rows, with these parameters."""
+        return not self.row_by_row
+
+    def learn(self, fitted: Any, moments: "Moments") -> None:
+        """Give a transformer that was fitted on some rows what it would have learnt of all of them."""
+        raise TypeError(f"{self.name} does not learn from pieces")
 
     def after(self, kind: Kind, nullable: bool) -> tuple[Kind, bool]:
         """Return the kind of a column that keeps its name, and whether cells of it may be missing afterwards."""
@@ -197,6 +213,20 @@ class Model(Node):
 
     kind: ClassVar[Literal["step", "model"]] = "model"
     takes_nulls: ClassVar[bool] = False
+    in_pieces: ClassVar[Literal["never", "one pass", "epochs"]] = "never"
+    """Whether it can learn from a table that comes in pieces, and if it sees it once or over and over."""
+
+    def unable_in_pieces(self, task: Task) -> str | None:
+        """Say why it cannot learn so, with these parameters, or None where it can."""
+        if self.in_pieces != "never":
+            return None
+        able = sorted(name for name, node in models(task).items() if node.in_pieces != "never")
+        way_out = f"use {_either(able)}" if able else "so does every model of this task"
+        return f"{self.name} learns from all rows at once; {way_out}"
+
+    def learner(self, estimator: Any, classes: Any) -> "Learner":
+        """Let an estimator that it built learn from pieces; ``classes`` are those of all rows, None in regression."""
+        raise TypeError(f"{self.name} does not learn from pieces")
 
     @classmethod
     def onnx(cls, fitted: Any, graph: "Graph", matrix: str) -> str:

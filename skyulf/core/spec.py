@@ -96,6 +96,12 @@ class ModelSpec(_Part):
         return make_model(self.node, self.params)
 
 
+class StreamingSpec(_Part):
+    """Training that reads the table in pieces: ``epochs`` is how often a model that learns over and over sees it."""
+
+    epochs: int = Field(default=5, strict=True, ge=1, le=1000)
+
+
 class PipelineSpec(_Part):
     """A whole pipeline. Steps and model, left out independently, are chosen from the columns' facts.
 
@@ -107,9 +113,11 @@ class PipelineSpec(_Part):
     (``yeo_johnson``); predictions are turned back into the target's units. Left out it is chosen with the model where
     that is left out, too, and else is none. After evaluation the served model is fitted again on all rows, unless
     ``refit`` is false. A table that is too large for the job's memory is sampled, unless ``allow_sampling`` is false:
-    then the job is refused. ``tuning`` searches for better parameters of a model that is named, and of steps that are
-    given; the spec of a trained model has none, but the parameters that were found. ``thresholds`` decide between
-    classes, and ``intervals`` stand around numbers, where they are asked for; ``evaluation`` says what is shown of it.
+    then the job is refused. With ``streaming`` all rows are trained on, however many, and no more than a piece of them
+    is held at a time; model and steps are named, and must be able to learn so. ``tuning`` searches for better
+    parameters of a model that is named, and of steps that are given; the spec of a trained model has none, but the
+    parameters that were found. ``thresholds`` decide between classes, and ``intervals`` stand around numbers, where
+    they are asked for; ``evaluation`` says what is shown of it.
 
     A clustering has no ``target``, nor what is measured by one: tuning, thresholds, intervals, slices.
     """
@@ -122,6 +130,7 @@ class PipelineSpec(_Part):
     target_transform: TargetTransform | None = None
     refit: bool = Field(default=True, strict=True)
     allow_sampling: bool = Field(default=True, strict=True)
+    streaming: StreamingSpec | None = Field(default=None, exclude_if=is_left_out)
     tuning: TuningSpec | None = None
     thresholds: ThresholdsSpec | None = None
     intervals: IntervalsSpec | None = None
@@ -264,6 +273,7 @@ def _message(error: Any) -> str:
         "split": SplitSpec, "steps": StepSpec, "model": ModelSpec, "tuning": TuningSpec, "cv": FoldsSpec,
         "outer": FoldsSpec,
         "thresholds": ThresholdsSpec, "intervals": IntervalsSpec, "evaluation": EvaluationSpec,
+        "streaming": StreamingSpec,
     }  # fmt: skip
     inside = [parts[part] for part in error["loc"][:-1] if part in parts]
     owner = inside[-1] if inside else PipelineSpec

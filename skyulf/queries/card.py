@@ -209,6 +209,8 @@ def _training_data(facts: CardFacts) -> Iterator[str]:
     yield f"- **Rows:** {table.rows:,}; {rows['train']:,} to learn from, {rows['test']:,} held out"
     if (sample := facts.job.sample) is not None:
         yield f"- **Sample:** {sample['rows']:,} rows, drawn at random with the job's seed; all needed too much memory"
+    if "piece" in rows:
+        yield f"- **In pieces:** of {rows['piece']:,} rows, in {rows['passes']:,} passes over the table"
     if facts.version.target:
         yield f"- **Without a target, left out:** {rows['dropped']:,}"
     if facts.spec["refit"]:

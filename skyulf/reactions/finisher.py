@@ -8,6 +8,8 @@ from typing import Any
 
 import orjson
 
+from skyulf.core.spec import PipelineSpec
+from skyulf.errors import NotAllowed
 from skyulf.reactions.trainer import read
 
 COPY = "model.onnx"
@@ -61,10 +63,14 @@ def make_copy(_: Callable[[Any], None], task: Finish) -> Copied:
     os.nice(LEAST_URGENT)
     from skyulf.core.applier import Applier
     from skyulf.core.formats import load_model
+    from skyulf.core.frame import Sample, read_frame
     from skyulf.core.packaging import NotPackaged, package
 
     model = load_model(task.model)
-    frame = read(task, [model.spec])[0]
+    if model.spec.streaming is None:
+        frame = read(task, [model.spec])[0]
+    else:
+        frame = read_frame(task.table, model.spec.target, Sample(min(task.rows, PROBE_ROWS), task.seed))
     rows = Applier(model).columns_of_frame(frame.iloc[:: max(1, len(frame) // PROBE_ROWS)])
     outcome = package(model, task.digest, rows)
     if isinstance(outcome, NotPackaged):
@@ -80,6 +86,7 @@ def explain_model(_: Callable[[Any], None], task: Finish) -> Explained:
     from skyulf.core.importance import explain
 
     model = load_model(task.model)
+    _all_at_once(model.spec)
     frame, columns = read(task, [model.spec])
     document = explain(model, frame, columns, task.seed, threads=1)
     (Path(task.folder) / EXPLANATION).write_bytes(orjson.dumps(document))
@@ -93,8 +100,15 @@ def attribute_model(_: Callable[[Any], None], task: Finish) -> bytes:
     from skyulf.core.formats import load_model
 
     model = load_model(task.model)
+    _all_at_once(model.spec)
     frame, columns = read(task, [model.spec])
     return orjson.dumps(attribute(model, frame, columns, task.seed, threads=1))
+
+
+def _all_at_once(spec: PipelineSpec) -> None:
+    """Refuse what takes the whole table, of a model that was trained in pieces because there may be no room for it."""
+    if spec.streaming is not None:
+        raise NotAllowed("it was trained in pieces, and this takes all rows at once")
 
 
 def audit_copy(_: Callable[[Any], None], path: str) -> None:

@@ -153,7 +153,10 @@ def _trained(send: Callable[[Progress | Tried], None], task: Task) -> Trained:
 
 
 def fitted(send: Callable[[Progress | Tried], None], task: Task, share: float) -> "tuple[FittedState, pd.DataFrame]":
-    """Read the table and fit, which is ``share`` of all that is to be done: the state, and what was read."""
+    """Read the table and fit, which is ``share`` of all that is to be done: the state, and what was read.
+
+    Of a table that is read in pieces that is its first rows.
+    """
     from skyulf.core.calculator import fit
     from skyulf.core.nested import JobTrials
     from skyulf.core.trial import Trial
@@ -164,6 +167,12 @@ def fitted(send: Callable[[Progress | Tried], None], task: Task, share: float) -
     cores = Cores()
     report("load", 0.0, {})
     candidates = [parse_spec(candidate) for candidate in task.candidates]
+    if candidates[0].streaming is not None:
+        from skyulf.core.streaming import first_rows, fit_in_pieces
+
+        facts = [ColumnFacts(**column) for column in task.columns]
+        state = fit_in_pieces(candidates[0], task.table, facts, task.rows, task.seed, report, task.threads)
+        return state, first_rows(state.spec, task.table, facts, task.rows)
     frame, columns = read(task, candidates)
     recorded = [Trial(**{**trial, "scores": tuple(trial["scores"])}) for trial in task.trials]
     only = None if task.only_trials is None else frozenset(task.only_trials)

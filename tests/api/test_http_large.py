@@ -71,6 +71,25 @@ def test_where_sampling_is_forbidden_nothing_begins(small: Client, large: str) -
     assert small.head_position() == before
 
 
+def test_in_pieces_all_rows_are_trained_on(small: Client, large: str) -> None:
+    spec = {**SPEC, "allow_sampling": False, "streaming": {}}
+    job = small.trained(large, spec, "whole")
+    assert (job["status"], job["error"], job["sample"]) == ("succeeded", None, None)
+    assert (job["rows"]["total"], job["rows"]["passes"]) == (ROWS, 5), "scale and model, twice, and the rows held out"
+    assert 1_000 < job["rows"]["piece"] < ROWS / 2
+    assert job["spec"]["streaming"] == {"epochs": 5}
+    assert small.trained(large, spec)["fingerprint"] == job["fingerprint"]
+    script = assert_problem(small.get("/v1/models/whole/versions/1/script"), 409)
+    assert "in pieces" in script["detail"]
+    card = small.get("/v1/models/whole/versions/1/card").text
+    assert f"**In pieces:** of {job['rows']['piece']:,} rows, in 5 passes over the table" in card
+    forest = {**spec, "model": {"node": "random_forest"}}
+    problem = assert_problem(small.post("/v1/jobs", json={"dataset_id": large, "spec": forest}), 422, "invalid")
+    assert places(problem) == ["model.node"]
+    checked = small.post("/v1/pipelines/check", json={"dataset_id": large, "spec": forest}).json()
+    assert checked["problems"] == problem["errors"]
+
+
 def test_a_small_table_is_trained_on_whole_beside_it(small: Client) -> None:
     csv = "\n".join(["a,y", *(f"{n},{'yes' if n % 40 > 19 else 'no'}" for n in range(200))])
     dataset = small.upload(csv.encode(), name="little").json()["id"]

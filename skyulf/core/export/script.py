@@ -75,6 +75,8 @@ def cells(trained: Trained, path: str) -> list[Cell]:
     """Everything, in order; ``path`` is the expression for where the file lies."""
     columns = [ColumnFacts(**column) for column in trained.columns]
     spec = PipelineSpec.model_validate(trained.spec)
+    if spec.streaming is not None:
+        raise NotAllowed("no script can be written of a training in pieces; the other forms hold the whole model")
     definitions = Definitions()
     drawing = () if trained.sampled is None else (drawn_rows,)
     clusters = spec.task == "clustering"

@@ -1,6 +1,6 @@
 """Models after Bayes' rule."""
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -8,6 +8,7 @@ from skyulf.core.registry import BuildContext, Model, Task
 
 if TYPE_CHECKING:
     from skyulf.core.graph import Graph
+    from skyulf.core.piecewise import Learner
 
 
 class NaiveBayes(Model):
@@ -17,6 +18,7 @@ class NaiveBayes(Model):
     """
 
     name: ClassVar[str] = "naive_bayes"
+    in_pieces: ClassVar[Literal["never", "one pass", "epochs"]] = "one pass"
     tasks: ClassVar[tuple[Task, ...]] = ("classification",)
     types: ClassVar[tuple[str, ...]] = ("sklearn.naive_bayes.GaussianNB",)
 
@@ -27,6 +29,12 @@ class NaiveBayes(Model):
         from sklearn.naive_bayes import GaussianNB
 
         return GaussianNB(var_smoothing=self.var_smoothing)
+
+    def learner(self, estimator: Any, classes: Any) -> "Learner":
+        """Count, and add up."""
+        from skyulf.core.piecewise import NormalCounts
+
+        return NormalCounts(estimator, classes)
 
     @classmethod
     def onnx(cls, fitted: Any, graph: "Graph", matrix: str) -> str:

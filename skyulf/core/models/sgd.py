@@ -4,10 +4,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from skyulf.core.registry import BuildContext, Model
+from skyulf.core.registry import BuildContext, Model, Task
 
 if TYPE_CHECKING:
     from skyulf.core.graph import Graph
+    from skyulf.core.piecewise import Learner
 
 
 class Sgd(Model):
@@ -15,10 +16,12 @@ class Sgd(Model):
 
     Builds on scikit-learn's SGDClassifier and SGDRegressor. ``loss`` auto is log_loss, of which probabilities come
     straight, or squared_error; modified_huber is for classification, huber (less swayed by outliers) for regression.
-    Takes no missing cells. ``class_weight`` is for classification.
+    Takes no missing cells. ``class_weight`` is for classification. Streamed, ``max_iter`` and ``tol`` do not count, but
+    the epochs that are asked for.
     """
 
     name: ClassVar[str] = "sgd"
+    in_pieces: ClassVar[Literal["never", "one pass", "epochs"]] = "epochs"
     types: ClassVar[tuple[str, ...]] = (
         "sklearn.linear_model._sgd_fast.Huber",
         "sklearn.linear_model._sgd_fast.Log",
@@ -42,6 +45,18 @@ class Sgd(Model):
         if self.loss != "auto" and self.loss not in losses:
             return f"the loss {self.loss} is not for {task}; use {' or '.join(losses)}"
         return super().unable(task)
+
+    def unable_in_pieces(self, task: Task) -> str | None:
+        """Refuse weights that follow from how often classes occur."""
+        if self.class_weight is not None and task == "classification":
+            return "class_weight needs all rows at once; leave it out"
+        return super().unable_in_pieces(task)
+
+    def learner(self, estimator: Any, classes: Any) -> "Learner":
+        """Descend on piece after piece."""
+        from skyulf.core.piecewise import PartialFits
+
+        return PartialFits(estimator, classes)
 
     def build(self, context: BuildContext) -> Any:
         """Make the model for the task."""

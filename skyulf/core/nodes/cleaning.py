@@ -30,6 +30,7 @@ class Replace(Step):
     """
 
     name: ClassVar[str] = "replace"
+    row_by_row: ClassVar[bool] = True
     takes: ClassVar[frozenset[Kind]] = ENCODABLE
     takes_generated: ClassVar[bool] = False
     types: ClassVar[tuple[str, ...]] = ("skyulf.core.cleaning.Replace",)
@@ -102,6 +103,7 @@ class SetMissing(Step):
     """
 
     name: ClassVar[str] = "set_missing"
+    row_by_row: ClassVar[bool] = True
     takes: ClassVar[frozenset[Kind]] = ENCODABLE
     takes_generated: ClassVar[bool] = False
     types: ClassVar[tuple[str, ...]] = ("skyulf.core.cleaning.SetMissing",)
@@ -190,6 +192,7 @@ class CleanText(Step):
     """
 
     name: ClassVar[str] = "clean_text"
+    row_by_row: ClassVar[bool] = True
     takes: ClassVar[frozenset[Kind]] = frozenset({"categorical", "text"})
     takes_generated: ClassVar[bool] = False
     types: ClassVar[tuple[str, ...]] = ("skyulf.core.cleaning.CleanText",)

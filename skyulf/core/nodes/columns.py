@@ -17,6 +17,7 @@ class DropColumns(Step):
     """
 
     name: ClassVar[str] = "drop_columns"
+    row_by_row: ClassVar[bool] = True
     takes: ClassVar[frozenset[Kind]] = ALL_KINDS
     output: ClassVar[Output] = "dropped"
     types: ClassVar[tuple[str, ...]] = ()
@@ -34,6 +35,7 @@ class Cast(Step):
     """
 
     name: ClassVar[str] = "cast"
+    row_by_row: ClassVar[bool] = True
     takes: ClassVar[frozenset[Kind]] = ENCODABLE
     takes_generated: ClassVar[bool] = False
     types: ClassVar[tuple[str, ...]] = ("skyulf.core.texts.Cast",)

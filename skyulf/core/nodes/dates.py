@@ -23,6 +23,7 @@ class DateParts(NumberStep):
     """
 
     name: ClassVar[str] = "date_parts"
+    row_by_row: ClassVar[bool] = True
     takes: ClassVar[frozenset[Kind]] = frozenset({"datetime"})
     takes_generated: ClassVar[bool] = False
     output: ClassVar[Output] = "generated"

@@ -66,6 +66,7 @@ class HashEncode(Step):
     """
 
     name: ClassVar[str] = "hash_encode"
+    row_by_row: ClassVar[bool] = True
     takes: ClassVar[frozenset[Kind]] = ENCODABLE
     output: ClassVar[Output] = "generated"
     fills_nulls: ClassVar[bool] = True

@@ -22,6 +22,7 @@ class Function(NumberStep):
     """
 
     name: ClassVar[str] = "function"
+    row_by_row: ClassVar[bool] = True
     takes: ClassVar[frozenset[Kind]] = NUMERIC
     types: ClassVar[tuple[str, ...]] = ("skyulf.core.formulas.Function",)
 
@@ -50,6 +51,7 @@ class Arithmetic(NumberStep):
     """
 
     name: ClassVar[str] = "arithmetic"
+    row_by_row: ClassVar[bool] = True
     takes: ClassVar[frozenset[Kind]] = ALL_KINDS
     takes_generated: ClassVar[bool] = False
     by_name: ClassVar[bool] = True
@@ -102,6 +104,7 @@ class BinEdges(NumberStep):
     """
 
     name: ClassVar[str] = "bin_edges"
+    row_by_row: ClassVar[bool] = True
     takes: ClassVar[frozenset[Kind]] = NUMERIC
     types: ClassVar[tuple[str, ...]] = ("skyulf.core.formulas.BinEdges",)
 

@@ -10,6 +10,7 @@ from skyulf.core.registry import ENCODABLE, BuildContext, Step
 
 if TYPE_CHECKING:
     from skyulf.core.graph import Column, Graph
+    from skyulf.core.piecewise import Moments
 
 
 class Impute(Step):
@@ -54,6 +55,23 @@ class Impute(Step):
 
         imputer = MedianImputer if self.strategy == "median" else SimpleImputer
         return imputer(strategy=self.strategy, fill_value=self.fill_value, keep_empty_features=True)
+
+    def unable_in_pieces(self) -> str | None:
+        """Refuse what takes every value of a column."""
+        if self.strategy in ("median", "most_frequent"):
+            return f"impute with strategy {self.strategy} takes all rows at once; use mean or constant"
+        return None
+
+    @property
+    def learns(self) -> bool:
+        """Whether it is no constant that it fills in."""
+        return self.strategy != "constant"
+
+    def learn(self, fitted: Any, moments: "Moments") -> None:
+        """Take the means; 0 where a column is missing throughout."""
+        import numpy as np
+
+        fitted.statistics_ = np.nan_to_num(moments.mean, nan=0.0)
 
     @classmethod
     def arithmetic(cls, fitted: Any) -> Callable[[Any], Any] | None:

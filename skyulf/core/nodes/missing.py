@@ -18,6 +18,7 @@ class MissingIndicator(Step):
     """
 
     name: ClassVar[str] = "missing_indicator"
+    row_by_row: ClassVar[bool] = True
     takes: ClassVar[frozenset[Kind]] = ENCODABLE
     fills_nulls: ClassVar[bool] = True
     takes_generated: ClassVar[bool] = False

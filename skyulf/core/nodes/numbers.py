@@ -93,6 +93,7 @@ class Polynomial(Step):
     """
 
     name: ClassVar[str] = "polynomial"
+    row_by_row: ClassVar[bool] = True
     takes: ClassVar[frozenset[Kind]] = NUMERIC
     takes_nulls: ClassVar[bool] = False
     fills_nulls: ClassVar[bool] = True

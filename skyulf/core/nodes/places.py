@@ -22,6 +22,7 @@ class GeoDistance(NumberStep):
     """
 
     name: ClassVar[str] = "geo_distance"
+    row_by_row: ClassVar[bool] = True
     takes: ClassVar[frozenset[Kind]] = ALL_KINDS
     takes_generated: ClassVar[bool] = False
     by_name: ClassVar[bool] = True

@@ -8,6 +8,7 @@ from skyulf.core.registry import NUMERIC, BuildContext, Step
 
 if TYPE_CHECKING:
     from skyulf.core.graph import Column, Graph
+    from skyulf.core.piecewise import Moments
 
 
 class Scale(Step):
@@ -40,6 +41,25 @@ class Scale(Step):
             "maxabs": preprocessing.MaxAbsScaler,
         }
         return scalers[self.method]()
+
+    def unable_in_pieces(self) -> str | None:
+        """Refuse quantiles."""
+        if self.method == "robust":
+            return "scale with method robust takes quantiles of all rows at once; use standard, minmax or maxabs"
+        return None
+
+    def learn(self, fitted: Any, moments: "Moments") -> None:
+        """Take means and deviations, or the least and the largest numbers, which two rows hold as well as all."""
+        import numpy as np
+        import pandas as pd
+
+        if self.method == "standard":
+            fitted.mean_, fitted.var_, fitted.scale_ = moments.mean, moments.variance, moments.deviation
+            fitted.n_samples_seen_ = moments.filled
+            return
+        ends, names = np.vstack([moments.least, moments.largest]), getattr(fitted, "feature_names_in_", None)
+        fitted.fit(ends if names is None else pd.DataFrame(ends, columns=names))
+        fitted.n_samples_seen_ = moments.rows
 
     @classmethod
     def arithmetic(cls, fitted: Any) -> Callable[[Any], Any]:

@@ -97,7 +97,29 @@ def test_where_sampling_is_forbidden_it_is_refused_with_the_reason() -> None:
     assert fault.place == "allow_sampling"
     assert "training on all 1,000,000 rows needs about" in fault.message
     assert "the job may use 64 MiB" in fault.message
+    assert "streaming" not in fault.message, "candidates cannot be chosen between so"
     assert (found.candidates, found.sample) == ((), None)
+
+
+IN_PIECES = {
+    **SPEC,
+    "steps": [{"node": "hash_encode", "columns": ["code"]}],
+    "model": {"node": "naive_bayes"},
+    "streaming": {},
+}
+
+
+def test_in_pieces_all_of_it_is_trained_on_and_too_little_memory_for_that_is_said() -> None:
+    found = on_dataset(IN_PIECES, LARGE, 5 * SMALL_MEMORY)
+    assert (found.faults, found.sample) == ((), None)
+    assert found.candidates[0]["streaming"] == {"epochs": 5}
+    whole = {name: part for name, part in IN_PIECES.items() if name != "streaming"}
+    assert on_dataset(whole, LARGE, 5 * SMALL_MEMORY).sample is not None, "it does not fit otherwise"
+    (fault,) = on_dataset({**whole, "allow_sampling": False}, LARGE, SMALL_MEMORY).faults
+    assert "or ask for streaming" in fault.message
+    (fault,) = on_dataset(IN_PIECES, LARGE, SMALL_MEMORY).faults
+    assert fault.place == "streaming"
+    assert "even in pieces, training on 1,000,000 rows needs about" in fault.message
 
 
 def test_what_a_sample_cannot_be_trained_on_is_said_of_the_sample() -> None:

@@ -24,7 +24,7 @@ from skyulf.core.fingerprint import fingerprint
 from skyulf.core.flow import Flow, Stage, follow
 from skyulf.core.frame import read_pieces
 from skyulf.core.memory import needed_columns
-from skyulf.core.notices import Notices
+from skyulf.core.notices import Notices, Told
 from skyulf.core.piecewise import Moments
 from skyulf.core.predictions import Label, decided
 from skyulf.core.probing import probe_inputs
@@ -36,6 +36,11 @@ from skyulf.core.streaming_check import piece_rows
 from skyulf.errors import TrainingFailed
 
 Array = np.ndarray[Any, Any]
+
+SORTED = (
+    "most pieces of the table hold one class of the target only, and the model learns them one after the other; "
+    "shuffle the table's rows"
+)
 
 TEST = 2
 TRAIN = 1
@@ -110,6 +115,8 @@ def fit_in_pieces(
             pieces.roles[pieces.places[test]] = TEST
             labels = [] if table.classes is None else [json_label(value, kind) for value in table.classes]
             probe = next(pieces.of(TRAIN))[0].iloc[:PROBE_ROWS]
+        if table.classes is not None and spec.model and spec.model.use().in_pieces == "epochs" and _is_sorted(pieces):
+            warnings.warn(Told(SORTED), stacklevel=1)
         with run.stage("fit") as done:
             held_out = _fitted(spec, flow, context, pieces, (TRAIN,), done)
         with run.stage("evaluate") as done:
@@ -136,6 +143,13 @@ def fit_in_pieces(
 def first_rows(spec: PipelineSpec, path: str | Path, columns: Sequence[ColumnFacts], rows: int) -> pd.DataFrame:
     """As many rows from the beginning of a table as two models of it are compared on."""
     return next(read_pieces(path, spec.target, COMPARED_ROWS, needed_columns(spec, follow(spec, columns, rows))))
+
+
+def _is_sorted(pieces: _Pieces) -> bool:
+    """Tell whether most pieces hold rows of one class only."""
+    ends = np.searchsorted(pieces.places, np.arange(pieces.size, len(pieces.roles), pieces.size))
+    parts = np.split(pieces.target, ends)
+    return len(parts) > 1 and sum(bool((part == part[:1]).all()) for part in parts) > len(parts) / 2
 
 
 def _opened(

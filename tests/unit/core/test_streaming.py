@@ -154,6 +154,20 @@ def test_nothing_is_learnt_of_rows_held_out(tmp_path, model):
     )
 
 
+def test_a_table_sorted_by_its_target_is_warned_of_where_the_order_counts(tmp_path, monkeypatch):
+    monkeypatch.setattr(streaming, "piece_rows", lambda _: 150)
+
+    def change(frame):
+        frame[:] = frame.sort_values("y").to_numpy(dtype=object)
+
+    for path, given in ((tmp_path / "sorted.parquet", change), (tmp_path / "mixed.parquet", None)):
+        facts = stored(path, change=given)
+        for model in (SGD, BAYES):
+            asked = spec([FILL, *WORDS], model, streaming={"epochs": 1}, refit=False)
+            warned = fit_in_pieces(asked, path, facts, ROWS, 1, silent, 1).warnings
+            assert (streaming.SORTED in warned) is (given is not None and model is SGD)
+
+
 def test_infinite_numbers_are_refused_by_the_name_of_their_column(tmp_path):
     def change(frame):
         frame.loc[ROWS - 1, "a"] = np.inf

@@ -1,6 +1,7 @@
 """fit: check, split, choose, fit, measure, evaluate, refit, fingerprint. The stages are fixed; the spec fills them."""
 
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from skyulf.core.assemble import assemble
 from skyulf.core.candidates import check_spec
 from skyulf.core.cluster_quality import clusters_in
 from skyulf.core.columns import ColumnFacts
+from skyulf.core.copies import warnings_of
 from skyulf.core.environment import describe_environment
 from skyulf.core.evaluation import codes_of, json_label
 from skyulf.core.fingerprint import fingerprint
@@ -24,7 +26,7 @@ from skyulf.core.frame import target_values
 from skyulf.core.judging import judge, judge_clusters
 from skyulf.core.measuring import Measured, measure, set_aside
 from skyulf.core.nested import JobTrials, tune_job
-from skyulf.core.notices import Notices
+from skyulf.core.notices import Notices, Told
 from skyulf.core.probing import probe_inputs
 from skyulf.core.registry import BuildContext
 from skyulf.core.sampling import without_samplers
@@ -169,6 +171,7 @@ def fit(
                     spec, held_out, again, features, target, table.classes, labels, train, measuring, context.seed, done
                 )
         with run.stage("evaluate"):
+            warn_of_columns(flow, columns, len(frame), table, train)
             features, truth = table.features.iloc[test], table.target[test]
             if spec.task == "clustering":
                 labelled = None if table.reference is None else table.reference[test]
@@ -208,6 +211,13 @@ def fit(
         fingerprint=mark, environment=environment, timings=run.timings, warnings=warned,
         thresholds=measured.thresholds, intervals=measured.intervals,
     )  # fmt: skip
+
+
+def warn_of_columns(flow: Flow, columns: Sequence[ColumnFacts], rows: int, table: Table, train: Array) -> None:
+    """Warn of columns that are used and by which a good score means little; a clustering has no target to copy."""
+    used = [name for name in flow.inputs if name not in flow.unused]
+    for text in warnings_of(used, columns, rows, table.features, table.target, table.classes is not None, train):
+        warnings.warn(text, Told, stacklevel=2)
 
 
 def threads_of_openmp(cells: int, free: int) -> int:

@@ -15,7 +15,17 @@ import pandas as pd
 from threadpoolctl import ThreadpoolController
 
 from skyulf.core.assemble import assemble
-from skyulf.core.calculator import PROBE_ROWS, Report, Run, Table, completed, learnable, split, target_type
+from skyulf.core.calculator import (
+    PROBE_ROWS,
+    Report,
+    Run,
+    Table,
+    completed,
+    learnable,
+    split,
+    target_type,
+    warn_of_columns,
+)
 from skyulf.core.candidates import check_spec
 from skyulf.core.columns import ColumnFacts
 from skyulf.core.environment import describe_environment
@@ -114,7 +124,10 @@ def fit_in_pieces(
             pieces.roles[pieces.places[train]] = TRAIN
             pieces.roles[pieces.places[test]] = TEST
             labels = [] if table.classes is None else [json_label(value, kind) for value in table.classes]
-            probe = next(pieces.of(TRAIN))[0].iloc[:PROBE_ROWS]
+            first, of_first, _ = next(pieces.of(TRAIN))
+            probe = first.iloc[:PROBE_ROWS]
+            seen = Table(first, of_first, table.classes, 0)
+            warn_of_columns(flow, columns, rows, seen, np.arange(len(first)))
         if table.classes is not None and spec.model and spec.model.use().in_pieces == "epochs" and _is_sorted(pieces):
             warnings.warn(Told(SORTED), stacklevel=1)
         with run.stage("fit") as done:

@@ -58,15 +58,18 @@ def _of_column(column: Mapping[str, Any], rows: int) -> str | None:
         "constant": present > 1 and column["distinct"] == 1,
         "mostly_missing": column["nulls"] >= HALF * rows,
         "nearly_constant": present >= FEWEST and column["commonest"] >= NEARLY * present,
-        "identifier": _identifies(column, present),
+        "identifier": identifies(column, present),
         "many_categories": column["kind"] == "categorical" and column["distinct"] > MANY,
         "skewed": abs(column["skewness"] or 0.0) > FAR,
     }
     return next((rule for rule, holds in rules.items() if holds), None)
 
 
-def _identifies(column: Mapping[str, Any], present: int) -> bool:
-    """Numbers with a fraction, and moments, differ in every row without being names of anything."""
+def identifies(column: Mapping[str, Any], present: int) -> bool:
+    """Whether nearly every one of the ``present`` cells differs from the others, as names of rows do.
+
+    Numbers with a fraction, and moments, differ in every row without being names of anything.
+    """
     if column["type"] not in ("integer", "string") or (column["mean_words"] or 0.0) >= SENTENCE:
         return False
     return present >= FEWEST and column["distinct"] >= OWN * present

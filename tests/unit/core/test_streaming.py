@@ -168,6 +168,17 @@ def test_a_table_sorted_by_its_target_is_warned_of_where_the_order_counts(tmp_pa
             assert (streaming.SORTED in warned) is (given is not None and model is SGD)
 
 
+def test_a_copy_of_the_target_is_warned_of(tmp_path):
+    def copied(frame):
+        frame["b"] = frame["y"].map({"low": 3.0, "mid": 1.0, "high": 2.0}).fillna(0.0)
+
+    path = tmp_path / "copied.parquet"
+    facts = stored(path, change=copied)
+    asked = spec([FILL, *WORDS], BAYES, streaming={"epochs": 1}, refit=False)
+    (told,) = fit_in_pieces(asked, path, facts, ROWS, 1, silent, 1).warnings
+    assert told.startswith("column b tells the target of all ")
+
+
 def test_infinite_numbers_are_refused_by_the_name_of_their_column(tmp_path):
     def change(frame):
         frame.loc[ROWS - 1, "a"] = np.inf

@@ -11,6 +11,7 @@ from skyulf.core.predictions import Predictions
 from skyulf.core.rows import Columns, RowReader, sent
 from skyulf.core.state import FittedState, by_distance
 from skyulf.core.walk import Walk
+from skyulf.errors import NotAllowed
 
 
 class Applier:
@@ -34,7 +35,17 @@ class Applier:
         return sent(self.input_schema, frame)
 
     def predict(self, columns: Columns) -> Predictions:
-        """Predict each row of ``columns`` (arrays of one length, as ``validate`` gives them)."""
+        """Predict each row of ``columns`` (arrays of one length, as ``validate`` gives them).
+
+        Raises `NotAllowed` where a library that the model needs is absent, or is another than it was fitted with.
+        """
+        try:
+            return self._predict(columns)
+        except ImportError as error:  # with a path it tells where things lie on this machine
+            reason = f"{error.name} cannot be imported" if error.path else str(error)
+            raise NotAllowed(f"the model cannot be applied here: {reason}") from error
+
+    def _predict(self, columns: Columns) -> Predictions:
         if not len(next(iter(columns.values()))):
             none = np.empty(0, dtype=np.float64 if self.classes is None else np.intp)
             numbers = None if self.classes is None else np.empty((0, len(self.classes)))

@@ -41,7 +41,7 @@ class SentenceVectors(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """Do the same of an array of rows by columns."""
         tokenizer, vectors, digest = _vectors()
         if digest != self.vectors_:
-            raise ValueError(
+            raise ImportError(
                 f"the model was fitted with vectors {self.vectors_[:12]} of wordllama, and those installed are"
                 f" {digest[:12]}: install the version that the model's environment names, or train again"
             )
@@ -56,8 +56,8 @@ class SentenceVectors(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
 def _sentence(cell: Any) -> str:
     if isinstance(cell, str):
-        return cell[:READ]
-    if cell != cell:
+        return cell[:READ].encode("utf-8", "replace").decode()  # halves of a character are none of the tokenizer's
+    if cell is None or cell != cell:
         return ""
     raise ValueError("vectors are of text, not of numbers; cast to category first")
 
@@ -78,5 +78,9 @@ def _vectors() -> tuple[Any, Array, str]:
     package = Path(spec.submodule_search_locations[0])
     words = package / "tokenizers" / "l2_supercat_tokenizer_config.json"
     weights = package / "weights" / "l2_supercat_256.safetensors"
+    if not (words.is_file() and weights.is_file()):
+        raise ImportError(
+            "the wordllama that is installed lacks the vectors that are known here; install wordllama 0.4"
+        )
     digest = hashlib.sha256(words.read_bytes() + weights.read_bytes()).hexdigest()
     return Tokenizer.from_file(str(words)), load_file(weights)["embedding.weight"].astype(np.float32), digest

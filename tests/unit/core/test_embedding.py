@@ -5,8 +5,10 @@ import pytest
 from helpers import spec, trained, wide
 
 from skyulf.core import embedding
+from skyulf.core.applier import Applier
 from skyulf.core.embedding import READ, SentenceVectors
 from skyulf.core.formats import load_model, save_model
+from skyulf.errors import NotAllowed
 
 TEXTS = ["I love my dog", "my puppy is lovely", "the stock market fell", "", float("nan"), "漢字 🙂"]
 
@@ -55,5 +57,23 @@ def test_a_model_is_not_applied_with_other_vectors(tmp_path, monkeypatch):
     assert (tmp_path / "model.skops").stat().st_size < 200_000, "which does not hold the vectors"
     tokenizer, known, digest = embedding._vectors()
     monkeypatch.setattr(embedding, "_vectors", lambda: (tokenizer, known, "0" * len(digest)))
-    with pytest.raises(ValueError, match=f"fitted with vectors {digest[:12]} of wordllama.*000000000000"):
+    with pytest.raises(ImportError, match=f"fitted with vectors {digest[:12]} of wordllama.*000000000000"):
         loaded.predict_proba(frame)
+    applier = Applier(load_model(tmp_path / "model.skops"))
+    with pytest.raises(NotAllowed, match=f"applied here: .*{digest[:12]} of wordllama.*000000000000"):
+        applier.predict(applier.columns_of_frame(frame))
+    other = trained(spec(steps, {"node": "logistic_regression"}), frame=frame, facts=facts)
+    assert other.fingerprint != state.fingerprint, "though it predicts the same"
+
+
+def test_a_package_without_the_vectors_is_named(tmp_path, monkeypatch):
+    (tmp_path / "wordllama").mkdir()
+    (tmp_path / "wordllama" / "__init__.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ImportError, match="lacks the vectors"):
+        embedding._vectors.__wrapped__()
+
+
+def test_a_missing_cell_of_any_kind_has_no_vector_and_half_a_character_does_no_harm():
+    assert not vectors([None, np.nan]).any()
+    assert np.isfinite(vectors(["a \ud800 b"])).all()

@@ -94,6 +94,7 @@ class Sealer:
         self._status = SealerStatus(working=False)
         self._news = threading.Event()
         self._stopping = threading.Event()
+        self._turn = threading.Lock()
         self._unsubscribe: Callable[[], None] = lambda: None
         self._thread = threading.Thread(target=self._run, name="sealer", daemon=True)
 
@@ -153,8 +154,13 @@ class Sealer:
     def seal(self, *, sign: bool) -> None:
         """Bring the tree to the log's stable head, and sign a checkpoint if asked to and if there is anything new.
 
+        From any thread; one at a time.
         Raises `LedgerMoved` when another sealer works, and `Damaged` when the log is not what was sealed of it.
         """
+        with self._turn:
+            self._seal(sign)
+
+    def _seal(self, sign: bool) -> None:
         if self._tree is None:
             if self._log.head() == 0:  # the key, and the library that it needs, can wait for the first event
                 self._status = replace(self._status, working=True)
